@@ -1,0 +1,36 @@
+# Letopis: `make demo` shows the whole path, `make test` runs every test. Both set up what they need.
+# One build profile (release, with assertions and overflow checks) serves every target.
+
+CARGO ?= cargo
+PROFILE := --release --locked
+TARGET_DIR := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)
+
+.PHONY: help setup build demo test lint doc bench
+
+help:
+	@echo "make demo   build, then run the demonstration (about a minute after the build)"
+	@echo "make test   run every test"
+	@echo "make lint   check format, lints and documentation; changes nothing"
+	@echo "make bench  measure, beside the limits of this machine"
+	@echo "make setup  check what the build needs and install it where allowed"
+
+setup:
+	@./deploy/setup.sh
+
+build: setup
+	$(CARGO) build $(PROFILE) --bins
+
+demo: build
+	$(TARGET_DIR)/release/letopis demo $(DEMO_ARGS)
+
+# The binaries first: whole-system tests start them as users do.
+test: build
+	$(CARGO) test $(PROFILE) --workspace --no-fail-fast
+
+lint: setup
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy $(PROFILE) --workspace --all-targets -- --deny warnings
+	RUSTDOCFLAGS="--deny warnings" $(CARGO) doc $(PROFILE) --workspace --no-deps
+
+bench: build
+	$(CARGO) run $(PROFILE) -p letopis-benches -- $(BENCH_ARGS)
