@@ -45,7 +45,7 @@ pub struct CosignatureSigner {
 }
 
 enum SigningKey {
-    Ed25519(ed25519_dalek::SigningKey),
+    Ed25519(Box<ed25519_dalek::SigningKey>),
     MlDsa44(Box<ml_dsa::SigningKey<ml_dsa::MlDsa44>>),
 }
 
@@ -58,7 +58,7 @@ impl CosignatureSigner {
         let verifier = key.verifier_key().clone();
         let signing = match verifier.signature_type() {
             SignatureType::Ed25519Cosignature => {
-                SigningKey::Ed25519(ed25519_dalek::SigningKey::from_bytes(key.seed()))
+                SigningKey::Ed25519(Box::new(ed25519_dalek::SigningKey::from_bytes(key.seed())))
             }
             SignatureType::MlDsa44Cosignature => {
                 SigningKey::MlDsa44(Box::new(ml_dsa_44(key.seed())))

@@ -6,21 +6,23 @@
 //!
 //! Not here: what the text means (`checkpoint`) and which keys suffice (`policy`).
 
+mod ed25519;
 mod vkey;
 
 use std::collections::BTreeSet;
 use std::fmt;
 
-use ed25519_dalek::Signer as _;
 use thiserror::Error;
 
 use crate::checkpoint::CheckpointError;
 use crate::encoding::{Base64Error, decode_base64, encode_base64};
 
+pub(crate) use ed25519::verify_ed25519;
+pub use ed25519::{NoteSigner, NoteVerifier};
 pub(crate) use vkey::ml_dsa_44;
 pub use vkey::{
-    KeyName, KeyNameError, NoteKeyId, SignatureType, SignerKey, SignerKeyError, VerifierKey,
-    VerifierKeyError,
+    KeyName, KeyNameError, NoteKeyId, SignatureType, SignatureTypeError, SignerKey, SignerKeyError,
+    VerifierKey, VerifierKeyError,
 };
 
 /// Most signatures a note may carry. The specification requires at least 16; 64 of the largest
@@ -164,16 +166,6 @@ pub enum NoteVerificationError {
         /// Signatures in the note.
         found: usize,
     },
-}
-
-/// A key was given to code that handles another signature type.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("key {name} makes {found} signatures, which this cannot handle")]
-pub struct SignatureTypeError {
-    /// Name of the key.
-    pub name: KeyName,
-    /// Type of the key.
-    pub found: SignatureType,
 }
 
 /// A text with the signatures of those who vouch for it. Nothing in it is verified yet.
@@ -381,93 +373,6 @@ impl fmt::Display for NoteSignature {
         let bytes = [self.id.as_bytes().as_slice(), &self.signature].concat();
         write!(f, "{SIGNATURE_PREFIX}{} {}", self.name, encode_base64(&bytes))
     }
-}
-
-/// Makes plain Ed25519 signatures, type 0x01.
-pub struct NoteSigner {
-    key: VerifierKey,
-    signing: ed25519_dalek::SigningKey,
-}
-
-impl NoteSigner {
-    /// A signer of this key.
-    ///
-    /// # Errors
-    /// The key is of another type.
-    pub fn new(key: &SignerKey) -> Result<Self, SignatureTypeError> {
-        let verifier = key.verifier_key().clone();
-        if verifier.signature_type() != SignatureType::Ed25519 {
-            let (name, found) = (verifier.name().clone(), verifier.signature_type());
-            return Err(SignatureTypeError { name, found });
-        }
-        Ok(Self { key: verifier, signing: ed25519_dalek::SigningKey::from_bytes(key.seed()) })
-    }
-
-    /// The key that verifies what this signs.
-    #[must_use]
-    pub const fn verifier_key(&self) -> &VerifierKey {
-        &self.key
-    }
-
-    /// Signs the text of a note, RFC 8032.
-    #[must_use]
-    pub fn sign(&self, text: &str) -> NoteSignature {
-        let signature = self.signing.sign(text.as_bytes()).to_bytes().to_vec();
-        NoteSignature::new(self.key.name().clone(), self.key.id(), signature)
-    }
-}
-
-impl fmt::Debug for NoteSigner {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "NoteSigner({}+{})", self.key.name(), self.key.id())
-    }
-}
-
-/// Checks plain Ed25519 signatures, type 0x01.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NoteVerifier {
-    key: VerifierKey,
-    verifying: ed25519_dalek::VerifyingKey,
-}
-
-impl NoteVerifier {
-    /// A verifier for this key.
-    ///
-    /// # Errors
-    /// The key is of another type.
-    pub fn new(key: &VerifierKey) -> Result<Self, SignatureTypeError> {
-        if key.signature_type() != SignatureType::Ed25519 {
-            let (name, found) = (key.name().clone(), key.signature_type());
-            return Err(SignatureTypeError { name, found });
-        }
-        Ok(Self { key: key.clone(), verifying: key.ed25519() })
-    }
-}
-
-impl SignatureVerifier for NoteVerifier {
-    fn key(&self) -> &VerifierKey {
-        &self.key
-    }
-
-    fn verify(&self, text: &str, signature: &[u8]) -> Result<(), SignatureError> {
-        verify_ed25519(&self.verifying, text.as_bytes(), signature)
-    }
-}
-
-/// Strict verification: weak keys and non-canonical signatures are refused, so that nobody can
-/// make a second signature out of a first one.
-pub(crate) fn verify_ed25519(
-    key: &ed25519_dalek::VerifyingKey,
-    message: &[u8],
-    signature: &[u8],
-) -> Result<(), SignatureError> {
-    let signature: [u8; ed25519_dalek::SIGNATURE_LENGTH] =
-        signature.try_into().map_err(|_| SignatureError::Length {
-            expected_bytes: ed25519_dalek::SIGNATURE_LENGTH,
-            found_bytes: signature.len(),
-        })?;
-    let signature = ed25519_dalek::Signature::from_bytes(&signature);
-    key.verify_strict(message, &signature).map_err(|_| SignatureError::Invalid)
 }
 
 fn check_characters(text: &str) -> Result<(), NoteError> {

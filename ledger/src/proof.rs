@@ -117,7 +117,7 @@ impl TlogProof {
     /// Adds data that no signature covers, for the application's own use.
     ///
     /// # Errors
-    /// There are none.
+    /// The data are empty; such a line is not written.
     pub fn with_extra(mut self, extra: Vec<u8>) -> Result<Self, TlogProofError> {
         if extra.is_empty() {
             return Err(TlogProofError::EmptyExtra);

@@ -163,6 +163,16 @@ impl fmt::Display for SignatureType {
     }
 }
 
+/// A key was given to code that handles another signature type.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("key {name} makes {found} signatures, which this cannot handle")]
+pub struct SignatureTypeError {
+    /// Name of the key.
+    pub name: KeyName,
+    /// Type of the key.
+    pub found: SignatureType,
+}
+
 /// Why a verifier key was refused.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum VerifierKeyError {
@@ -178,11 +188,14 @@ pub enum VerifierKeyError {
     /// The key is not canonical base64.
     #[error(transparent)]
     Base64(#[from] Base64Error),
-    /// The type byte is missing or not one of 0x01, 0x04 and 0x06.
-    #[error("signature type {found:#04x?} is not one of 0x01, 0x04 and 0x06")]
-    Type {
-        /// The byte found, if any.
-        found: Option<u8>,
+    /// There is no type byte.
+    #[error("the key is empty; a signature type and a public key are required")]
+    MissingType,
+    /// The type byte is not one of 0x01, 0x04 and 0x06.
+    #[error("signature type {found:#04x} is not one of 0x01, 0x04 and 0x06")]
+    UnknownType {
+        /// The byte found.
+        found: u8,
     },
     /// The public key has another length than its type fixes.
     #[error("a public key for {signature_type} has {expected_bytes} bytes, not {found_bytes}")]
@@ -261,8 +274,9 @@ impl VerifierKey {
         let (name, found, base64) = split_key(text).ok_or_else(form)?;
         let name = KeyName::new(name)?;
         let bytes = decode_base64(base64)?;
-        let (signature_type, public_key) = split_type(&bytes)
-            .ok_or_else(|| VerifierKeyError::Type { found: bytes.first().copied() })?;
+        let (byte, public_key) = bytes.split_first().ok_or(VerifierKeyError::MissingType)?;
+        let signature_type = SignatureType::from_byte(*byte)
+            .ok_or(VerifierKeyError::UnknownType { found: *byte })?;
         let key = Self::new(name, signature_type, public_key.to_vec())?;
         if key.id != found {
             return Err(VerifierKeyError::Id { computed: key.id, found });
@@ -370,10 +384,11 @@ impl SignerKey {
         let (name, found, base64) = split_key(rest).ok_or(SignerKeyError::Form)?;
         let name = KeyName::new(name)?;
         let bytes = Zeroizing::new(decode_base64(base64).map_err(|_| SignerKeyError::Base64)?);
-        let (signature_type, seed) = split_type(&bytes)
-            .and_then(|(signature_type, seed)| {
+        let (signature_type, seed) = bytes
+            .split_first()
+            .and_then(|(byte, seed)| {
                 let seed: &[u8; SEED_BYTES] = seed.try_into().ok()?;
-                Some((signature_type, Zeroizing::new(*seed)))
+                Some((SignatureType::from_byte(*byte)?, Zeroizing::new(*seed)))
             })
             .ok_or(SignerKeyError::Seed { found_bytes: bytes.len() })?;
         let key = Self::from_seed(name, signature_type, seed)?;
@@ -435,9 +450,4 @@ fn split_key(text: &str) -> Option<(&str, NoteKeyId, &str)> {
     }
     let id = <[u8; KEY_ID_BYTES]>::try_from(hex::decode(id).ok()?).ok()?;
     Some((name, NoteKeyId(id), base64))
-}
-
-fn split_type(bytes: &[u8]) -> Option<(SignatureType, &[u8])> {
-    let (byte, key) = bytes.split_first()?;
-    Some((SignatureType::from_byte(*byte)?, key))
 }

@@ -239,7 +239,9 @@ proptest! {
     }
 
     #[test]
-    fn whatever_is_read_prints_the_same(text in "tile/[0-9]{1,2}/(x[0-9]{3}/){0,2}[0-9]{3}(.p/[0-9]{1,3})?") {
+    fn whatever_is_read_prints_the_same(
+        text in "tile/[0-9]{1,2}/(x[0-9]{3}/){0,2}[0-9]{3}(.p/[0-9]{1,3})?",
+    ) {
         if let Ok(path) = TilePath::parse(&text) {
             prop_assert_eq!(path.to_string(), text);
         }
