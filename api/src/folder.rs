@@ -1,0 +1,173 @@
+//! The folder of a node: its configuration, keys, and data.
+//!
+//! `letopis.toml` has working defaults for everything but the log's origin and the agency's id.
+//! Values can be overridden by environment variables: `LETOPIS_LISTEN`, `LETOPIS_PUBLICATION__INTERVAL_MS`.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use figment::Figment;
+use figment::providers::{Env, Format, Toml};
+use letopis_ledger::checkpoint::Origin;
+use letopis_ledger::id::AgencyId;
+use serde::{Deserialize, Deserializer};
+use thiserror::Error;
+
+use crate::keys::KeyFolder;
+
+/// Name of the configuration file.
+pub(crate) const CONFIG_FILE: &str = "letopis.toml";
+/// The log's checkpoint key.
+pub(crate) const LOG_KEY: &str = "log.key";
+/// The key with which this node cosigns.
+pub(crate) const COSIGNER_KEY: &str = "cosigner.key";
+/// The secret under which personal values become claim names and look-up keys.
+pub(crate) const CLAIM_SECRET: &str = "claims.secret";
+/// The token of those who may change registries and publish packs.
+pub(crate) const OPERATOR_TOKEN: &str = "operator.token";
+
+/// Why a configuration was refused.
+#[derive(Debug, Error)]
+pub enum ConfigError {
+    /// There is no configuration.
+    #[error("{path} is not there: make a node's folder with `letopis init`")]
+    Absent {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A value is missing, unknown or of the wrong kind.
+    #[error("configuration {path}: {reason}")]
+    Invalid {
+        /// The file.
+        path: PathBuf,
+        /// Which value, and what is wrong with it.
+        reason: String,
+    },
+}
+
+/// What `letopis.toml` says.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Config {
+    /// Name of the log.
+    #[serde(deserialize_with = "origin")]
+    pub(crate) origin: Origin,
+    /// The agency that runs this node.
+    #[serde(deserialize_with = "agency")]
+    pub(crate) agency: AgencyId,
+    /// Address to listen on.
+    #[serde(default = "default_listen")]
+    pub(crate) listen: SocketAddr,
+    /// How heads are published.
+    #[serde(default)]
+    pub(crate) publication: Publication,
+    /// What bounds the load.
+    #[serde(default)]
+    pub(crate) limits: Limits,
+}
+
+/// How heads are published.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Publication {
+    /// Least time between two published heads, in milliseconds.
+    pub(crate) interval_ms: u64,
+}
+
+/// What bounds the load.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Limits {
+    /// Records that may wait for the log; more are answered with 503.
+    pub(crate) queued_records: usize,
+    /// Cases that are worked on at once; more wait their turn.
+    pub(crate) cases_at_once: usize,
+}
+
+impl Default for Publication {
+    fn default() -> Self {
+        Self { interval_ms: 250 }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { queued_records: 4096, cases_at_once: 64 }
+    }
+}
+
+fn default_listen() -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], 8460))
+}
+
+fn origin<'de, D: Deserializer<'de>>(source: D) -> Result<Origin, D::Error> {
+    let text = String::deserialize(source)?;
+    Origin::new(&text).map_err(serde::de::Error::custom)
+}
+
+fn agency<'de, D: Deserializer<'de>>(source: D) -> Result<AgencyId, D::Error> {
+    let text = String::deserialize(source)?;
+    AgencyId::parse(&text).map_err(serde::de::Error::custom)
+}
+
+/// A node's folder with its configuration.
+#[derive(Debug, Clone)]
+pub(crate) struct NodeFolder {
+    path: PathBuf,
+    config: Config,
+}
+
+impl NodeFolder {
+    /// Reads the configuration of a folder.
+    ///
+    /// # Errors
+    /// See [`ConfigError`].
+    pub(crate) fn open(path: &Path) -> Result<Self, ConfigError> {
+        let file = path.join(CONFIG_FILE);
+        if !file.is_file() {
+            return Err(ConfigError::Absent { path: file });
+        }
+        let config = Figment::new()
+            .merge(Toml::file_exact(&file))
+            .merge(Env::prefixed("LETOPIS_").split("__"))
+            .extract()
+            .map_err(|error| ConfigError::Invalid { path: file, reason: error.to_string() })?;
+        Ok(Self { path: path.to_owned(), config })
+    }
+
+    /// The configuration.
+    pub(crate) const fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The same folder listening elsewhere.
+    pub(crate) fn listening_on(mut self, address: SocketAddr) -> Self {
+        self.config.listen = address;
+        self
+    }
+
+    /// The keys.
+    pub(crate) fn keys(&self) -> KeyFolder {
+        KeyFolder::new(self.path.join("keys"))
+    }
+
+    /// The first records of the log.
+    pub(crate) fn genesis(&self) -> PathBuf {
+        self.path.join("genesis.json")
+    }
+
+    /// What consensus keeps: the log, replicated.
+    pub(crate) fn data(&self) -> PathBuf {
+        self.path.join("data")
+    }
+
+    /// What this agency alone keeps: private values.
+    pub(crate) fn private(&self) -> PathBuf {
+        self.path.join("private")
+    }
+
+    /// What can be rebuilt from the log at any time.
+    pub(crate) fn read_model(&self) -> PathBuf {
+        self.path.join("read")
+    }
+}

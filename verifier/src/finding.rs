@@ -1,0 +1,171 @@
+//! What a check found wrong: the rule that was broken, where, and the numbers.
+//!
+//! What a rule means to a citizen stands in the message files, under the rule's code.
+
+use letopis_ledger::LeafIndex;
+
+macro_rules! rules {
+    ($($(#[$doc:meta])* $name:ident = $code:literal,)*) => {
+        /// The rules that a log, a decision or a proof must keep.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Rule {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl Rule {
+            /// Every rule, in the order in which they are checked.
+            pub const ALL: &[Self] = &[$(Self::$name,)*];
+
+            /// The stable code for programs, also the key of the rule's messages.
+            #[must_use]
+            pub const fn code(self) -> &'static str {
+                match self {
+                    $(Self::$name => $code,)*
+                }
+            }
+        }
+    };
+}
+
+rules! {
+    /// The checkpoint is there and well-formed.
+    CheckpointForm = "checkpoint-form",
+    /// The checkpoint is signed by the log and by the quorum of the policy.
+    CheckpointQuorum = "checkpoint-quorum",
+    /// The log carries its own policy.
+    PolicyInLog = "policy-in-log",
+    /// Every entry bundle up to the checkpoint's size is there and well-formed.
+    BundleForm = "bundle-form",
+    /// Every leaf is canonical.
+    LeafForm = "leaf-form",
+    /// Every leaf has the hash that the published tile states.
+    TileHash = "tile-hash",
+    /// Every leaf stands in its place.
+    LeafIndex = "leaf-index",
+    /// Every leaf names the hash of the one before it.
+    LeafLink = "leaf-link",
+    /// Time never goes back.
+    TimeOrder = "time-order",
+    /// Every record was made for this log.
+    LogOrigin = "log-origin",
+    /// Every author is an admitted agency.
+    AuthorAdmitted = "author-admitted",
+    /// Every record is signed by keys of its author that were in force.
+    KeyInForce = "key-in-force",
+    /// Every signature of an author verifies.
+    AuthorSignature = "author-signature",
+    /// Governance events come from who may make them.
+    Governance = "governance",
+    /// Record ids are unique for ever.
+    RecordIdUnique = "record-id-unique",
+    /// The events of every stream are numbered without gaps.
+    StreamDense = "stream-dense",
+    /// Every stream is extended by its owner alone.
+    StreamOwner = "stream-owner",
+    /// Every claimed name has one holder at a time.
+    ClaimUnique = "claim-unique",
+    /// Every published tile holds the hashes of the tree below it.
+    TreeTile = "tree-tile",
+    /// The tree's root is the one that was signed.
+    TreeRoot = "tree-root",
+    /// The case exists in the log.
+    CaseExists = "case-exists",
+    /// The case has exactly one final decision.
+    CaseTerminal = "case-terminal",
+    /// The case's events are of known shapes and in order.
+    CaseForm = "case-form",
+    /// The rule that the case is pinned to was published before the case was registered.
+    RulePublished = "rule-published",
+    /// The published files of the rule are there and unaltered.
+    RuleFiles = "rule-files",
+    /// The disclosed inputs are the ones that the decision committed to.
+    InputsDisclosed = "inputs-disclosed",
+    /// Running the published table on the inputs gives the recorded decision.
+    ReExecution = "re-execution",
+    /// Every ground of a refusal is in the closed list of the regulation.
+    GroundsClosed = "grounds-closed",
+    /// The decision was made within its legal term.
+    Deadline = "deadline",
+    /// A grant made its registry entry in the same record; a refusal made none.
+    RegistryEffect = "registry-effect",
+    /// The proof is well-formed.
+    ProofForm = "proof-form",
+    /// The leaf is in the tree whose head was signed.
+    ProofInclusion = "proof-inclusion",
+}
+
+/// One broken rule.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// The rule.
+    pub rule: Rule,
+    /// The leaf at which it is broken, where there is one.
+    pub leaf: Option<LeafIndex>,
+    /// What was found, with its numbers, in English.
+    pub detail: String,
+}
+
+impl Finding {
+    /// A rule broken at a leaf.
+    #[must_use]
+    pub fn at(rule: Rule, leaf: LeafIndex, detail: impl Into<String>) -> Self {
+        Self { rule, leaf: Some(leaf), detail: detail.into() }
+    }
+
+    /// A rule broken by the log or the case as a whole.
+    #[must_use]
+    pub fn whole(rule: Rule, detail: impl Into<String>) -> Self {
+        Self { rule, leaf: None, detail: detail.into() }
+    }
+}
+
+/// Findings in the order of their discovery; after a limit they are counted but not kept, so that
+/// a thoroughly broken log cannot exhaust the memory of the one who checks it.
+#[derive(Debug, Default)]
+pub struct Findings {
+    kept: Vec<Finding>,
+    more: u64,
+}
+
+impl Findings {
+    /// Most findings kept.
+    pub const KEPT_MAX: usize = 100;
+
+    /// Adds a finding.
+    pub fn push(&mut self, finding: Finding) {
+        if self.kept.len() < Self::KEPT_MAX {
+            self.kept.push(finding);
+        } else {
+            self.more += 1;
+        }
+    }
+
+    /// Adds several findings.
+    pub fn extend(&mut self, findings: impl IntoIterator<Item = Finding>) {
+        findings.into_iter().for_each(|finding| self.push(finding));
+    }
+
+    /// The findings that were kept.
+    #[must_use]
+    pub fn kept(&self) -> &[Finding] {
+        &self.kept
+    }
+
+    /// How many were found, kept or not.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.more + u64::try_from(self.kept.len()).unwrap_or(u64::MAX)
+    }
+
+    /// Whether nothing was found.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.kept.is_empty()
+    }
+
+    /// Whether a rule was found broken.
+    #[must_use]
+    pub fn broke(&self, rule: Rule) -> bool {
+        self.kept.iter().any(|finding| finding.rule == rule)
+    }
+}

@@ -1,0 +1,130 @@
+//! Where a log is read from: a web address or a folder with the same paths.
+//!
+//! Every piece of a public log is a file at a fixed path (C2SP tlog-tiles), so one operation is
+//! enough: get the bytes at a path. Not here: whether the bytes are right.
+
+mod directory;
+mod http;
+
+use letopis_ledger::Hash;
+use letopis_ledger::tile::{BundlePath, TilePath, TileWidth};
+use thiserror::Error;
+
+pub use directory::DirectorySource;
+pub use http::HttpSource;
+
+/// Most bytes of a checkpoint: 64 signatures of the longest kind fit several times.
+const CHECKPOINT_MAX_BYTES: usize = 1 << 20;
+/// Most bytes of a full entry bundle: 256 entries of 2 + 65,535 bytes.
+const BUNDLE_MAX_BYTES: usize = 256 * (2 + 65_535);
+/// Most bytes of a full tile.
+const TILE_MAX_BYTES: usize = 256 * Hash::SIZE_BYTES;
+/// Most bytes of a public file that a verifier reads.
+const BLOB_MAX_BYTES: usize = 16 << 20;
+
+/// Why bytes could not be had.
+#[derive(Debug, Error)]
+pub enum SourceError {
+    /// Nothing at this path.
+    #[error("{path} is not there")]
+    NotFound {
+        /// The path.
+        path: String,
+    },
+    /// The path has more bytes than anything of its kind may have.
+    #[error("{path} is larger than the {max_bytes} bytes that it may have")]
+    TooLarge {
+        /// The path.
+        path: String,
+        /// Most bytes allowed.
+        max_bytes: usize,
+    },
+    /// The folder or the network failed.
+    #[error("{path} could not be read: {reason}")]
+    Failed {
+        /// The path.
+        path: String,
+        /// What happened.
+        reason: String,
+    },
+}
+
+/// A place with the paths of a public log below it. Reading twice gives the same bytes for every
+/// path but the checkpoint's; several threads may read at once.
+pub trait LogSource: Sync {
+    /// The bytes at a path relative to the log's address, at most `max_bytes`.
+    ///
+    /// # Errors
+    /// See [`SourceError`].
+    fn get(&self, path: &str, max_bytes: usize) -> Result<Vec<u8>, SourceError>;
+
+    /// Where this is, for reports.
+    fn location(&self) -> String;
+
+    /// The newest published checkpoint.
+    ///
+    /// # Errors
+    /// It is not there, or it is not text.
+    fn checkpoint(&self) -> Result<String, SourceError> {
+        let path = "checkpoint";
+        String::from_utf8(self.get(path, CHECKPOINT_MAX_BYTES)?).map_err(|_| SourceError::Failed {
+            path: path.to_owned(),
+            reason: "it is not UTF-8 text".to_owned(),
+        })
+    }
+
+    /// The bytes of a tile. Where a partial tile is gone because the full one exists, they are
+    /// cut out of the full one.
+    ///
+    /// # Errors
+    /// Neither is there.
+    fn tile(&self, path: TilePath) -> Result<Vec<u8>, SourceError> {
+        match self.get(&path.to_string(), TILE_MAX_BYTES) {
+            Err(SourceError::NotFound { .. }) if !path.width.is_full() => {
+                let full = TilePath { width: TileWidth::FULL, ..path };
+                let mut bytes = self.get(&full.to_string(), TILE_MAX_BYTES)?;
+                bytes.truncate(usize::from(path.width.get()) * Hash::SIZE_BYTES);
+                Ok(bytes)
+            }
+            other => other,
+        }
+    }
+
+    /// The bytes of an entry bundle, of this width or wider.
+    ///
+    /// # Errors
+    /// It is not there in either width.
+    fn bundle(&self, path: BundlePath) -> Result<Vec<u8>, SourceError> {
+        match self.get(&path.to_string(), BUNDLE_MAX_BYTES) {
+            Err(SourceError::NotFound { .. }) if !path.width.is_full() => {
+                let full = BundlePath { width: TileWidth::FULL, ..path };
+                self.get(&full.to_string(), BUNDLE_MAX_BYTES)
+            }
+            other => other,
+        }
+    }
+
+    /// A public file by its SHA-256. The bytes are checked against it.
+    ///
+    /// # Errors
+    /// It is not there, or it is another file.
+    fn blob(&self, hash: Hash) -> Result<Vec<u8>, SourceError> {
+        let path = format!("blob/{}", hash.to_hex());
+        let bytes = self.get(&path, BLOB_MAX_BYTES)?;
+        if Hash::of(&bytes) != hash {
+            let reason = "its SHA-256 is not the one in its name".to_owned();
+            return Err(SourceError::Failed { path, reason });
+        }
+        Ok(bytes)
+    }
+}
+
+/// Opens a web address or a folder, whichever `place` is.
+#[must_use]
+pub fn open(place: &str) -> Box<dyn LogSource> {
+    if place.starts_with("http://") || place.starts_with("https://") {
+        Box::new(HttpSource::new(place))
+    } else {
+        Box::new(DirectorySource::new(place))
+    }
+}
