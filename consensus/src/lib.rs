@@ -1,0 +1,40 @@
+//! The only writer of durable truth: a Raft group that appends signed records to a public log.
+//!
+//! [`Node`] owns the folder, the Raft core and the publisher of one voter. [`LedgerHandle`] is what
+//! the rest of a program holds: it appends records and reads leaves, tiles, proofs and
+//! checkpoints. Acknowledged means synced to the Raft log of a majority and applied; final means
+//! published in a checkpoint that satisfies the log's own quorum policy.
+//!
+//! Not here: what records mean (`letopis-registry`), HTTP (`letopis-api`), the formats themselves
+//! (`letopis-ledger`). This crate knows leaves and preconditions, not services.
+
+#![deny(missing_docs)]
+
+mod config;
+mod crash;
+mod fatal;
+mod ledger;
+mod machine;
+mod metric;
+mod node;
+mod proposer;
+mod publish;
+mod raft;
+mod store;
+
+pub use config::{Intervals, Limits, NodeConfig, ProgressListener, SigningKeys};
+pub use crash::{CrashHook, CrashPoint};
+pub use fatal::Fatal;
+pub use ledger::{
+    AppendError, LedgerHandle, Positions, PublishedCheckpoint, ReadError, TlogProofError,
+};
+pub use machine::{
+    AgencyState, Appended, FirstReceipt, GenesisPart, KeyState, Layer, LogTail, MemoryView, Nothing,
+    Outcome, Receipt, Reject, StateView, StreamState, Write, judge,
+};
+pub use node::{Node, OpenError};
+pub use publish::{SignedHeads, SignedHeadsError};
+pub use raft::encoding::EncodingError;
+pub use raft::log::RaftLogError;
+pub use raft::types::TreeHead;
+pub use store::{CheckProgress, Damage, SEGMENT_LEAVES, StoreError, StoreOpenError};

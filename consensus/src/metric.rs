@@ -1,0 +1,90 @@
+//! Every metric of this crate, named once.
+//!
+//! | name | kind | what it counts |
+//! |---|---|---|
+//! | `letopis_raft_log_syncs_total` | counter | synced writes of the Raft log |
+//! | `letopis_raft_log_sync_seconds` | histogram | time of one of them |
+//! | `letopis_raft_log_entries_per_sync` | histogram | entries that shared one sync |
+//! | `letopis_proposer_queue_records` | gauge | records waiting to be proposed |
+//! | `letopis_proposer_batch_records` | histogram | records of one Raft entry |
+//! | `letopis_records_total{outcome}` | counter | answers: `appended`, `repeated`, `rejected`, … |
+//! | `letopis_records_rejected_total{rule}` | counter | rejects by [`crate::Reject::code`] |
+//! | `letopis_append_seconds` | histogram | from the call of `append` to its answer |
+//! | `letopis_signature_check_seconds` | histogram | verification of one record |
+//! | `letopis_position_leaves{stage}` | gauge | `applied`, `agreed`, `signed`, `cosigned`, `published` |
+//! | `letopis_publish_seconds` | histogram | from reading the tree head to its publication |
+//! | `letopis_publish_lag_leaves` | gauge | applied leaves that are not published |
+//! | `letopis_quorum_missing_total` | counter | publications refused by the policy |
+//! | `letopis_checkpoint_seconds` | histogram | one checkpoint of the store |
+
+use std::time::Duration;
+
+use letopis_ledger::TreeSize;
+use metrics::{counter, gauge, histogram};
+
+use crate::ledger::{AppendError, Positions};
+use crate::machine::Receipt;
+
+pub(crate) fn raft_log_synced(entry_count: u64, took: Duration) {
+    counter!("letopis_raft_log_syncs_total").increment(1);
+    histogram!("letopis_raft_log_sync_seconds").record(took);
+    if entry_count > 0 {
+        histogram!("letopis_raft_log_entries_per_sync").record(float(entry_count));
+    }
+}
+
+pub(crate) fn queue_depth(records: usize) {
+    gauge!("letopis_proposer_queue_records").set(float(records as u64));
+}
+
+pub(crate) fn batch_proposed(records: usize) {
+    histogram!("letopis_proposer_batch_records").record(float(records as u64));
+}
+
+pub(crate) fn append_answered(answer: &Result<Receipt, AppendError>, took: Duration) {
+    let outcome = match answer {
+        Ok(receipt) if receipt.duplicate => "repeated",
+        Ok(_) => "appended",
+        Err(error) => error.code(),
+    };
+    counter!("letopis_records_total", "outcome" => outcome).increment(1);
+    if let Err(AppendError::Rejected(reject)) = answer {
+        counter!("letopis_records_rejected_total", "rule" => reject.code()).increment(1);
+    }
+    histogram!("letopis_append_seconds").record(took);
+}
+
+pub(crate) fn signature_checked(took: Duration) {
+    histogram!("letopis_signature_check_seconds").record(took);
+}
+
+pub(crate) fn positions(positions: &Positions) {
+    let stage = |name: &'static str, size: TreeSize| {
+        gauge!("letopis_position_leaves", "stage" => name).set(float(size.get()));
+    };
+    stage("applied", positions.applied);
+    stage("agreed", positions.agreed);
+    stage("signed", positions.signed);
+    stage("cosigned", positions.cosigned);
+    stage("published", positions.published);
+    let lag = positions.applied.get().saturating_sub(positions.published.get());
+    gauge!("letopis_publish_lag_leaves").set(float(lag));
+}
+
+pub(crate) fn published(took: Duration) {
+    histogram!("letopis_publish_seconds").record(took);
+}
+
+pub(crate) fn quorum_missing() {
+    counter!("letopis_quorum_missing_total").increment(1);
+}
+
+pub(crate) fn checkpoint_made(took: Duration) {
+    histogram!("letopis_checkpoint_seconds").record(took);
+}
+
+/// Metrics are floats by their protocol; counts beyond 2^53 do not occur.
+#[expect(clippy::cast_precision_loss, reason = "the metrics protocol has floats only")]
+const fn float(count: u64) -> f64 {
+    count as f64
+}

@@ -1,0 +1,147 @@
+//! Opening the Raft log: every entry is read and checked before the node trusts any of them.
+//!
+//! RocksDB's WAL mode is the one that accepts a torn record at the very end only; the default
+//! would silently drop everything after the first bad record, acknowledged entries included.
+
+use std::io;
+use std::path::Path;
+
+use openraft::entry::RaftEntry;
+use rocksdb::{ColumnFamilyDescriptor, DB, DBCompressionType, DBRecoveryMode, IteratorMode, Options};
+use thiserror::Error;
+
+use super::super::encoding::{EncodingError, Stored, read_frame};
+use super::{COMMITTED, Known, LOG, META, PURGED, RaftLog, VOTE, decode};
+use crate::crash::CrashHook;
+use crate::fatal::FatalSignal;
+
+/// Why the Raft log cannot be trusted.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum RaftLogError {
+    /// The database itself does not open or read.
+    #[error("the database does not read: {reason}")]
+    Engine {
+        /// What RocksDB said.
+        reason: String,
+    },
+    /// An entry's bytes are damaged.
+    #[error("entry {index} is damaged: {reason}")]
+    Entry {
+        /// Raft index of the entry.
+        index: u64,
+        /// What is wrong.
+        reason: EncodingError,
+    },
+    /// An entry stands under another index.
+    #[error("entry {index} says that it is entry {found}")]
+    Misplaced {
+        /// Index under which it stands.
+        index: u64,
+        /// Index that it states.
+        found: u64,
+    },
+    /// Entries are missing.
+    #[error("entry {expected} is missing, {found} follows")]
+    Hole {
+        /// Index that must follow.
+        expected: u64,
+        /// Index found.
+        found: u64,
+    },
+    /// The vote, the committed or the purged position is damaged.
+    #[error("{name} is damaged: {reason}")]
+    Meta {
+        /// Which of them.
+        name: &'static str,
+        /// What is wrong.
+        reason: EncodingError,
+    },
+    /// The log ends before what is known to be committed: acknowledged entries are gone.
+    #[error("the log ends at entry {last}, entry {committed} was committed: its end is lost")]
+    EndLost {
+        /// Last entry found.
+        last: u64,
+        /// Entry known to be committed.
+        committed: u64,
+    },
+}
+
+impl RaftLog {
+    /// Opens or creates the log in a folder.
+    ///
+    /// # Errors
+    /// Any damage; nothing is repaired.
+    pub(crate) fn open(
+        folder: &Path,
+        fatal: FatalSignal,
+        crash: CrashHook,
+    ) -> Result<Self, RaftLogError> {
+        let engine = |e: rocksdb::Error| RaftLogError::Engine { reason: e.to_string() };
+        let families = [LOG, META].map(|name| ColumnFamilyDescriptor::new(name, options()));
+        let db = DB::open_cf_descriptors(&options(), folder, families).map_err(engine)?;
+        let known = read_known(&db)?;
+        let io = |e: io::Error| RaftLogError::Engine { reason: e.to_string() };
+        Self::start(db, known, fatal, crash).map_err(io)
+    }
+}
+
+fn options() -> Options {
+    let mut options = Options::default();
+    options.create_if_missing(true);
+    options.create_missing_column_families(true);
+    options.set_wal_recovery_mode(DBRecoveryMode::TolerateCorruptedTailRecords);
+    options.set_compression_type(DBCompressionType::None);
+    options.set_write_buffer_size(64 << 20);
+    options.set_max_total_wal_size(256 << 20);
+    options.set_keep_log_file_num(4);
+    options.set_max_background_jobs(2);
+    options
+}
+
+fn read_known(db: &DB) -> Result<Known, RaftLogError> {
+    let mut known = Known {
+        vote: read_meta(db, VOTE, "vote")?,
+        committed: read_meta(db, COMMITTED, "committed position")?,
+        purged: read_meta(db, PURGED, "purged position")?,
+        ..Known::default()
+    };
+    known.last = known.purged;
+    known.first_index = known.purged.map_or(0, |id| id.index + 1);
+    let log = db.cf_handle(LOG).expect("invariant: the column family was opened");
+    for item in db.iterator_cf(log, IteratorMode::Start) {
+        let (key, frame) = item.map_err(|e| RaftLogError::Engine { reason: e.to_string() })?;
+        let index = key.first_chunk().map_or(u64::MAX, |key| u64::from_be_bytes(*key));
+        let expected = match known.last {
+            Some(last) => last.index + 1,
+            None => 0,
+        };
+        if index != expected {
+            return Err(RaftLogError::Hole { expected, found: index });
+        }
+        known.last = Some(decode(index, &frame)?.log_id());
+    }
+    known.synced_index = known.last.map(|id| id.index);
+    match (known.last, known.committed) {
+        (last, Some(committed)) if last < Some(committed) => Err(RaftLogError::EndLost {
+            last: last.map_or(0, |id| id.index),
+            committed: committed.index,
+        }),
+        _ => Ok(known),
+    }
+}
+
+fn read_meta<T: Stored>(
+    db: &DB,
+    key: &[u8],
+    name: &'static str,
+) -> Result<Option<T>, RaftLogError> {
+    let meta = db.cf_handle(META).expect("invariant: the column family was opened");
+    let bytes =
+        db.get_cf(meta, key).map_err(|e| RaftLogError::Engine { reason: e.to_string() })?;
+    let read = |bytes: Vec<u8>| {
+        read_frame(&bytes)
+            .and_then(T::from_stored)
+            .map_err(|reason| RaftLogError::Meta { name, reason })
+    };
+    bytes.map(read).transpose()
+}

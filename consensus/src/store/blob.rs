@@ -1,0 +1,72 @@
+//! Public files by content: a pack, a template, a table. A record names them by SHA-256.
+//!
+//! A file is durable before its hash is returned, so no record ever names one that a crash took.
+//! Not here: private files; they stay with their owner.
+
+use std::path::{Path, PathBuf};
+
+use letopis_ledger::Hash;
+
+use super::StoreError;
+use super::file::{make_directory, parent, read, replace, sync_directory};
+
+/// The public files of one node.
+#[derive(Debug, Clone)]
+pub(crate) struct Blobs {
+    folder: PathBuf,
+}
+
+impl Blobs {
+    pub(crate) const fn new(folder: PathBuf) -> Self {
+        Self { folder }
+    }
+
+    /// Stores a file durably and returns its hash.
+    pub(crate) fn put(&self, bytes: &[u8]) -> Result<Hash, StoreError> {
+        let hash = Hash::of(bytes);
+        let path = self.path(&hash);
+        if self.get(&hash)?.is_some() {
+            return Ok(hash);
+        }
+        let directory = parent(&path);
+        make_directory(directory)?;
+        replace(&path, bytes)?;
+        sync_directory(&self.folder)?;
+        sync_directory(parent(&self.folder))?;
+        Ok(hash)
+    }
+
+    /// Reads a file, or `None` when there is none of this hash.
+    pub(crate) fn get(&self, hash: &Hash) -> Result<Option<Vec<u8>>, StoreError> {
+        let path = self.path(hash);
+        let Some(bytes) = read(&path)? else { return Ok(None) };
+        if Hash::of(&bytes) != *hash {
+            let what = format!("{}: its content has another hash", path.display());
+            return Err(StoreError::Damaged { what });
+        }
+        Ok(Some(bytes))
+    }
+
+    fn path(&self, hash: &Hash) -> PathBuf {
+        let name = hash.to_hex();
+        Path::new(&self.folder).join(&name[..2]).join(name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_found_by_its_hash_and_refused_when_altered() {
+        let folder = tempfile::tempdir().unwrap();
+        let blobs = Blobs::new(folder.path().join("blobs"));
+        let hash = blobs.put(b"pack").unwrap();
+        assert_eq!(hash, Hash::of(b"pack"));
+        assert_eq!(blobs.put(b"pack"), Ok(hash));
+        assert_eq!(blobs.get(&hash), Ok(Some(b"pack".to_vec())));
+        assert_eq!(blobs.get(&Hash::of(b"other")), Ok(None));
+        std::fs::write(blobs.path(&hash), b"pock").unwrap();
+        assert!(matches!(blobs.get(&hash), Err(StoreError::Damaged { .. })));
+    }
+}

@@ -1,0 +1,261 @@
+//! The index: what the append machine reads, in a RocksDB without WAL.
+//!
+//! Its column families are flushed together (`atomic_flush`), and only by a checkpoint of the
+//! store, after the leaves it speaks of are durable. What a crash takes, the Raft log gives again.
+//!
+//! Not here: leaves and hashes of the tree, except the frontier.
+
+mod value;
+
+use std::path::Path;
+
+use letopis_ledger::checkpoint::Origin;
+use letopis_ledger::id::{AgencyId, ClaimName, RecordId, StreamName};
+use letopis_ledger::key::AuthorKeyId;
+use rocksdb::{
+    ColumnFamily, ColumnFamilyDescriptor, DB, FlushOptions, IteratorMode, Options, WriteBatch,
+    WriteOptions,
+};
+
+use super::{End, Manifest, StoreError};
+use crate::machine::{
+    AgencyState, FirstReceipt, KeyState, LogTail, StateView, StreamState, Write,
+};
+
+pub(crate) use value::StoredPosition;
+use value::StoredEnd;
+
+const RECORDS: &str = "records";
+const STREAMS: &str = "streams";
+const CLAIMS: &str = "claims";
+const KEYS: &str = "keys";
+const AGENCIES: &str = "agencies";
+const META: &str = "meta";
+const FAMILIES: [&str; 6] = [RECORDS, STREAMS, CLAIMS, KEYS, AGENCIES, META];
+
+const END: &[u8] = b"end";
+const FOUNDER: &[u8] = b"founder";
+const POLICY: &[u8] = b"policy";
+const MANIFEST: &[u8] = b"manifest";
+const ORIGIN: &[u8] = b"origin";
+
+/// Larger than what is written between two checkpoints, so that RocksDB never flushes by itself:
+/// that would make the index durable before the leaves it speaks of.
+const WRITE_BUFFER_BYTES: usize = 1 << 30;
+
+/// The index of one node.
+pub(super) struct Index {
+    db: DB,
+}
+
+/// The state of the append machine at a certain end of the log.
+pub(crate) struct IndexView<'a> {
+    index: &'a Index,
+    origin: &'a Origin,
+    tail: LogTail,
+}
+
+impl Index {
+    pub(super) fn open(folder: &Path) -> Result<Self, StoreError> {
+        let mut options = Options::default();
+        options.create_if_missing(true);
+        options.create_missing_column_families(true);
+        options.set_atomic_flush(true);
+        options.set_write_buffer_size(WRITE_BUFFER_BYTES);
+        options.set_db_write_buffer_size(0);
+        options.set_paranoid_checks(true);
+        options.set_keep_log_file_num(4);
+        options.set_compression_type(rocksdb::DBCompressionType::Lz4);
+        options.set_max_background_jobs(2);
+        let mut table = rocksdb::BlockBasedOptions::default();
+        table.set_bloom_filter(10.0, false);
+        options.set_block_based_table_factory(&table);
+        let families = FAMILIES.map(|name| ColumnFamilyDescriptor::new(name, options.clone()));
+        Ok(Self { db: DB::open_cf_descriptors(&options, folder, families)? })
+    }
+
+    pub(super) const fn view<'a>(&'a self, origin: &'a Origin, tail: LogTail) -> IndexView<'a> {
+        IndexView { index: self, origin, tail }
+    }
+
+    /// Writes the changes of some leaves and the new end of the log, all or nothing.
+    pub(super) fn write<'w>(
+        &self,
+        writes: impl Iterator<Item = &'w Write>,
+        founder: Option<&AgencyId>,
+        end: &End,
+    ) -> Result<(), StoreError> {
+        let mut batch = WriteBatch::default();
+        for write in writes {
+            self.put(&mut batch, write);
+        }
+        let meta = self.family(META);
+        if let Some(founder) = founder {
+            batch.put_cf(meta, FOUNDER, founder.as_str());
+        }
+        batch.put_cf(meta, END, StoredEnd::write(end));
+        let mut options = WriteOptions::default();
+        options.disable_wal(true);
+        Ok(self.db.write_opt(batch, &options)?)
+    }
+
+    pub(super) fn put_manifest(&self, manifest: &Manifest) -> Result<(), StoreError> {
+        let mut options = WriteOptions::default();
+        options.disable_wal(true);
+        let bytes = value::write_manifest(manifest);
+        Ok(self.db.put_cf_opt(self.family(META), MANIFEST, bytes, &options)?)
+    }
+
+    pub(super) fn manifest(&self) -> Result<Option<Manifest>, StoreError> {
+        let bytes = self.db.get_cf(self.family(META), MANIFEST)?;
+        bytes.map(|bytes| value::read_manifest(&bytes)).transpose()
+    }
+
+    /// Names the log that the folder belongs to, or compares it.
+    pub(super) fn bind_origin(&self, origin: &Origin) -> Result<Option<String>, StoreError> {
+        let meta = self.family(META);
+        match self.db.get_cf(meta, ORIGIN)? {
+            Some(bytes) if bytes == origin.as_str().as_bytes() => Ok(None),
+            Some(bytes) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
+            None => {
+                let mut options = WriteOptions::default();
+                options.disable_wal(true);
+                self.db.put_cf_opt(meta, ORIGIN, origin.as_str(), &options)?;
+                Ok(None)
+            }
+        }
+    }
+
+    /// The durable end of the log.
+    pub(super) fn end(&self) -> Result<Option<End>, StoreError> {
+        let bytes = self.db.get_cf(self.family(META), END)?;
+        bytes.map(|bytes| StoredEnd::read(&bytes)).transpose()
+    }
+
+    /// Makes everything written durable, in every column family together.
+    pub(super) fn flush(&self) -> Result<(), StoreError> {
+        let mut options = FlushOptions::default();
+        options.set_wait(true);
+        let families = FAMILIES.map(|name| self.family(name));
+        Ok(self.db.flush_cfs_opt(&families, &options)?)
+    }
+
+    /// Every record id with its first receipt, in the order of the ids.
+    pub(super) fn receipts(
+        &self,
+    ) -> impl Iterator<Item = Result<(RecordId, FirstReceipt), StoreError>> + '_ {
+        self.db.iterator_cf(self.family(RECORDS), IteratorMode::Start).map(|item| {
+            let (key, bytes) = item?;
+            let id = key.first_chunk::<16>().copied().map(RecordId::from_bytes);
+            let Some(Ok(id)) = id.filter(|_| key.len() == 16) else {
+                return Err(damaged(&"a record id is not one"));
+            };
+            Ok((id, value::read_receipt(&bytes)?))
+        })
+    }
+
+    /// Reads every other value once, so that a damaged one is found at start.
+    pub(super) fn read_all(&self, origin: &Origin) -> Result<(), StoreError> {
+        let view = self.view(origin, LogTail::empty());
+        for item in self.db.iterator_cf(self.family(STREAMS), IteratorMode::Start) {
+            value::read_stream(&item?.1)?;
+        }
+        for item in self.db.iterator_cf(self.family(CLAIMS), IteratorMode::Start) {
+            value::read_claim(&item?.1)?;
+        }
+        for item in self.db.iterator_cf(self.family(KEYS), IteratorMode::Start) {
+            value::read_key(&item?.1)?;
+        }
+        for item in self.db.iterator_cf(self.family(AGENCIES), IteratorMode::Start) {
+            value::read_agency(&item?.1)?;
+        }
+        view.founder()?;
+        view.policy()?;
+        Ok(())
+    }
+
+    fn put(&self, batch: &mut WriteBatch, write: &Write) {
+        match write {
+            Write::Record(id, first) => {
+                batch.put_cf(self.family(RECORDS), id.as_bytes(), value::write_receipt(first));
+            }
+            Write::Stream(name, state) => {
+                batch.put_cf(self.family(STREAMS), name.as_str(), value::write_stream(state));
+            }
+            Write::Claim(name, Some(holder)) => {
+                batch.put_cf(self.family(CLAIMS), name.as_str(), value::write_claim(holder));
+            }
+            Write::Claim(name, None) => batch.delete_cf(self.family(CLAIMS), name.as_str()),
+            Write::Key(id, state) => {
+                batch.put_cf(self.family(KEYS), id.as_bytes(), value::write_key(state));
+            }
+            Write::Agency(id, state) => {
+                batch.put_cf(self.family(AGENCIES), id.as_str(), value::write_agency(*state));
+            }
+            Write::Policy(policy) => batch.put_cf(self.family(META), POLICY, policy),
+        }
+    }
+
+    fn family(&self, name: &str) -> &ColumnFamily {
+        self.db.cf_handle(name).expect("invariant: the column family was opened")
+    }
+
+    fn text<T>(
+        &self,
+        key: &[u8],
+        read: impl FnOnce(&str) -> Option<T>,
+    ) -> Result<Option<T>, StoreError> {
+        let Some(bytes) = self.db.get_cf(self.family(META), key)? else { return Ok(None) };
+        let text = std::str::from_utf8(&bytes).ok().and_then(read);
+        text.map(Some).ok_or_else(|| damaged(&String::from_utf8_lossy(key)))
+    }
+}
+
+fn damaged(what: &dyn std::fmt::Display) -> StoreError {
+    StoreError::Damaged { what: format!("index: {what}") }
+}
+
+impl StateView for IndexView<'_> {
+    type Error = StoreError;
+
+    fn log(&self) -> &Origin {
+        self.origin
+    }
+
+    fn tail(&self) -> LogTail {
+        self.tail
+    }
+
+    fn founder(&self) -> Result<Option<AgencyId>, StoreError> {
+        self.index.text(FOUNDER, |text| AgencyId::parse(text).ok())
+    }
+
+    fn receipt(&self, id: RecordId) -> Result<Option<FirstReceipt>, StoreError> {
+        let bytes = self.index.db.get_pinned_cf(self.index.family(RECORDS), id.as_bytes())?;
+        bytes.map(|bytes| value::read_receipt(&bytes)).transpose()
+    }
+
+    fn stream(&self, name: &StreamName) -> Result<Option<StreamState>, StoreError> {
+        let bytes = self.index.db.get_pinned_cf(self.index.family(STREAMS), name.as_str())?;
+        bytes.map(|bytes| value::read_stream(&bytes)).transpose()
+    }
+
+    fn claim(&self, name: &ClaimName) -> Result<Option<StreamName>, StoreError> {
+        let bytes = self.index.db.get_pinned_cf(self.index.family(CLAIMS), name.as_str())?;
+        bytes.map(|bytes| value::read_claim(&bytes)).transpose()
+    }
+
+    fn key(&self, id: AuthorKeyId) -> Result<Option<KeyState>, StoreError> {
+        let bytes = self.index.db.get_pinned_cf(self.index.family(KEYS), id.as_bytes())?;
+        bytes.map(|bytes| value::read_key(&bytes)).transpose()
+    }
+
+    fn agency(&self, id: &AgencyId) -> Result<Option<AgencyState>, StoreError> {
+        let bytes = self.index.db.get_pinned_cf(self.index.family(AGENCIES), id.as_str())?;
+        bytes.map(|bytes| value::read_agency(&bytes)).transpose()
+    }
+
+    fn policy(&self) -> Result<Option<String>, StoreError> {
+        self.index.text(POLICY, |text| Some(text.to_owned()))
+    }
+}
