@@ -9,4 +9,5 @@
 
 pub mod calendar;
 pub mod deadline;
+pub mod decision;
 pub mod identifier;
