@@ -2,6 +2,8 @@
 //!
 //! Nobody sees this crate. The tests themselves are in `tests/tests/`, one file per property.
 
+pub mod node;
+
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus};
 use std::time::{Duration, Instant};
