@@ -1,7 +1,8 @@
 //! The two text spellings shared by every format: canonical base64 and canonical decimals.
 //!
 //! C2SP formats let a value be written in one way only; a reader that accepts a second spelling
-//! makes two byte-different checkpoints of one tree (C2SP issue 348). So everything else is refused.
+//! makes two byte-different checkpoints of one tree (C2SP issue 348). So everything else is
+//! refused.
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};

@@ -275,7 +275,11 @@ mod tests {
         let signer = AuthorSigner::from_seed(&[1; 32]);
         assert_eq!(signer.key().to_base64(), "iojj3XQJ8ZX9UtstPLpdcspnCb8dlBIb83SIAbQPb1w=");
         assert_eq!(signer.key().id().to_string(), "79f871c398b1bbcbb289d8d9a5dcfbba");
-        assert_eq!(signer.sign(b"{}").to_base64(), "sIS5S0IDOSVVAD2hw4gkeFKyhrsgLiE94sTAltewdHNFqZ1ArdVxcG+WkFOD2LlvU+ibLPEk/r7pe+rTuKbAAg==");
+        assert_eq!(
+            signer.sign(b"{}").to_base64(),
+            "sIS5S0IDOSVVAD2hw4gkeFKyhrsgLiE94sTAltewdHNFqZ1ArdVxcG+WkFOD2LlvU+ibLPEk/r7pe+rTuKbA\
+             Ag=="
+        );
     }
 
     #[test]

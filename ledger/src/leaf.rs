@@ -5,6 +5,8 @@
 //! of leaf 0 the root of the empty tree. The link is for people and for finding damage; what is
 //! trusted is the Merkle root alone.
 
+use std::ops::Range;
+
 use thiserror::Error;
 
 use crate::hash::{Hash, empty_root, leaf_hash};
@@ -18,6 +20,13 @@ use crate::time::Timestamp;
 pub const LEAF_VERSION: u32 = 1;
 /// Most bytes of a leaf: the largest 16-bit length (C2SP tlog-tiles, "Log Entries").
 pub const LEAF_MAX_BYTES: usize = 65_535;
+
+/// Base64 of a hash.
+const HASH_CHARS: usize = 44;
+/// An instant.
+const TIME_CHARS: usize = 24;
+/// One item of `sigs`, with a key id of 32 digits and base64 of a signature, 88 characters.
+const SIGNATURE_CHARS: usize = "{\"key\":\"\",\"sig\":\"\"}".len() + 32 + 88;
 
 /// Why bytes are not a leaf, or a record does not fit into one.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -92,7 +101,10 @@ impl Leaf {
         let record = Record::from_json(fields.required("record")?)?;
         let signatures = signatures_from_json(fields.array("sigs")?)?;
         fields.finish()?;
-        let signed = SignedRecord::from_parts(record, signatures)?;
+        let place = record_place(bytes.len(), index, signatures.len());
+        let record_bytes =
+            bytes.get(place).expect("invariant: a canonical leaf has its record here");
+        let signed = SignedRecord::from_canonical(record, record_bytes.to_vec(), signatures)?;
         Ok(Self { index, previous, time, signed, bytes: bytes.to_vec() })
     }
 
@@ -160,6 +172,15 @@ fn encode(index: LeafIndex, previous: &Hash, time: Timestamp, signed: &SignedRec
     bytes
 }
 
+/// Where the record's bytes stand in a canonical leaf: all that surrounds them has a known length.
+/// So they are cut out and need not be written a second time to check the signatures.
+fn record_place(leaf_bytes: usize, index: LeafIndex, signature_count: usize) -> Range<usize> {
+    let before = format!("{{\"index\":{index},\"prev\":\"\",\"record\":").len() + HASH_CHARS;
+    let signatures = signature_count * SIGNATURE_CHARS + signature_count.saturating_sub(1);
+    let after = ",\"sigs\":[],\"time\":\"\",\"v\":1}".len() + signatures + TIME_CHARS;
+    before..leaf_bytes.saturating_sub(after)
+}
+
 /// The members of a leaf that is in canonical form, for showing it; the shape is not checked.
 ///
 /// # Errors
@@ -175,7 +196,8 @@ pub fn members(bytes: &[u8]) -> Result<Object, LeafError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::test_records;
+    use crate::key::AuthorSigner;
+    use crate::record::{SIGNATURES_MAX, test_records};
     use proptest::prelude::*;
 
     fn leaf() -> Leaf {
@@ -199,6 +221,28 @@ mod tests {
     }
 
     #[test]
+    fn the_record_is_cut_out_of_a_leaf_as_its_author_wrote_it() {
+        let record = test_records::record();
+        let bytes = record.to_bytes();
+        let signers = [1, 2, 3, 4].map(|seed| AuthorSigner::from_seed(&[seed; 32]));
+        for count in 1..=SIGNATURES_MAX {
+            let mut signatures: Vec<_> = signers[..count]
+                .iter()
+                .map(|signer| (signer.key().id(), signer.sign(&bytes)))
+                .collect();
+            signatures.sort_by_key(|(key, _)| *key);
+            let signed = SignedRecord::from_parts(record.clone(), signatures).unwrap();
+            for index in [0, 9, 10, 123_456_789, (1 << 53) - 1] {
+                let index = LeafIndex::new(index);
+                let time = Timestamp::EPOCH;
+                let leaf = Leaf::new(index, Hash::of(b""), time, signed.clone()).unwrap();
+                let read = Leaf::parse(leaf.as_bytes()).unwrap();
+                assert_eq!(read.signed().record_bytes(), bytes, "{count} signatures at {index}");
+            }
+        }
+    }
+
+    #[test]
     fn spliced_bytes_are_the_canonical_form() {
         let bytes = leaf().as_bytes().to_vec();
         assert_eq!(Json::parse(&bytes).unwrap().to_canonical(), bytes);
@@ -216,6 +260,19 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn the_bytes_cut_out_are_those_that_would_be_written(
+            text in "\\PC{0,40}", index in 0_u64..1 << 53, time in 0_i64..253_402_207_200_000,
+        ) {
+            prop_assume!(Json::string(text.as_str()).is_ok());
+            let signed = test_records::signed_with_text(&text);
+            let time = Timestamp::from_unix_ms(time).unwrap();
+            let leaf = Leaf::new(LeafIndex::new(index), Hash::of(b""), time, signed).unwrap();
+            let read = Leaf::parse(leaf.as_bytes()).unwrap();
+            prop_assert_eq!(read.signed().record_bytes(), read.record().to_bytes());
+            prop_assert_eq!(read, leaf);
+        }
+
         #[test]
         fn no_leaf_reads_back_from_damaged_bytes_as_itself(at in 0usize..1000, xor in 1u8..) {
             let mut bytes = leaf().as_bytes().to_vec();

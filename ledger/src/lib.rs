@@ -1,4 +1,5 @@
-//! The pure core of Letopis: record and leaf bytes, the RFC 6962 tree, C2SP log formats, signatures.
+//! The pure core of Letopis: record and leaf bytes, the RFC 6962 tree, C2SP log formats,
+//! signatures.
 //!
 //! Here is every byte that is hashed or signed, each format in a file named after it. Writer,
 //! reader and verifier all build on it; `docs/FORMAT.md` states the same bytes in prose.

@@ -323,13 +323,22 @@ impl SignedRecord {
         record: Record,
         signatures: Vec<(AuthorKeyId, AuthorSignature)>,
     ) -> Result<Self, RecordError> {
+        let bytes = record.to_bytes();
+        Self::from_canonical(record, bytes, signatures)
+    }
+
+    /// Like [`Self::from_parts`] for a reader that has the canonical bytes of the record already.
+    pub(crate) fn from_canonical(
+        record: Record,
+        bytes: Vec<u8>,
+        signatures: Vec<(AuthorKeyId, AuthorSignature)>,
+    ) -> Result<Self, RecordError> {
         if signatures.is_empty() || signatures.len() > SIGNATURES_MAX {
             return Err(RecordError::SignatureCount { found: signatures.len() });
         }
         if let Some(pair) = signatures.windows(2).find(|pair| pair[0].0 >= pair[1].0) {
             return Err(RecordError::SignatureOrder { key: pair[1].0 });
         }
-        let bytes = record.to_bytes();
         Ok(Self { record, bytes, signatures })
     }
 
