@@ -1,0 +1,222 @@
+//! Appending 500-byte signed records to one node, by 1, 64 and 1,024 clients.
+//!
+//! Each client waits for its receipt before it sends its next record, so every figure includes
+//! the signature check, consensus, the sync and the leaf. Records are signed beforehand: that is
+//! the clients' work, not the node's. Not here: HTTP; `make demo` measures the whole path.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use letopis_consensus::{LedgerHandle, Node, NodeConfig, SigningKeys};
+use letopis_ledger::StreamVersion;
+use letopis_ledger::checkpoint::Origin;
+use letopis_ledger::cosignature::CosignatureSigner;
+use letopis_ledger::governance::{GovernanceEvent, SCHEMA_VERSION};
+use letopis_ledger::id::{AgencyId, EventType, RecordId, StreamName};
+use letopis_ledger::json::{Json, Object};
+use letopis_ledger::key::AuthorSigner;
+use letopis_ledger::note::{KeyName, NoteSigner, SignatureType, SignerKey};
+use letopis_ledger::record::{Event, Record, SignedRecord};
+use zeroize::Zeroizing;
+
+use crate::limits::Limits;
+use crate::recorder::Recorder;
+
+/// Bytes of a record, as the canonical JSON that is signed.
+const RECORD_BYTES: usize = 500;
+/// Name of the log.
+pub(crate) const ORIGIN: &str = "letopis.example/bench";
+const AGENCY: &str = "bench";
+
+/// What one number of clients came to.
+#[derive(Debug)]
+pub(crate) struct Measured {
+    clients: usize,
+    records_per_second: f64,
+    p50: Duration,
+    p99: Duration,
+    /// Seconds per second of wall time that each kind of work took.
+    shares: Vec<(&'static str, f64)>,
+}
+
+/// Measures each number of clients for about `time` on a fresh node in `folder`.
+pub(crate) fn measure(
+    folder: &Path,
+    clients: &[usize],
+    time: Duration,
+    recorder: &Recorder,
+) -> anyhow::Result<Vec<Measured>> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let mut all = Vec::new();
+        for &count in clients {
+            let node = open(&folder.join(format!("append-{count}"))).await?;
+            let ledger = node.ledger();
+            ledger.append(genesis()?).await.context("genesis")?;
+            all.push(run(&ledger, count, time, recorder).await?);
+            node.shutdown().await.context("shutdown")?;
+        }
+        Ok(all)
+    })
+}
+
+async fn run(
+    ledger: &LedgerHandle,
+    clients: usize,
+    time: Duration,
+    recorder: &Recorder,
+) -> anyhow::Result<Measured> {
+    // More than can be appended in the time; what is left over is thrown away.
+    let each = (60_000 / clients).max(64) * time.as_secs().max(1) as usize / 2;
+    let mut batches = Vec::new();
+    for client in 0..clients {
+        batches.push(records(client, each.min(4096))?);
+    }
+    recorder.reset();
+    let start = Instant::now();
+    let end = start + time;
+    let ledger = Arc::new(ledger.clone());
+    let tasks: Vec<_> = batches
+        .into_iter()
+        .map(|batch| {
+            let ledger = Arc::clone(&ledger);
+            tokio::spawn(async move {
+                let mut latencies = Vec::new();
+                for record in batch {
+                    if Instant::now() >= end {
+                        break;
+                    }
+                    let sent = Instant::now();
+                    ledger.append(record).await?;
+                    latencies.push(sent.elapsed());
+                }
+                anyhow::Ok(latencies)
+            })
+        })
+        .collect();
+    let mut latencies = Vec::new();
+    for task in tasks {
+        latencies.extend(task.await??);
+    }
+    let wall = start.elapsed();
+    latencies.sort_unstable();
+    let at = |share: f64| latencies[((latencies.len() - 1) as f64 * share) as usize];
+    Ok(Measured {
+        clients,
+        records_per_second: latencies.len() as f64 / wall.as_secs_f64(),
+        p50: at(0.5),
+        p99: at(0.99),
+        shares: recorder.shares(wall),
+    })
+}
+
+/// Prints the figures beside the limits of the machine.
+pub(crate) fn print(all: &[Measured], limits: &Limits) {
+    println!("## Append of {RECORD_BYTES}-byte signed records, one node, everything durable\n");
+    println!("| clients | records/s | p50 ms | p99 ms | of one core's signature checks | records per possible sync |");
+    println!("|---:|---:|---:|---:|---:|---:|");
+    for one in all {
+        println!(
+            "| {} | {:.0} | {:.2} | {:.2} | {:.0} % | {:.1} |",
+            one.clients,
+            one.records_per_second,
+            one.p50.as_secs_f64() * 1e3,
+            one.p99.as_secs_f64() * 1e3,
+            one.records_per_second / limits.ed25519_checks_per_second * 100.0,
+            one.records_per_second / limits.syncs_per_second,
+        );
+    }
+    println!("\nWhere the time goes, in seconds of work per second of wall time (2 cores: at most 2):\n");
+    let names: Vec<&str> = all[0].shares.iter().map(|(name, _)| *name).collect();
+    println!("| clients | {} |", names.join(" | "));
+    println!("|---:|{}", "---:|".repeat(names.len()));
+    for one in all {
+        let shares: Vec<String> =
+            one.shares.iter().map(|(_, share)| format!("{share:.2}")).collect();
+        println!("| {} | {} |", one.clients, shares.join(" | "));
+    }
+    println!();
+}
+
+/// Opens a node with fixed keys.
+async fn open(folder: &Path) -> anyhow::Result<Node> {
+    let (log, cosigner) = note_keys()?;
+    let keys = SigningKeys {
+        log: NoteSigner::new(&log)?,
+        log_post_quantum: None,
+        cosigner: Some(CosignatureSigner::new(&cosigner)?),
+    };
+    let config = NodeConfig::new(folder.to_owned(), Origin::new(ORIGIN)?, keys);
+    Ok(Node::open(config).await?)
+}
+
+/// The log's key and the cosigner's.
+pub(crate) fn note_keys() -> anyhow::Result<(SignerKey, SignerKey)> {
+    let key = |seed: u8, name: &str, kind| -> anyhow::Result<SignerKey> {
+        Ok(SignerKey::from_seed(KeyName::new(name)?, kind, Zeroizing::new([seed; 32]))?)
+    };
+    Ok((
+        key(1, ORIGIN, SignatureType::Ed25519)?,
+        key(2, "letopis.example/bench/node", SignatureType::Ed25519Cosignature)?,
+    ))
+}
+
+fn signer() -> AuthorSigner {
+    AuthorSigner::from_seed(&[3; 32])
+}
+
+/// The record that founds the log.
+pub(crate) fn genesis() -> anyhow::Result<SignedRecord> {
+    let agency = AgencyId::parse(AGENCY)?;
+    let (log, cosigner) = note_keys()?;
+    let policy = format!(
+        "log {}\nwitness node {}\nquorum node\n",
+        log.verifier_key(),
+        cosigner.verifier_key()
+    );
+    let governance = [
+        GovernanceEvent::AgencyAdmitted { agency: agency.clone(), names: Object::new() },
+        GovernanceEvent::KeyIntroduced { agency: agency.clone(), key: signer().key() },
+        GovernanceEvent::PolicySet { policy },
+    ];
+    let versions = [0, 1, 0];
+    let events = governance.iter().zip(versions).map(|(event, version)| Event {
+        stream: event.stream(),
+        version: StreamVersion::new(version),
+        event_type: event.event_type(),
+        schema: SCHEMA_VERSION,
+        data: event.data(),
+        private: vec![],
+    });
+    let id = RecordId::from_parts(0, &[0xff; 10]);
+    let record = Record::new(Origin::new(ORIGIN)?, id, agency, events.collect(), vec![])?;
+    Ok(SignedRecord::sign(record, &signer()))
+}
+
+/// Signed records of one client: one stream, versions from 0.
+fn records(client: usize, count: usize) -> anyhow::Result<Vec<SignedRecord>> {
+    (0..count).map(|version| record(client, version)).collect()
+}
+
+/// One signed record of a client.
+pub(crate) fn record(client: usize, version: usize) -> anyhow::Result<SignedRecord> {
+    let make = |padding: usize| -> anyhow::Result<Record> {
+        let event = Event {
+            stream: StreamName::parse(&format!("bench/{client}"))?,
+            version: StreamVersion::new(version as u64),
+            event_type: EventType::parse("bench.noted")?,
+            schema: 1,
+            data: Object::new().with("text", Json::string("x".repeat(padding))?),
+            private: vec![],
+        };
+        let mut random = [0; 10];
+        random[2..6].copy_from_slice(&u32::try_from(client)?.to_be_bytes());
+        random[6..].copy_from_slice(&u32::try_from(version)?.to_be_bytes());
+        let id = RecordId::from_parts(1_700_000_000_000, &random);
+        Ok(Record::new(Origin::new(ORIGIN)?, id, AgencyId::parse(AGENCY)?, vec![event], vec![])?)
+    };
+    let bare = make(0)?.to_bytes().len();
+    Ok(SignedRecord::sign(make(RECORD_BYTES.saturating_sub(bare))?, &signer()))
+}

@@ -1,0 +1,65 @@
+//! Measurements of Letopis beside the limits of the machine, in one run. See `README.md`.
+
+mod append;
+mod audit;
+mod limits;
+mod proofs;
+mod recorder;
+mod written_log;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Parser;
+
+use limits::Limits;
+use recorder::Recorder;
+
+/// Prints figures as Markdown tables.
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// Shorter runs and smaller logs: about a minute in all.
+    #[arg(long)]
+    quick: bool,
+    /// The verifier to measure; the one beside this program by default.
+    #[arg(long)]
+    verifier: Option<PathBuf>,
+    /// Folder for temporary files; it decides which disk is measured.
+    #[arg(long)]
+    folder: Option<PathBuf>,
+}
+
+fn main() -> anyhow::Result<()> {
+    let arguments = Arguments::parse();
+    let recorder = Recorder::install()?;
+    let place = match &arguments.folder {
+        Some(folder) => tempfile::tempdir_in(folder)?,
+        None => tempfile::tempdir()?,
+    };
+    let (time, sizes): (_, &[u64]) = if arguments.quick {
+        (Duration::from_secs(3), &[10_000, 100_000])
+    } else {
+        (Duration::from_secs(10), &[100_000, 1_000_000])
+    };
+    let limits = Limits::measure(place.path(), time / 5)?;
+    limits.print();
+    let appended = append::measure(place.path(), &[1, 64, 1024], time, &recorder)?;
+    append::print(&appended, &limits);
+
+    let verifier = match arguments.verifier {
+        Some(path) => path,
+        None => std::env::current_exe()?.with_file_name("letopis-verify"),
+    };
+    let mut audits = Vec::new();
+    for &size in sizes {
+        let folder = place.path().join(format!("log-{size}"));
+        let tree = written_log::write(&folder, size)?;
+        audits.push(audit::measure(&verifier, &folder, size)?);
+        if size == sizes[0] {
+            proofs::measure(&tree, time / 5, &limits)?;
+        }
+        std::fs::remove_dir_all(&folder)?;
+    }
+    audit::print(&audits, limits.ed25519_checks_per_second);
+    Ok(())
+}
