@@ -8,8 +8,8 @@
 //!
 //! Not here: the meaning of records, and anything of openraft's.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use letopis_ledger::checkpoint::{Checkpoint, Origin};
@@ -166,35 +166,49 @@ impl PublishedCheckpoint {
     }
 }
 
-/// The parts that a handle reads.
+/// The parts that belong to a node and that handles only borrow: when the node stops they go, and
+/// the folder is free again whoever still holds a handle.
 pub(crate) struct Parts {
     pub(crate) store: Arc<Store>,
     pub(crate) log: RaftLog,
     pub(crate) blobs: Blobs,
-    pub(crate) fatal: FatalSignal,
-    pub(crate) stages: watch::Receiver<Stages>,
-    pub(crate) published: watch::Receiver<Option<PublishedCheckpoint>>,
-    pub(crate) stopped: watch::Receiver<bool>,
-    /// Signature checks under way on the async threads.
+    pub(crate) proposer: Proposer,
+    /// Signature checks under way.
     pub(crate) checks: AtomicUsize,
 }
 
 /// A handle on a running node's ledger. Clones share the node.
 #[derive(Clone)]
 pub struct LedgerHandle {
-    parts: Arc<Parts>,
-    proposer: Proposer,
+    parts: Weak<Parts>,
+    origin: Origin,
+    fatal: FatalSignal,
+    applied: watch::Receiver<TreeSize>,
+    stages: watch::Receiver<Stages>,
+    published: watch::Receiver<Option<PublishedCheckpoint>>,
 }
 
 impl LedgerHandle {
-    pub(crate) fn new(parts: Parts, proposer: Proposer) -> Self {
-        Self { parts: Arc::new(parts), proposer }
+    pub(crate) fn new(
+        parts: &Arc<Parts>,
+        fatal: FatalSignal,
+        stages: watch::Receiver<Stages>,
+        published: watch::Receiver<Option<PublishedCheckpoint>>,
+    ) -> Self {
+        Self {
+            parts: Arc::downgrade(parts),
+            origin: parts.store.origin().clone(),
+            fatal,
+            applied: parts.store.subscribe(),
+            stages,
+            published,
+        }
     }
 
     /// Name of the log.
     #[must_use]
-    pub fn origin(&self) -> &Origin {
-        self.parts.store.origin()
+    pub const fn origin(&self) -> &Origin {
+        &self.origin
     }
 
     /// Appends a record. A record that is in the log already gets its first receipt again.
@@ -210,63 +224,19 @@ impl LedgerHandle {
     }
 
     async fn append_checked(&self, record: SignedRecord) -> Result<Receipt, AppendError> {
-        self.ensure_running().map_err(|fatal| AppendError::Stopped { fatal })?;
-        if let Some(first) = self.first_receipt(&record)? {
+        let stopped = || AppendError::Stopped { fatal: self.fatal.get() };
+        let parts = self.parts().ok_or_else(stopped)?;
+        if let Some(first) = parts.first_receipt(&record)? {
             return Ok(first);
         }
-        let keys = self.signing_keys(&record)?;
-        let record = self.verify(record, keys).await?;
-        match self.proposer.append(record).await {
-            Err(AppendError::Stopped { fatal: None }) => {
-                Err(AppendError::Stopped { fatal: self.parts.fatal.get() })
-            }
+        let keys = parts.signing_keys(&record)?;
+        let record = parts.verify(record, keys).await?;
+        let proposer = parts.proposer.clone();
+        drop(parts);
+        match proposer.append(record).await {
+            Err(AppendError::Stopped { .. }) => Err(stopped()),
             answer => answer,
         }
-    }
-
-    /// The receipt of a record that is in the log with the same bytes.
-    fn first_receipt(&self, record: &SignedRecord) -> Result<Option<Receipt>, AppendError> {
-        let id = record.record().id();
-        let first = self.parts.store.view().receipt(id).map_err(stopped)?;
-        let digest = Hash::of(record.record_bytes());
-        Ok(first.filter(|first| first.record_digest == digest).map(|first| first.receipt(id, true)))
-    }
-
-    /// The public keys that the record is to be verified with. Whether they are in force is
-    /// decided when the record is applied.
-    fn signing_keys(&self, record: &SignedRecord) -> Result<Vec<AuthorKey>, AppendError> {
-        let view = self.parts.store.view();
-        let mut keys = Vec::new();
-        for (id, _) in record.signatures() {
-            let known = view.key(*id).map_err(stopped)?.map(|state| state.key);
-            // Only the first record of a log may be signed by keys that it introduces itself.
-            let introduced = (view.tail().size == TreeSize::ZERO)
-                .then(|| crate::machine::introduced_keys(record).find(|key| key.id() == *id))
-                .flatten();
-            let unknown = || AppendError::Rejected(Box::new(Reject::UnknownKey { key: *id }));
-            keys.push(known.or(introduced).ok_or_else(unknown)?);
-        }
-        Ok(keys)
-    }
-
-    /// Verifies every signature, on a blocking thread when others are being verified already.
-    async fn verify(
-        &self,
-        record: SignedRecord,
-        keys: Vec<AuthorKey>,
-    ) -> Result<SignedRecord, AppendError> {
-        let started = Instant::now();
-        let under_way = self.parts.checks.fetch_add(1, Ordering::Relaxed);
-        let verified = if under_way == 0 {
-            verify_all(record, &keys)
-        } else {
-            let verify = move || verify_all(record, &keys);
-            let joined = tokio::task::spawn_blocking(verify).await;
-            joined.unwrap_or(Err(AppendError::Stopped { fatal: None }))
-        };
-        self.parts.checks.fetch_sub(1, Ordering::Relaxed);
-        metric::signature_checked(started.elapsed());
-        verified
     }
 
     /// Canonical bytes of a leaf, or `None` when it is not applied.
@@ -274,7 +244,7 @@ impl LedgerHandle {
     /// # Errors
     /// The node has stopped or the store cannot be read; so for all below.
     pub fn leaf(&self, index: LeafIndex) -> Result<Option<Vec<u8>>, ReadError> {
-        Ok(self.store()?.leaf(index)?)
+        Ok(self.running()?.store.leaf(index)?)
     }
 
     /// Canonical bytes of applied leaves from one on, at most `max_count` and about 4 MB.
@@ -283,30 +253,32 @@ impl LedgerHandle {
     /// See [`ReadError`].
     pub fn leaves(&self, from: LeafIndex, max_count: usize) -> Result<Vec<Vec<u8>>, ReadError> {
         const READ_BYTES: usize = 4 << 20;
-        Ok(self.store()?.leaves(from, max_count, READ_BYTES)?)
+        Ok(self.running()?.store.leaves(from, max_count, READ_BYTES)?)
     }
 
     /// Number of applied leaves.
     #[must_use]
     pub fn applied(&self) -> TreeSize {
-        self.parts.store.applied_size()
+        *self.applied.borrow()
     }
 
     /// The number of applied leaves as it grows, for those who follow the log.
     #[must_use]
     pub fn subscribe(&self) -> watch::Receiver<TreeSize> {
-        self.parts.store.subscribe()
+        self.applied.clone()
     }
 
-    /// How far each stage is.
+    /// How far each stage is. Of a stopped node, how far it was, without what Raft knew.
     #[must_use]
     pub fn positions(&self) -> Positions {
         // From the last stage to the first, so that none is seen ahead of the one before it.
-        let published = self.parts.published.borrow().as_ref().map_or(TreeSize::ZERO, |c| c.size);
-        let Stages { signed, cosigned } = *self.parts.stages.borrow();
-        let agreed = self.parts.store.agreed().map_or(TreeSize::ZERO, |head| head.size);
+        let published = self.published_size();
+        let Stages { signed, cosigned } = *self.stages.borrow();
+        let parts = self.parts();
+        let agreed = parts.as_ref().and_then(|parts| parts.store.agreed());
+        let agreed = agreed.map_or(signed, |head| head.size);
         let applied = self.applied();
-        let (last, committed) = self.parts.log.last_and_committed();
+        let (last, committed) = parts.map_or((None, None), |parts| parts.log.last_and_committed());
         Positions {
             committed_entry: committed.map(|id| id.index),
             last_entry: last.map(|id| id.index),
@@ -321,13 +293,13 @@ impl LedgerHandle {
     /// The published checkpoint, or `None` before the first one.
     #[must_use]
     pub fn checkpoint(&self) -> Option<PublishedCheckpoint> {
-        self.parts.published.borrow().clone()
+        self.published.borrow().clone()
     }
 
     /// The published checkpoint as it changes.
     #[must_use]
     pub fn subscribe_checkpoint(&self) -> watch::Receiver<Option<PublishedCheckpoint>> {
-        self.parts.published.clone()
+        self.published.clone()
     }
 
     /// Bytes of a hash tile of any width that the published tree has.
@@ -341,7 +313,7 @@ impl LedgerHandle {
         if end.is_none_or(|end| end > hashes) {
             return Ok(None);
         }
-        Ok(self.store()?.tiles().get(path)?.map(|tile| tile.to_bytes()))
+        Ok(self.running()?.store.tiles().get(path)?.map(|tile| tile.to_bytes()))
     }
 
     /// Bytes of an entry bundle of any width that the published log has.
@@ -356,7 +328,7 @@ impl LedgerHandle {
         if first.checked_add(width).is_none_or(|end| end > self.published_size().get()) {
             return Ok(None);
         }
-        Ok(Some(self.store()?.bundle(LeafIndex::new(first), width)?))
+        Ok(Some(self.running()?.store.bundle(LeafIndex::new(first), width)?))
     }
 
     /// Proof that a leaf is in the tree of `size` leaves; the size may be any applied one.
@@ -368,7 +340,7 @@ impl LedgerHandle {
         leaf: LeafIndex,
         size: TreeSize,
     ) -> Result<InclusionProof, ReadError> {
-        let store = self.store()?;
+        let store = &self.running()?.store;
         let size_shown = size.min(store.applied_size());
         if size_shown < size {
             return Err(TreeError::LeafOutsideTree { leaf, size: size_shown }.into());
@@ -385,7 +357,7 @@ impl LedgerHandle {
         old: TreeSize,
         new: TreeSize,
     ) -> Result<ConsistencyProof, ReadError> {
-        let store = self.store()?;
+        let store = &self.running()?.store;
         if new > store.applied_size() {
             return Err(TreeError::OldSizeLarger { old: new, new: store.applied_size() }.into());
         }
@@ -411,7 +383,7 @@ impl LedgerHandle {
     /// # Errors
     /// See [`ReadError`].
     pub fn stream(&self, name: &StreamName) -> Result<Option<StreamState>, ReadError> {
-        Ok(self.store()?.view().stream(name)?)
+        Ok(self.running()?.store.view().stream(name)?)
     }
 
     /// The stream that holds a name, or `None` when it is free.
@@ -419,7 +391,7 @@ impl LedgerHandle {
     /// # Errors
     /// See [`ReadError`].
     pub fn claim(&self, name: &ClaimName) -> Result<Option<StreamName>, ReadError> {
-        Ok(self.store()?.view().claim(name)?)
+        Ok(self.running()?.store.view().claim(name)?)
     }
 
     /// The receipt of a record, or `None` when it is not in the log.
@@ -427,7 +399,7 @@ impl LedgerHandle {
     /// # Errors
     /// See [`ReadError`].
     pub fn record(&self, id: RecordId) -> Result<Option<Receipt>, ReadError> {
-        Ok(self.store()?.view().receipt(id)?.map(|first| first.receipt(id, true)))
+        Ok(self.running()?.store.view().receipt(id)?.map(|first| first.receipt(id, true)))
     }
 
     /// An author key, in force or revoked, or `None` when nothing introduced it.
@@ -435,7 +407,7 @@ impl LedgerHandle {
     /// # Errors
     /// See [`ReadError`].
     pub fn key(&self, id: AuthorKeyId) -> Result<Option<KeyState>, ReadError> {
-        Ok(self.store()?.view().key(id)?)
+        Ok(self.running()?.store.view().key(id)?)
     }
 
     /// An agency, or `None` when nothing admitted it.
@@ -443,7 +415,7 @@ impl LedgerHandle {
     /// # Errors
     /// See [`ReadError`].
     pub fn agency(&self, id: &AgencyId) -> Result<Option<AgencyState>, ReadError> {
-        Ok(self.store()?.view().agency(id)?)
+        Ok(self.running()?.store.view().agency(id)?)
     }
 
     /// Text of the policy in force, or `None` before leaf 0.
@@ -451,7 +423,7 @@ impl LedgerHandle {
     /// # Errors
     /// See [`ReadError`].
     pub fn policy(&self) -> Result<Option<String>, ReadError> {
-        Ok(self.store()?.policy()?)
+        Ok(self.running()?.store.policy()?)
     }
 
     /// Stores a public file durably and returns its SHA-256, for a record to name.
@@ -459,10 +431,9 @@ impl LedgerHandle {
     /// # Errors
     /// See [`ReadError`].
     pub async fn put_blob(&self, bytes: Vec<u8>) -> Result<Hash, ReadError> {
-        self.store()?;
-        let blobs = self.parts.blobs.clone();
-        let stored = tokio::task::spawn_blocking(move || blobs.put(&bytes)).await;
-        Ok(stored.map_err(|_| ReadError::Stopped { fatal: self.parts.fatal.get() })??)
+        let parts = self.running()?;
+        let stored = tokio::task::spawn_blocking(move || parts.blobs.put(&bytes)).await;
+        Ok(stored.map_err(|_| ReadError::Stopped { fatal: self.fatal.get() })??)
     }
 
     /// A public file, or `None` when there is none of this hash.
@@ -470,24 +441,67 @@ impl LedgerHandle {
     /// # Errors
     /// See [`ReadError`].
     pub fn blob(&self, hash: &Hash) -> Result<Option<Vec<u8>>, ReadError> {
-        self.store()?;
-        Ok(self.parts.blobs.get(hash)?)
+        Ok(self.running()?.blobs.get(hash)?)
     }
 
     fn published_size(&self) -> TreeSize {
-        self.parts.published.borrow().as_ref().map_or(TreeSize::ZERO, |known| known.size)
+        self.published.borrow().as_ref().map_or(TreeSize::ZERO, |known| known.size)
     }
 
-    fn store(&self) -> Result<&Store, ReadError> {
-        self.ensure_running().map_err(|fatal| ReadError::Stopped { fatal })?;
-        Ok(&self.parts.store)
+    fn running(&self) -> Result<Arc<Parts>, ReadError> {
+        self.parts().ok_or_else(|| ReadError::Stopped { fatal: self.fatal.get() })
     }
 
-    fn ensure_running(&self) -> Result<(), Option<Fatal>> {
-        match self.parts.fatal.get() {
-            None if !*self.parts.stopped.borrow() => Ok(()),
-            fatal => Err(fatal),
+    /// The node's parts, unless it has stopped or failed.
+    fn parts(&self) -> Option<Arc<Parts>> {
+        if self.fatal.get().is_some() { None } else { self.parts.upgrade() }
+    }
+}
+
+impl Parts {
+    /// The receipt of a record that is in the log with the same bytes.
+    fn first_receipt(&self, record: &SignedRecord) -> Result<Option<Receipt>, AppendError> {
+        let id = record.record().id();
+        let first = self.store.view().receipt(id).map_err(stopped)?;
+        let digest = Hash::of(record.record_bytes());
+        Ok(first.filter(|first| first.record_digest == digest).map(|first| first.receipt(id, true)))
+    }
+
+    /// The public keys that the record is to be verified with. Whether they are in force is
+    /// decided when the record is applied.
+    fn signing_keys(&self, record: &SignedRecord) -> Result<Vec<AuthorKey>, AppendError> {
+        let view = self.store.view();
+        let mut keys = Vec::new();
+        for (id, _) in record.signatures() {
+            let known = view.key(*id).map_err(stopped)?.map(|state| state.key);
+            // Only the first record of a log may be signed by keys that it introduces itself.
+            let introduced = (view.tail().size == TreeSize::ZERO)
+                .then(|| crate::machine::introduced_keys(record).find(|key| key.id() == *id))
+                .flatten();
+            let unknown = || AppendError::Rejected(Box::new(Reject::UnknownKey { key: *id }));
+            keys.push(known.or(introduced).ok_or_else(unknown)?);
         }
+        Ok(keys)
+    }
+
+    /// Verifies every signature, on a blocking thread when others are being verified already.
+    async fn verify(
+        &self,
+        record: SignedRecord,
+        keys: Vec<AuthorKey>,
+    ) -> Result<SignedRecord, AppendError> {
+        let started = Instant::now();
+        let under_way = self.checks.fetch_add(1, Ordering::Relaxed);
+        let verified = if under_way == 0 {
+            verify_all(record, &keys)
+        } else {
+            let verify = move || verify_all(record, &keys);
+            let joined = tokio::task::spawn_blocking(verify).await;
+            joined.unwrap_or(Err(AppendError::Stopped { fatal: None }))
+        };
+        self.checks.fetch_sub(1, Ordering::Relaxed);
+        metric::signature_checked(started.elapsed());
+        verified
     }
 }
 

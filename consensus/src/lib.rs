@@ -29,8 +29,8 @@ pub use ledger::{
     AppendError, LedgerHandle, Positions, PublishedCheckpoint, ReadError, TlogProofError,
 };
 pub use machine::{
-    AgencyState, Appended, FirstReceipt, GenesisPart, KeyState, Layer, LogTail, MemoryView, Nothing,
-    Outcome, Receipt, Reject, StateView, StreamState, Write, judge,
+    AgencyState, Appended, FirstReceipt, GenesisPart, KeyState, Layer, LogTail, MemoryView,
+    Nothing, Outcome, Receipt, Reject, StateView, StreamState, Write, judge,
 };
 pub use node::{Node, OpenError};
 pub use publish::{SignedHeads, SignedHeadsError};

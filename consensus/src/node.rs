@@ -24,10 +24,11 @@ use crate::ledger::{LedgerHandle, Parts, PublishedCheckpoint};
 use crate::metric;
 use crate::proposer::Proposer;
 use crate::publish::{CHECKPOINT, Publisher, SIGNED_HEADS, SignedHeads, SignedHeadsError};
+use crate::raft::encoding::Stored;
 use crate::raft::log::{RaftLog, RaftLogError};
 use crate::raft::machine::Applier;
 use crate::raft::network::Network;
-use crate::raft::types::{NODE_ID, Raft, TreeHead};
+use crate::raft::types::{LogId, NODE_ID, Raft, TreeHead};
 use crate::store::blob::Blobs;
 use crate::store::file::{make_directory, read};
 use crate::store::{CheckProgress, Folder, Opened, Store, StoreError, StoreOpenError, lock_folder};
@@ -65,6 +66,17 @@ pub enum OpenError {
         first: letopis_ledger::LeafIndex,
         /// How many.
         count: u64,
+    },
+    /// The Raft log ends before the entry that the store has applied.
+    #[error(
+        "the Raft log ends at entry {last:?}, the store has applied entry {applied}: the Raft log \
+         is lost or of another copy; restore the whole folder, never a part of it"
+    )]
+    RaftLogBehind {
+        /// Last entry of the Raft log.
+        last: Option<u64>,
+        /// Last entry that the store has applied durably.
+        applied: u64,
     },
     /// The file of signed heads is damaged.
     #[error(transparent)]
@@ -117,11 +129,10 @@ impl From<StoreError> for OpenError {
 pub struct Node {
     raft: Raft,
     ledger: LedgerHandle,
+    parts: Arc<Parts>,
     fatal: FatalSignal,
     stop: watch::Sender<bool>,
-    stopped: watch::Sender<bool>,
     tasks: Vec<JoinHandle<()>>,
-    store: Arc<Store>,
     // Last, so that the folder is free only when everything else is closed.
     _lock: crate::store::FolderLock,
 }
@@ -147,12 +158,18 @@ impl Node {
             reason,
             durable: store.applied_size(),
         })?;
-        let raft = start_raft(&config, &store, log.clone(), &fatal).await?;
-        recover(&raft, &log, &store, &fatal, &heads).await?;
-        let published = read_checkpoint(&folder, &store)?;
+        check_raft_log(&log, &store)?;
+        let raft = start_raft(&config, &store, &log, &fatal).await?;
+        let recovered = recover(&raft, &log, &store, &fatal, &heads).await;
+        let published = match recovered.and_then(|()| read_checkpoint(&folder, &store)) {
+            Ok(published) => published,
+            Err(error) => {
+                stop_raft(raft, &store, &log).await;
+                return Err(error);
+            }
+        };
 
-        let (stop, stopped) = (watch::Sender::new(false), watch::Sender::new(false));
-        let (proposer, proposing) = Proposer::start(raft.clone(), config.limits);
+        let stop = watch::Sender::new(false);
         let publisher = Publisher::new(
             Arc::clone(&store),
             raft.clone(),
@@ -163,30 +180,27 @@ impl Node {
             config.crash_hook,
             fatal.clone(),
         );
-        let parts = Parts {
+        let parts = Arc::new(Parts {
             store: Arc::clone(&store),
             log,
             blobs: Blobs::new(folder.blobs()),
-            fatal: fatal.clone(),
-            stages: publisher.stages(),
-            published: publisher.published(),
-            stopped: stopped.subscribe(),
+            proposer: Proposer::start(raft.clone(), config.limits),
             checks: AtomicUsize::new(0),
-        };
-        let ledger = LedgerHandle::new(parts, proposer);
+        });
+        let ledger =
+            LedgerHandle::new(&parts, fatal.clone(), publisher.stages(), publisher.published());
         let tasks = vec![
             tokio::spawn(publisher.run(config.intervals.publish, stop.subscribe())),
             tokio::spawn(make_checkpoints(
                 raft.clone(),
                 ledger.clone(),
-                Arc::clone(&store),
+                store,
                 config.intervals,
                 stop.subscribe(),
             )),
             tokio::spawn(watch_raft(raft.clone(), fatal.clone(), stop.subscribe())),
         ];
-        drop(proposing);
-        Ok(Self { raft, ledger, fatal, stop, stopped, tasks, store, _lock: lock })
+        Ok(Self { raft, ledger, parts, fatal, stop, tasks, _lock: lock })
     }
 
     /// A handle for the rest of the program.
@@ -204,28 +218,44 @@ impl Node {
         }
     }
 
-    /// Publishes what is applied, makes it durable and stops. Handles answer "stopped" from then.
+    /// Publishes what is applied, makes it durable and stops; the folder is then free. Handles
+    /// answer "stopped" from then.
     ///
     /// # Errors
     /// The node had failed, or fails while stopping.
-    pub async fn shutdown(self) -> Result<(), Fatal> {
+    pub async fn shutdown(mut self) -> Result<(), Fatal> {
         self.stop.send_replace(true);
-        for task in self.tasks {
+        for task in self.tasks.drain(..) {
             // A task that panicked has said so; the rest is stopped all the same.
             let _ = task.await;
         }
-        self.stopped.send_replace(true);
         let stopped = self.raft.shutdown().await;
-        if let Some(fatal) = self.fatal.get() {
+        let Self { raft, parts, fatal, .. } = self;
+        drop(raft);
+        let (store, log) = (Arc::clone(&parts.store), parts.log.clone());
+        drop(parts);
+        wait_for_last_owner(&store, &log).await;
+        if let Some(fatal) = fatal.get() {
             return Err(fatal);
         }
         stopped.map_err(|error| Fatal::Raft { reason: error.to_string() })?;
-        let store = Arc::clone(&self.store);
         let flushed = tokio::task::spawn_blocking(move || store.checkpoint()).await;
         match flushed {
             Ok(flushed) => Ok(flushed.map(drop)?),
             Err(error) => Err(Fatal::Raft { reason: error.to_string() }),
         }
+    }
+}
+
+/// Waits until calls that were under way have ended, so that the databases close with the node.
+async fn wait_for_last_owner(store: &Arc<Store>, log: &RaftLog) {
+    let alone = async {
+        while Arc::strong_count(store) > 1 || log.owner_count() > 1 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    if tokio::time::timeout(Duration::from_secs(10), alone).await.is_err() {
+        tracing::warn!("calls are still under way; the folder is free when they end");
     }
 }
 
@@ -275,10 +305,23 @@ async fn open_store(
     Ok(Arc::new(opened?))
 }
 
+/// The Raft log reaches at least to what the store has applied.
+fn check_raft_log(log: &RaftLog, store: &Store) -> Result<(), OpenError> {
+    let applied = store.position().log_id.map(|stored| LogId::from_stored(&stored)).transpose();
+    let applied = applied.map_err(|e| StoreError::Damaged { what: format!("position: {e}") })?;
+    let last = log.last_and_committed().0;
+    match applied {
+        Some(applied) if last < Some(applied) => {
+            Err(OpenError::RaftLogBehind { last: last.map(|id| id.index), applied: applied.index })
+        }
+        _ => Ok(()),
+    }
+}
+
 async fn start_raft(
     config: &NodeConfig,
     store: &Arc<Store>,
-    log: RaftLog,
+    log: &RaftLog,
     fatal: &FatalSignal,
 ) -> Result<Raft, OpenError> {
     let failed = |reason: String| match fatal.get() {
@@ -287,13 +330,34 @@ async fn start_raft(
     };
     let applier = Applier::new(Arc::clone(store), fatal.clone());
     let settings = crate::raft::config(config.limits.raft_log_keep_entries);
-    let raft = Raft::new(NODE_ID, settings, Network, log, applier).await;
+    let raft = Raft::new(NODE_ID, settings, Network, log.clone(), applier).await;
     let raft = raft.map_err(|error| failed(error.to_string()))?;
-    if !raft.is_initialized().await.map_err(|error| failed(error.to_string()))? {
-        let members = BTreeMap::from([(NODE_ID, BasicNode::new(""))]);
-        raft.initialize(members).await.map_err(|error| failed(error.to_string()))?;
+    match initialize(&raft).await {
+        Ok(()) => Ok(raft),
+        Err(reason) => {
+            let error = failed(reason);
+            stop_raft(raft, store, log).await;
+            Err(error)
+        }
     }
-    Ok(raft)
+}
+
+/// Makes this node the one voter, unless the log says so already.
+async fn initialize(raft: &Raft) -> Result<(), String> {
+    if raft.is_initialized().await.map_err(|error| error.to_string())? {
+        return Ok(());
+    }
+    let members = BTreeMap::from([(NODE_ID, BasicNode::new(""))]);
+    raft.initialize(members).await.map_err(|error| error.to_string())
+}
+
+/// Ends the Raft core, so that the databases close with the last of the caller's own handles.
+async fn stop_raft(raft: Raft, store: &Arc<Store>, log: &RaftLog) {
+    if let Err(error) = raft.shutdown().await {
+        tracing::warn!(%error, "the Raft core did not end by itself");
+    }
+    drop(raft);
+    wait_for_last_owner(store, log).await;
 }
 
 /// Waits until everything in the Raft log is applied, then compares with what was signed.
@@ -412,3 +476,6 @@ async fn watch_raft(raft: Raft, fatal: FatalSignal, mut stop: watch::Receiver<bo
         }
     }
 }
+
+#[cfg(test)]
+mod test;

@@ -15,7 +15,6 @@ use letopis_ledger::record::SignedRecord;
 use openraft::errors::{ClientWriteError, RaftError};
 use tokio::sync::mpsc::{Receiver, Sender, channel, error::TrySendError};
 use tokio::sync::{Semaphore, oneshot};
-use tokio::task::JoinHandle;
 
 use crate::config::Limits;
 use crate::ledger::AppendError;
@@ -39,11 +38,11 @@ pub(crate) struct Proposer {
 
 impl Proposer {
     /// Starts the task that empties the queue; it ends when every entrance is dropped.
-    pub(crate) fn start(raft: Raft, limits: Limits) -> (Self, JoinHandle<()>) {
+    pub(crate) fn start(raft: Raft, limits: Limits) -> Self {
         let (queue, waiting) = channel(limits.queue_records.max(1));
-        let task = tokio::spawn(propose_all(raft, limits, waiting));
+        tokio::spawn(propose_all(raft, limits, waiting));
         let queue_records = limits.queue_records;
-        (Self { queue, timeout: limits.append_timeout, queue_records }, task)
+        Self { queue, timeout: limits.append_timeout, queue_records }
     }
 
     /// Queues a record and waits for its answer.

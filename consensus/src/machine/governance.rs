@@ -9,9 +9,9 @@ use letopis_ledger::id::{AgencyId, StreamName};
 use letopis_ledger::key::{AuthorKey, AuthorKeyId};
 use letopis_ledger::record::{Event, SignedRecord};
 
+use super::Ruling;
 use super::reject::{GenesisPart, Reject};
 use super::view::{AgencyState, KeyState, StateView, Write};
-use super::Ruling;
 
 /// Whether only the founder of the log may open this stream.
 pub(super) fn opened_by_founder(stream: &StreamName) -> bool {
@@ -31,15 +31,12 @@ pub(crate) fn introduced_keys(signed: &SignedRecord) -> impl Iterator<Item = Aut
 /// The first record admits its author, introduces the keys that signed it and sets the policy.
 pub(super) fn check_genesis(signed: &SignedRecord) -> Result<(), Reject> {
     let author = signed.record().author();
-    let events = || {
-        signed.record().events().iter().filter_map(|event| GovernanceEvent::read(event).ok())
-    };
+    let events =
+        || signed.record().events().iter().filter_map(|event| GovernanceEvent::read(event).ok());
     let require = |held: bool, missing: GenesisPart| {
         if held { Ok(()) } else { Err(Reject::NotGenesis { missing }) }
     };
-    let admits = |event: GovernanceEvent| {
-        matches!(event, GovernanceEvent::AgencyAdmitted { agency, .. } if &agency == author)
-    };
+    let admits = |event: GovernanceEvent| matches!(event, GovernanceEvent::AgencyAdmitted { agency, .. } if &agency == author);
     require(events().any(admits), GenesisPart::Admission)?;
     let introduced = |key: AuthorKeyId| introduced_keys(signed).any(|known| known.id() == key);
     require(signed.signatures().iter().all(|(key, _)| introduced(*key)), GenesisPart::Key)?;

@@ -75,7 +75,8 @@ pub fn judge<V: StateView>(
     stamped: Timestamp,
     signed: &SignedRecord,
 ) -> Result<Outcome, V::Error> {
-    let mut judgement = Judgement { view, signed, index: view.tail().size.next_leaf(), writes: vec![] };
+    let mut judgement =
+        Judgement { view, signed, index: view.tail().size.next_leaf(), writes: vec![] };
     let digest = Hash::of(signed.record_bytes());
     if let Some(first) = view.receipt(signed.record().id())?
         && first.record_digest == digest
@@ -258,12 +259,8 @@ impl<'a, V: StateView> Judgement<'a, V> {
             }
             Err(error) => unreachable!("invariant: a checked record makes a leaf: {error}"),
         };
-        let first = FirstReceipt {
-            leaf_index: self.index,
-            leaf_hash: leaf.hash(),
-            record_digest,
-            time,
-        };
+        let first =
+            FirstReceipt { leaf_index: self.index, leaf_hash: leaf.hash(), record_digest, time };
         let record_id = self.signed.record().id();
         let mut writes = self.writes;
         writes.push(Write::Record(record_id, first));
@@ -273,6 +270,6 @@ impl<'a, V: StateView> Judgement<'a, V> {
 }
 
 #[cfg(test)]
-pub(crate) mod test_records;
-#[cfg(test)]
 mod test;
+#[cfg(test)]
+pub(crate) mod test_records;

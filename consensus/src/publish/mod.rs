@@ -114,7 +114,9 @@ impl Publisher {
     /// then publishes what is applied.
     pub(crate) async fn run(mut self, interval: Duration, mut stop: watch::Receiver<bool>) {
         let mut applied = self.store.subscribe();
-        let mut ticks = tokio::time::interval(interval.max(Duration::from_millis(1)));
+        let interval = interval.max(Duration::from_millis(1));
+        let first = tokio::time::Instant::now() + interval;
+        let mut ticks = tokio::time::interval_at(first, interval);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             let stopping = tokio::select! {
@@ -155,8 +157,7 @@ impl Publisher {
     async fn round(&mut self) -> Result<(), PublishError> {
         let head = self.agree().await?;
         self.sync().await?;
-        let checkpoint =
-            Checkpoint::new(self.store.origin().clone(), head.size, head.root);
+        let checkpoint = Checkpoint::new(self.store.origin().clone(), head.size, head.root);
         let mut note = self.sign(&checkpoint, head)?;
         self.cosign(&checkpoint, head, &mut note)?;
         let policy = self.store.policy()?.ok_or_else(|| unsignable(&"the log has no policy"))?;

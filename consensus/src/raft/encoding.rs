@@ -360,9 +360,7 @@ impl Stored for Entry {
         let payload = match stored.payload {
             StoredPayload::Blank => EntryPayload::Blank,
             StoredPayload::Membership(members) => EntryPayload::Membership(members.try_into()?),
-            StoredPayload::TreeHead(head) => {
-                EntryPayload::Normal(Command::TreeHead(head.into()))
-            }
+            StoredPayload::TreeHead(head) => EntryPayload::Normal(Command::TreeHead(head.into())),
             StoredPayload::Append(time, records) => {
                 let record = |(position, stored): (usize, StoredRecord)| {
                     SignedRecord::try_from(stored)

@@ -99,9 +99,7 @@ fn apply(transaction: &mut Transaction<'_>, command: &Command) -> Result<Answer,
     }
 }
 
-fn read_position(
-    position: &StoredPosition,
-) -> io::Result<(Option<LogId>, StoredMembership)> {
+fn read_position(position: &StoredPosition) -> io::Result<(Option<LogId>, StoredMembership)> {
     let log_id = position.log_id.as_deref().map(LogId::from_stored).transpose();
     let membership = position.membership.as_deref().map(StoredMembership::from_stored).transpose();
     let (log_id, membership) =

@@ -5,9 +5,9 @@
 
 use std::sync::MutexGuard;
 
-use letopis_ledger::{Hash, Timestamp, TreeSize};
 use letopis_ledger::id::AgencyId;
 use letopis_ledger::record::SignedRecord;
+use letopis_ledger::{Hash, Timestamp, TreeSize};
 
 use super::{End, IndexView, Store, StoreError, StoredPosition};
 use crate::crash::CrashPoint;

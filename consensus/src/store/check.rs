@@ -184,8 +184,8 @@ impl Check<'_> {
             let mut reader = BufReader::with_capacity(1 << 20, file);
             let mut intact_bytes = 0_u64;
             while self.count < (segment + 1) * SEGMENT_LEAVES {
-                let frame = next_frame(&mut reader)
-                    .map_err(StoreError::file("cannot read", &path))?;
+                let frame =
+                    next_frame(&mut reader).map_err(StoreError::file("cannot read", &path))?;
                 let bytes = match frame {
                     Frame::End => break,
                     Frame::Leaf(bytes) if self.fits(&bytes) => bytes,

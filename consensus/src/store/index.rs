@@ -18,12 +18,10 @@ use rocksdb::{
 };
 
 use super::{End, Manifest, StoreError};
-use crate::machine::{
-    AgencyState, FirstReceipt, KeyState, LogTail, StateView, StreamState, Write,
-};
+use crate::machine::{AgencyState, FirstReceipt, KeyState, LogTail, StateView, StreamState, Write};
 
-pub(crate) use value::StoredPosition;
 use value::StoredEnd;
+pub(crate) use value::StoredPosition;
 
 const RECORDS: &str = "records";
 const STREAMS: &str = "streams";

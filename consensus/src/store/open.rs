@@ -94,7 +94,8 @@ impl Store {
         make_directory(&folder.segments())?;
         make_directory(&folder.tiles())?;
         let index = Index::open(&folder.index()).map_err(|error| unreadable(&error))?;
-        if let Some(found) = index.bind_origin(&opened.origin)? {
+        let bound = index.bind_origin(&opened.origin).map_err(|error| unreadable(&error))?;
+        if let Some(found) = bound {
             let (folder, expected) = (folder.path().to_owned(), opened.origin);
             return Err(StoreOpenError::OtherLog { folder, expected, found });
         }
@@ -105,11 +106,8 @@ impl Store {
             position: StoredPosition::default(),
             unflushed_bytes: 0,
         });
-        let claimed = Claimed {
-            tail: end.tail,
-            frontier: &end.frontier,
-            signed_size: opened.signed_size,
-        };
+        let claimed =
+            Claimed { tail: end.tail, frontier: &end.frontier, signed_size: opened.signed_size };
         let checked = check(folder, &index, &claimed, opened.progress)?;
         index.read_all(&opened.origin).map_err(|error| unreadable(&error))?;
         Ok(Self {

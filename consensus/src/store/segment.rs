@@ -223,7 +223,8 @@ impl SegmentWriter {
     /// Appends leaves that all belong to the segment of the next leaf.
     fn append(&mut self, folder: &Path, leaves: &[&[u8]]) -> Result<(), StoreError> {
         let segment = self.size / SEGMENT_LEAVES;
-        let mut offset = if self.size.is_multiple_of(SEGMENT_LEAVES) { 0 } else { self.next_offset };
+        let mut offset =
+            if self.size.is_multiple_of(SEGMENT_LEAVES) { 0 } else { self.next_offset };
         let file = self.file(folder, segment)?;
         let path = segment_path(folder, segment);
         let mut frames = Vec::new();

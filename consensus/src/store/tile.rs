@@ -117,7 +117,8 @@ impl Tiles {
         for (path, file) in &files {
             file.sync_data().map_err(StoreError::file("cannot sync", path))?;
             // A first tile may have made directories up to the root of the tiles.
-            let above = path.ancestors().skip(1).take_while(|above| above.starts_with(&self.folder));
+            let above =
+                path.ancestors().skip(1).take_while(|above| above.starts_with(&self.folder));
             directories.extend(above.map(Path::to_owned));
         }
         directories.iter().try_for_each(|directory| sync_directory(directory))

@@ -84,6 +84,11 @@ impl RaftLog {
         (known.last, known.committed)
     }
 
+    /// How many hold the log; its database closes with the last one.
+    pub(crate) fn owner_count(&self) -> usize {
+        Arc::strong_count(&self.0)
+    }
+
     fn known(&self) -> MutexGuard<'_, Known> {
         lock(&self.0.known)
     }
@@ -177,7 +182,7 @@ impl Known {
             self.cache_bytes -= size(entry);
         }
         self.synced_index = self.synced_index.min(last.map(|id| id.index));
-        self.last = last.max(self.purged);
+        self.last = self.last.min(last).max(self.purged);
     }
 
     /// Forgets the entries up to and with `upto`.

@@ -7,7 +7,9 @@ use std::io;
 use std::path::Path;
 
 use openraft::entry::RaftEntry;
-use rocksdb::{ColumnFamilyDescriptor, DB, DBCompressionType, DBRecoveryMode, IteratorMode, Options};
+use rocksdb::{
+    ColumnFamilyDescriptor, DB, DBCompressionType, DBRecoveryMode, IteratorMode, Options,
+};
 use thiserror::Error;
 
 use super::super::encoding::{EncodingError, Stored, read_frame};
@@ -136,8 +138,7 @@ fn read_meta<T: Stored>(
     name: &'static str,
 ) -> Result<Option<T>, RaftLogError> {
     let meta = db.cf_handle(META).expect("invariant: the column family was opened");
-    let bytes =
-        db.get_cf(meta, key).map_err(|e| RaftLogError::Engine { reason: e.to_string() })?;
+    let bytes = db.get_cf(meta, key).map_err(|e| RaftLogError::Engine { reason: e.to_string() })?;
     let read = |bytes: Vec<u8>| {
         read_frame(&bytes)
             .and_then(T::from_stored)
