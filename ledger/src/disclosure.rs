@@ -54,6 +54,12 @@ impl DisclosureDigest {
             .ok_or(Base64Error::Length { expected_bytes: Hash::SIZE_BYTES, found_bytes })
     }
 
+    /// Takes a digest that was kept as a hash.
+    #[must_use]
+    pub const fn from_hash(hash: Hash) -> Self {
+        Self(hash)
+    }
+
     /// The digest as a hash.
     #[must_use]
     pub const fn hash(&self) -> Hash {

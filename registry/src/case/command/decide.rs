@@ -1,0 +1,253 @@
+//! Decide a case: the model is asked, and the result or the refusal is issued with it.
+//!
+//! One record holds the decision, its issue and, when granted, the registry entry with its
+//! claims: the number, unique values, slots of quotas. A claim that somebody else took meanwhile
+//! refuses the whole record, and the case is decided again on what the registry then holds.
+
+use std::collections::BTreeMap;
+
+use jiff::civil::Date;
+use letopis_ledger::id::{ClaimName, StreamName};
+use letopis_ledger::json::{Json, Object};
+use letopis_ledger::record::{Claim, ClaimOperation};
+use letopis_ledger::{StreamVersion, Timestamp, TreeSize};
+use letopis_rules::decision::ENGINE;
+
+use super::{CaseEvents, check_under_way};
+use crate::case::{
+    CaseRefusal, CaseRules, CaseState, Opened, entry_number_claim, slot_claim, unique_claim,
+};
+use crate::code::{FieldPath, GroundCode};
+use crate::event::{
+    Basis, CaseEvent, Decided, DomainEvent, EntryCreated, EntryEvent, EntryId, Evidence,
+    EvidenceKind, GroundFound, Outcome, RequestOutcome, ResultIssued,
+};
+use crate::pack::{CaseValues, EvidenceRule, Judgement, NoData, Registry, judge, plain_text};
+use crate::record_draft::{Decision, NewEvent, PrivateField};
+
+/// What the registries hold at the time of the decision.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Holdings {
+    /// Size of the log that the counts and slots are those of.
+    pub read_size: TreeSize,
+    /// Counts of entries in force, by name of the input that asks for them.
+    pub entry_counts: BTreeMap<String, u32>,
+    /// Slots of quotas that entries in force fill.
+    pub taken_slots: Vec<ClaimName>,
+}
+
+/// The decision of a case.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DecideCase {
+    /// What the registries hold.
+    pub holdings: Holdings,
+    /// When it is decided.
+    pub at: Timestamp,
+    /// The entry that a granted case makes.
+    pub entry: EntryId,
+    /// The number that the entry gets if nobody took it.
+    pub entry_number: String,
+}
+
+impl DecideCase {
+    /// Decides. `opened` are the private values of the case.
+    ///
+    /// # Errors
+    /// See [`CaseRefusal`].
+    pub fn decide(
+        &self,
+        state: &CaseState,
+        opened: &Opened,
+        rules: &CaseRules<'_>,
+    ) -> Result<Decision, CaseRefusal> {
+        self.check(state, rules)?;
+        let mut values = opened.values(state)?;
+        values.entry_counts.clone_from(&self.holdings.entry_counts);
+        let judgement = judge(rules.service, &values)?;
+        let mut events = CaseEvents::after(state);
+        let decided_version = events.next;
+        let decided = self.decided(state, rules, &judgement, decided_version);
+        let inputs = judgement.inputs.iter();
+        let inputs =
+            inputs.map(|(name, value)| PrivateField::new(format!("input.{name}"), value.clone()));
+        events.push(CaseEvent::Decided(decided), inputs.collect());
+        if judgement.outcome == Outcome::Refused {
+            events.push(CaseEvent::RefusalIssued { grounds: judgement.grounds }, vec![]);
+            return Ok(Decision { events: events.events, claims: vec![] });
+        }
+        let (valid_from, valid_until) = validity(rules, self.at, judgement.valid_years);
+        let result = ResultIssued {
+            registry_entry: self.entry.stream(),
+            number: self.entry_number.clone(),
+            valid_from,
+            valid_until,
+        };
+        events.push(CaseEvent::ResultIssued(result), vec![]);
+        let basis = Basis::Decision { stream: state.stream().clone(), version: decided_version };
+        let entry = self.entry_event(rules, &values, basis, (valid_from, valid_until));
+        let claims = self.claims(rules, &values)?;
+        let mut events = events.events;
+        events.push(entry);
+        Ok(Decision { events, claims })
+    }
+
+    fn check(&self, state: &CaseState, rules: &CaseRules<'_>) -> Result<(), CaseRefusal> {
+        check_under_way(state, rules)?;
+        let registered_at = state.registered_at().ok_or(CaseRefusal::NotSubmitted)?;
+        if self.at < registered_at {
+            return Err(CaseRefusal::BeforeRegistration { at: self.at, registered_at });
+        }
+        for (step, rule) in rules.service.regulation.requests().filter(|(_, r)| r.mandatory) {
+            let request = step.code.value.clone();
+            let answered = state.requests().get(&request).and_then(|r| r.answered.as_ref());
+            match answered.map(|answered| answered.event.outcome) {
+                None => return Err(CaseRefusal::WaitsFor { request }),
+                Some(RequestOutcome::NoData) if rule.no_data == NoData::Official => {
+                    return Err(CaseRefusal::NoDataForOfficial { request });
+                }
+                Some(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn decided(
+        &self,
+        state: &CaseState,
+        rules: &CaseRules<'_>,
+        judgement: &Judgement,
+        version: StreamVersion,
+    ) -> Decided {
+        let ground = |code: &GroundCode| GroundFound {
+            code: code.clone(),
+            evidence: evidence(state, rules, code, version),
+        };
+        Decided {
+            outcome: judgement.outcome,
+            grounds: judgement.grounds.iter().map(ground).collect(),
+            model: rules.service.model_ref.clone(),
+            decision: rules.service.regulation.decision.name.value.clone(),
+            engine: ENGINE.to_owned(),
+            trace: judgement.trace.clone(),
+            read_size: self.holdings.read_size,
+        }
+    }
+
+    fn entry_event(
+        &self,
+        rules: &CaseRules<'_>,
+        values: &CaseValues,
+        basis: Basis,
+        (valid_from, valid_until): (Date, Date),
+    ) -> NewEvent {
+        let registry = registry(rules);
+        let (mut fields, mut private) = (Object::new(), Vec::new());
+        for (field, value) in entry_values(rules, values) {
+            let public = registry.field(field).is_some_and(|f| f.visibility.is_public());
+            if public {
+                fields.insert(field.as_str(), value.clone());
+            } else {
+                private.push(PrivateField::new(format!("field.{field}"), value.clone()));
+            }
+        }
+        let created = EntryCreated {
+            registry: registry.code.value.clone(),
+            number: Some(self.entry_number.clone()),
+            fields,
+            valid_from: Some(valid_from),
+            valid_until: Some(valid_until),
+            basis,
+        };
+        NewEvent {
+            stream: self.entry.stream(),
+            version: StreamVersion::ZERO,
+            event: DomainEvent::Entry(EntryEvent::Created(created)),
+            private,
+        }
+    }
+
+    fn claims(
+        &self,
+        rules: &CaseRules<'_>,
+        values: &CaseValues,
+    ) -> Result<Vec<Claim>, CaseRefusal> {
+        let registry = registry(rules);
+        let code = &registry.code.value;
+        let text = |field: &FieldPath| {
+            let value = entry_values(rules, values).find(|(name, _)| *name == field);
+            value.map(|(_, value)| plain_text(value)).unwrap_or_default()
+        };
+        let holder = self.entry.stream();
+        let mut claims = vec![take(entry_number_claim(code, &self.entry_number), &holder)];
+        for field in &registry.unique {
+            let name = unique_claim(rules.secret, code, &field.value, &text(&field.value));
+            claims.push(take(name, &holder));
+        }
+        for quota in &registry.quotas {
+            let field = &quota.field.value;
+            let value = text(field);
+            let slot = (1..=quota.most)
+                .map(|slot| slot_claim(rules.secret, code, field, &value, slot))
+                .find(|slot| !self.holdings.taken_slots.contains(slot))
+                .ok_or_else(|| CaseRefusal::QuotaDiffers { field: field.to_string() })?;
+            claims.push(take(slot, &holder));
+        }
+        Ok(claims)
+    }
+}
+
+fn take(name: ClaimName, holder: &StreamName) -> Claim {
+    Claim { name, operation: ClaimOperation::Take, holder: holder.clone() }
+}
+
+fn registry<'r>(rules: &CaseRules<'r>) -> &'r Registry {
+    rules
+        .pack
+        .registry(rules.service.effect_registry())
+        .expect("invariant: a loaded pack has the registry of each effect")
+}
+
+fn entry_values<'v>(
+    rules: &CaseRules<'v>,
+    values: &'v CaseValues,
+) -> impl Iterator<Item = (&'v FieldPath, &'v Json)> {
+    let fields = rules.service.regulation.effect.fields.iter();
+    fields.filter_map(|(field, value)| Some((field, values.get(value)?)))
+}
+
+/// From the day of the decision to the day before its anniversary.
+fn validity(rules: &CaseRules<'_>, at: Timestamp, years: u32) -> (Date, Date) {
+    let from = rules.pack.calendar().date(at);
+    let years = i64::from(years);
+    let until = from
+        .checked_add(jiff::Span::new().years(years))
+        .and_then(|anniversary| anniversary.yesterday())
+        .expect("invariant: a decision's date and at most 100 years lie within the calendar");
+    (from, until)
+}
+
+fn evidence(
+    state: &CaseState,
+    rules: &CaseRules<'_>,
+    code: &GroundCode,
+    decided: StreamVersion,
+) -> Vec<Evidence> {
+    let ground = rules.service.regulation.ground(code);
+    let ground = ground.expect("invariant: judge() gives grounds of the closed list only");
+    let reference = |rule: &EvidenceRule| match rule {
+        EvidenceRule::Form(field) => Some(Evidence {
+            kind: EvidenceKind::Form,
+            of: field.to_string(),
+            version: StreamVersion::ZERO,
+        }),
+        EvidenceRule::Answer(request) => Some(Evidence {
+            kind: EvidenceKind::Answer,
+            of: request.to_string(),
+            version: state.requests().get(request)?.answered.as_ref()?.version,
+        }),
+        EvidenceRule::Input(name) => {
+            Some(Evidence { kind: EvidenceKind::Input, of: name.clone(), version: decided })
+        }
+    };
+    ground.evidence.iter().filter_map(|rule| reference(&rule.value)).collect()
+}

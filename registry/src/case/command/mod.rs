@@ -1,0 +1,50 @@
+//! Commands on a case, one file each: what it takes, and `decide`.
+
+pub(super) mod answer;
+pub(super) mod decide;
+mod request;
+pub(super) mod submit;
+
+use letopis_ledger::StreamVersion;
+use letopis_ledger::id::StreamName;
+
+use super::refusal::CaseRefusal;
+use super::{CaseRules, CaseState};
+use crate::event::{CaseEvent, DomainEvent};
+use crate::record_draft::{NewEvent, PrivateField};
+
+/// Events of one case, numbered from where its stream ends.
+struct CaseEvents {
+    stream: StreamName,
+    next: StreamVersion,
+    events: Vec<NewEvent>,
+}
+
+impl CaseEvents {
+    fn after(state: &CaseState) -> Self {
+        Self { stream: state.stream().clone(), next: state.length(), events: Vec::new() }
+    }
+
+    fn push(&mut self, event: CaseEvent, private: Vec<PrivateField>) {
+        let event = DomainEvent::Case(event);
+        self.events.push(NewEvent {
+            stream: self.stream.clone(),
+            version: self.next,
+            event,
+            private,
+        });
+        self.next = self.next.next();
+    }
+}
+
+/// That the case is under way and is decided by the rules that it follows.
+fn check_under_way(state: &CaseState, rules: &CaseRules<'_>) -> Result<(), CaseRefusal> {
+    let pinned = state.pack().ok_or(CaseRefusal::NotSubmitted)?;
+    if pinned != rules.pack_ref {
+        return Err(CaseRefusal::OtherRegulation { pinned: pinned.clone() });
+    }
+    if state.decided().is_some() {
+        return Err(CaseRefusal::AlreadyEnded);
+    }
+    Ok(())
+}

@@ -1,0 +1,39 @@
+//! A case: one application from its submission to its one terminal event.
+//!
+//! `decide` of each command is a pure function of the state, the command and the pinned
+//! regulation; `evolve` is the only way a state changes. Not here: time, randomness, registries,
+//! the disclosure store; whatever a command needs of those comes with it.
+
+mod claim;
+mod command;
+mod opened;
+mod refusal;
+mod state;
+
+pub use claim::{case_number_claim, entry_number_claim, slot_claim, unique_claim};
+pub use command::answer::AnswerRequest;
+pub use command::decide::{DecideCase, Holdings};
+pub use command::submit::SubmitApplication;
+pub use opened::{Opened, OpenedError};
+pub use refusal::CaseRefusal;
+pub use state::{CaseState, CaseStatus, OutOfPlace, RecordedCaseEvent, RequestState};
+
+use crate::event::PackRef;
+use crate::pack::{Pack, Service};
+use crate::secret::AgencySecret;
+
+/// What a case is decided by: the pinned version of the regulation and the agency's own secret.
+#[derive(Debug, Clone, Copy)]
+pub struct CaseRules<'a> {
+    /// The pinned pack.
+    pub pack: &'a Pack,
+    /// The service.
+    pub service: &'a Service,
+    /// Where the pack was published.
+    pub pack_ref: &'a PackRef,
+    /// The key of claims over personal values.
+    pub secret: &'a AgencySecret,
+}
+
+#[cfg(test)]
+mod test;

@@ -1,0 +1,403 @@
+//! Taking a case forward: requests are answered, then it is decided.
+//!
+//! A state is folded from the ledger's own leaves, or kept from the last append of this engine;
+//! either way the ledger checks the version, so a state that is too old only costs another try.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use letopis_ledger::json::Json;
+use letopis_ledger::record::SignedRecord;
+use letopis_ledger::{LeafIndex, Timestamp};
+
+use super::numbers::LATEST_NUMBERS;
+use super::{
+    Appended, CaseEngine, EngineError, InstalledPack, LedgerPort, PendingRequest, Race, TRIES_MAX,
+};
+use crate::case::{
+    AnswerRequest, CaseRefusal, CaseRules, CaseState, CaseStatus, DecideCase, Holdings, Opened,
+    RecordedCaseEvent, slot_claim,
+};
+use crate::code::{FieldPath, StepCode};
+use crate::environment::random;
+use crate::event::{CaseId, DomainEvent, EntryId, RequestTarget};
+use crate::pack::{Asked, CaseValues, RequestRule, Service, plain_text};
+use crate::projection::EntryQuery;
+use crate::record_draft::Decision;
+
+/// Most states that are kept between appends; others are folded again from the ledger.
+const UNDER_WAY_MAX: usize = 100_000;
+
+/// How far a case has come.
+#[derive(Debug, Clone)]
+pub struct CaseProgress {
+    /// Its status.
+    pub status: CaseStatus,
+    /// Mandatory requests that it waits for.
+    pub waits_for: Vec<StepCode>,
+    /// Where the record that ended it stands, if this call ended it.
+    pub ended: Option<Appended>,
+}
+
+/// What came of taking up open cases after a restart.
+#[derive(Debug, Default)]
+pub struct Resumed {
+    /// Cases that ended.
+    pub ended_count: usize,
+    /// Cases that wait for answers.
+    pub waiting_count: usize,
+    /// Cases that could not be taken forward, with the reason.
+    pub failed: Vec<(CaseId, EngineError)>,
+}
+
+impl<P: LedgerPort> CaseEngine<P> {
+    /// Takes a case as far as it goes: answers what registries of this log answer, then decides
+    /// when nothing is awaited.
+    ///
+    /// # Errors
+    /// See [`EngineError`]; what was appended before the error stays.
+    pub async fn advance(&self, case: CaseId) -> Result<CaseProgress, EngineError> {
+        for _ in 0..TRIES_MAX {
+            let result = self.advance_once(case).await;
+            let Err(error) = &result else { return result };
+            match Race::of(error) {
+                None => return result,
+                Some(Race::Stream | Race::Name) => self.forget(case),
+                Some(Race::Number) => self.raise_entry_numbers(case).await?,
+            }
+            self.catch_up().await?;
+        }
+        Err(EngineError::TooManyRaces { tries: TRIES_MAX })
+    }
+
+    /// Takes every open case of this agency forward, as after a restart.
+    ///
+    /// # Errors
+    /// The open cases cannot be listed; failures of single cases are in the result.
+    pub async fn resume_open_cases(&self) -> Result<Resumed, EngineError> {
+        self.catch_up().await?;
+        let mut resumed = Resumed::default();
+        for case in self.model.open_cases(&self.author.agency)?.value {
+            match self.advance(case).await {
+                Ok(CaseProgress {
+                    status: CaseStatus::InProgress | CaseStatus::Absent, ..
+                }) => {
+                    resumed.waiting_count += 1;
+                }
+                Ok(_) => resumed.ended_count += 1,
+                Err(error) => resumed.failed.push((case, error)),
+            }
+        }
+        Ok(resumed)
+    }
+
+    /// Takes an answer that somebody outside gave.
+    ///
+    /// # Errors
+    /// See [`EngineError`].
+    pub async fn answer(&self, case: CaseId, answer: &AnswerRequest) -> Result<(), EngineError> {
+        for _ in 0..TRIES_MAX {
+            let result = self.answer_once(case, answer).await;
+            let Err(error) = &result else { return Ok(()) };
+            if Race::of(error).is_none() {
+                return result;
+            }
+            self.forget(case);
+            self.catch_up().await?;
+        }
+        Err(EngineError::TooManyRaces { tries: TRIES_MAX })
+    }
+
+    /// The state of a case, folded from the ledger.
+    ///
+    /// # Errors
+    /// There is no such case, or its events cannot be read.
+    pub async fn case_state(&self, case: CaseId) -> Result<CaseState, EngineError> {
+        let stream = case.stream();
+        let rows = self.model.stream(&stream)?.value;
+        let leaves: BTreeSet<LeafIndex> = rows.iter().map(|row| row.leaf).collect();
+        let mut state = CaseState::new(stream.clone());
+        for index in leaves {
+            for leaf in self.port.leaves(index, 1).await? {
+                let events = leaf.record().events().iter().filter(|event| event.stream == stream);
+                for event in events {
+                    evolve(&mut state, event)?;
+                }
+            }
+        }
+        if state.submitted().is_none() {
+            return Err(EngineError::UnknownCase { case });
+        }
+        Ok(state)
+    }
+
+    async fn advance_once(&self, case: CaseId) -> Result<CaseProgress, EngineError> {
+        let mut state = self.state(case).await?;
+        let installed = self.pinned(&state)?;
+        // Registries are read as of now: an entry made a moment ago must be found.
+        self.catch_up().await?;
+        loop {
+            let Some(step) = self.next_step(case, &state, &installed)? else { break };
+            let appended = self.append_to(case, &mut state, step).await?;
+            if state.status() != CaseStatus::InProgress {
+                self.forget(case);
+                let ended = Some(appended);
+                return Ok(CaseProgress { status: state.status(), waits_for: vec![], ended });
+            }
+        }
+        let waits_for = waits_for(&state, &installed);
+        Ok(CaseProgress { status: state.status(), waits_for, ended: None })
+    }
+
+    async fn answer_once(&self, case: CaseId, answer: &AnswerRequest) -> Result<(), EngineError> {
+        let mut state = self.state(case).await?;
+        let installed = self.pinned(&state)?;
+        let rules = self.rules(&state, &installed)?;
+        let decision = answer.decide(&state, &self.open(&state)?, &rules)?;
+        self.append_to(case, &mut state, decision).await?;
+        Ok(())
+    }
+
+    /// What goes into the next record of a case: answers that are there, else the decision.
+    fn next_step(
+        &self,
+        case: CaseId,
+        state: &CaseState,
+        installed: &InstalledPack,
+    ) -> Result<Option<Decision>, EngineError> {
+        if state.status() != CaseStatus::InProgress {
+            return Ok(None);
+        }
+        let rules = self.rules(state, installed)?;
+        let opened = self.open(state)?;
+        let answers = self.answers(case, state, &rules, &opened)?;
+        if !answers.events.is_empty() {
+            return Ok(Some(answers));
+        }
+        if !waits_for(state, installed).is_empty() {
+            return Ok(None);
+        }
+        let at = self.clock.now().max(state.registered_at().unwrap_or(Timestamp::EPOCH));
+        let values = opened.values(state).map_err(CaseRefusal::from)?;
+        let registry = rules.service.effect_registry();
+        let unix_ms = at.unix_ms().unsigned_abs();
+        let command = DecideCase {
+            holdings: self.holdings(&rules, &values)?,
+            at,
+            entry: EntryId::from_parts(registry.clone(), unix_ms, &random(&*self.entropy)),
+            entry_number: self.entry_number(installed, rules.service, at)?,
+        };
+        Ok(Some(command.decide(state, &opened, &rules)?))
+    }
+
+    /// Answers of registries to every open request, in one record.
+    fn answers(
+        &self,
+        case: CaseId,
+        state: &CaseState,
+        rules: &CaseRules<'_>,
+        opened: &Opened,
+    ) -> Result<Decision, EngineError> {
+        let mut decision = Decision::default();
+        let mut state = state.clone();
+        let open = state.requests().iter().filter(|(_, request)| request.answered.is_none());
+        let open: Vec<(StepCode, RequestTarget)> =
+            open.map(|(code, request)| (code.clone(), request.sent.target.clone())).collect();
+        if open.is_empty() {
+            return Ok(decision);
+        }
+        let values = opened.values(&state).map_err(CaseRefusal::from)?;
+        for (request, target) in open {
+            let Some(rule) = rules.service.regulation.request(&request) else { continue };
+            let RequestTarget::Registry(_) = target else { continue };
+            let Some(pending) = pending(case, &request, rule, &values) else { continue };
+            let Some(answer) = self.adapter.answer(&pending)? else { continue };
+            // What follows from an answer may be sent with facts of earlier ones, and those of
+            // this record are not in the store yet: such an answer gets a record of its own.
+            let awaited = rules.service.regulation.is_awaited_by_request(&request);
+            if awaited && !decision.events.is_empty() {
+                continue;
+            }
+            let (facts, source, at) = (answer.facts, answer.source, self.clock.now());
+            let command = AnswerRequest { request, facts, source, at };
+            let answered = command.decide(&state, opened, rules)?;
+            for new in &answered.events {
+                if let DomainEvent::Case(event) = &new.event {
+                    let (version, event) = (new.version, event.clone());
+                    state.evolve(&RecordedCaseEvent { version, event, private: vec![] })?;
+                }
+            }
+            decision = decision.and(answered);
+            if awaited {
+                break;
+            }
+        }
+        Ok(decision)
+    }
+
+    fn holdings(
+        &self,
+        rules: &CaseRules<'_>,
+        values: &CaseValues,
+    ) -> Result<Holdings, EngineError> {
+        let mut counts = BTreeMap::new();
+        for input in &rules.service.regulation.decision.inputs {
+            if let Some(entries) = input.from.entries() {
+                let by = entries
+                    .by
+                    .iter()
+                    .filter_map(|(field, value)| Some((field.clone(), values.get(value)?.clone())));
+                let query = EntryQuery { registry: entries.registry.clone(), by: by.collect() };
+                counts.insert(input.name.value.clone(), query);
+            }
+        }
+        let mut slots = Vec::new();
+        let code = rules.service.effect_registry();
+        for quota in rules.pack.registry(code).iter().flat_map(|registry| &registry.quotas) {
+            let field = &quota.field.value;
+            let value = rules.service.regulation.effect.fields.get(field);
+            if let Some(value) = value.and_then(|value| values.get(value)).map(plain_text) {
+                slots.extend(
+                    (1..=quota.most).map(|s| slot_claim(rules.secret, code, field, &value, s)),
+                );
+            }
+        }
+        Ok(self.model.holdings(&counts, &slots)?)
+    }
+
+    /// Keeps, signs and appends, and evolves the state by what was appended.
+    async fn append_to(
+        &self,
+        case: CaseId,
+        state: &mut CaseState,
+        decision: Decision,
+    ) -> Result<Appended, EngineError> {
+        let prepared = self.seal(decision)?;
+        let record: SignedRecord = prepared.record.clone();
+        let appended = self.append(prepared).await?;
+        let stream = case.stream();
+        for event in record.record().events().iter().filter(|event| event.stream == stream) {
+            evolve(state, event)?;
+        }
+        self.remember(case, state.clone());
+        Ok(appended)
+    }
+
+    fn rules<'a>(
+        &'a self,
+        state: &CaseState,
+        installed: &'a InstalledPack,
+    ) -> Result<CaseRules<'a>, EngineError> {
+        let submitted = state.submitted().ok_or(CaseRefusal::NotSubmitted)?;
+        let service = installed
+            .service(&submitted.service)
+            .ok_or_else(|| EngineError::UnknownService { service: submitted.service.clone() })?;
+        let (pack, pack_ref) = (&installed.pack, &installed.pack_ref);
+        Ok(CaseRules { pack, service, pack_ref, secret: &self.secret })
+    }
+
+    fn pinned(&self, state: &CaseState) -> Result<std::sync::Arc<InstalledPack>, EngineError> {
+        self.packs.pinned(state.pack().ok_or(CaseRefusal::NotSubmitted)?)
+    }
+
+    fn open(&self, state: &CaseState) -> Result<Opened, EngineError> {
+        let digests: Vec<_> = state.digests().copied().collect();
+        let disclosures = self.private.open_digests(&digests)?;
+        Ok(Opened::new(disclosures.iter().flatten()))
+    }
+
+    fn entry_number(
+        &self,
+        installed: &InstalledPack,
+        service: &Service,
+        at: Timestamp,
+    ) -> Result<String, EngineError> {
+        let code = service.effect_registry();
+        let registry = installed.pack.registry(code);
+        let template = registry.and_then(|registry| registry.number.as_ref());
+        let template = template.ok_or_else(|| EngineError::unknown_registry(code))?;
+        let date = installed.pack.calendar().date(at);
+        self.numbers.next(&format!("entry/{code}"), template, date, || {
+            Ok(self.model.latest_entry_numbers(code, LATEST_NUMBERS)?.value)
+        })
+    }
+
+    async fn raise_entry_numbers(&self, case: CaseId) -> Result<(), EngineError> {
+        self.catch_up().await?;
+        let state = self.state(case).await?;
+        let installed = self.pinned(&state)?;
+        let rules = self.rules(&state, &installed)?;
+        let code = rules.service.effect_registry();
+        let registry = installed.pack.registry(code);
+        if let Some(template) = registry.and_then(|registry| registry.number.as_ref()) {
+            let latest = self.model.latest_entry_numbers(code, LATEST_NUMBERS)?.value;
+            let date = installed.pack.calendar().date(self.clock.now());
+            self.numbers.raise(&format!("entry/{code}"), template, date, &latest);
+        }
+        Ok(())
+    }
+
+    async fn state(&self, case: CaseId) -> Result<CaseState, EngineError> {
+        let known = self.under_way.lock().expect("invariant: no holder panics").get(&case).cloned();
+        match known {
+            Some(state) => Ok(state),
+            None => {
+                self.catch_up().await?;
+                self.case_state(case).await
+            }
+        }
+    }
+
+    pub(super) fn remember(&self, case: CaseId, state: CaseState) {
+        let mut under_way = self.under_way.lock().expect("invariant: no holder panics");
+        if under_way.len() < UNDER_WAY_MAX {
+            under_way.insert(case, state);
+        } else {
+            under_way.remove(&case);
+        }
+    }
+
+    fn forget(&self, case: CaseId) {
+        self.under_way.lock().expect("invariant: no holder panics").remove(&case);
+    }
+}
+
+fn evolve(state: &mut CaseState, event: &letopis_ledger::record::Event) -> Result<(), EngineError> {
+    if let Some(DomainEvent::Case(read)) = DomainEvent::read(event)? {
+        let (version, private) = (event.version, event.private.clone());
+        state.evolve(&RecordedCaseEvent { version, event: read, private })?;
+    }
+    Ok(())
+}
+
+/// Mandatory requests without an answer.
+fn waits_for(state: &CaseState, installed: &InstalledPack) -> Vec<StepCode> {
+    let service = state.submitted().and_then(|submitted| installed.service(&submitted.service));
+    let requests = service.into_iter().flat_map(|service| service.regulation.requests());
+    let open = requests.filter(|(step, rule)| {
+        let request = state.requests().get(&step.code.value);
+        rule.mandatory && request.is_none_or(|request| request.answered.is_none())
+    });
+    open.map(|(step, _)| step.code.value.clone()).collect()
+}
+
+fn pending(
+    case: CaseId,
+    request: &StepCode,
+    rule: &RequestRule,
+    values: &CaseValues,
+) -> Option<PendingRequest> {
+    let Asked::Registry(registry) = &rule.from else { return None };
+    let by: BTreeMap<FieldPath, Json> = rule
+        .by
+        .iter()
+        .filter_map(|(field, value)| Some((field.clone(), values.get(value)?.clone())))
+        .collect();
+    Some(PendingRequest {
+        case,
+        request: request.clone(),
+        registry: registry.value.clone(),
+        by,
+        key_count: rule.by.len(),
+        take: rule.take.iter().map(|field| field.value.clone()).collect(),
+    })
+}

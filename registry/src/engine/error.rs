@@ -1,0 +1,168 @@
+//! Why the engine did not do what it was asked; each says whether anything was changed.
+
+use thiserror::Error;
+
+use super::adapter::AdapterError;
+use super::port::{AppendRefused, ReadFailed};
+use crate::case::{CaseRefusal, OutOfPlace};
+use crate::code::{ChannelCode, PackCode, RegistryCode, ServiceCode};
+use crate::entry::EntryRefusal;
+use crate::event::{CaseId, EventError};
+use crate::pack::FormError;
+use crate::private::PrivateError;
+use crate::projection::ProjectionError;
+use crate::record_draft::SealError;
+
+/// Why the engine did not do what it was asked.
+#[derive(Debug, Error)]
+pub enum EngineError {
+    // ---- the asker's mistake: nothing was changed
+    /// The form is wrong.
+    #[error("{} fields of the form are wrong", errors.len())]
+    Form {
+        /// Every wrong field.
+        errors: Vec<FormError>,
+    },
+    /// No installed pack offers the service.
+    #[error("service {service} is not offered")]
+    UnknownService {
+        /// The service.
+        service: ServiceCode,
+    },
+    /// The service is not open to the channel.
+    #[error("service {service} is not open to channel {channel}")]
+    ChannelClosed {
+        /// The service.
+        service: ServiceCode,
+        /// The channel.
+        channel: ChannelCode,
+    },
+    /// The idempotency key was used for another application.
+    #[error("the idempotency key was used for another application; take a new key")]
+    IdempotencyKeyReused,
+    /// There is no such case.
+    #[error("there is no case {case}")]
+    UnknownCase {
+        /// The case.
+        case: CaseId,
+    },
+    /// There is no such registry, or no such entry of it.
+    #[error("there is no {what} {name}")]
+    UnknownEntry {
+        /// `registry` or `entry`.
+        what: &'static str,
+        /// Its name.
+        name: String,
+    },
+    /// A rule of cases.
+    #[error("{0}")]
+    Case(#[from] CaseRefusal),
+    /// A rule of registries.
+    #[error("{0}")]
+    Entry(#[from] EntryRefusal),
+    /// A row of a bulk command is wrong; nothing of the bulk was entered.
+    #[error("row {row_index}: {refusal}")]
+    Row {
+        /// The row, from 0.
+        row_index: usize,
+        /// What is wrong.
+        refusal: EntryRefusal,
+    },
+    /// A version of a pack was published with other files.
+    #[error("version {version} of pack {pack} is published with other files; raise the version")]
+    PackVersionTaken {
+        /// The pack.
+        pack: PackCode,
+        /// The version.
+        version: u32,
+    },
+    /// A version of a pack that is not the next one.
+    #[error("version {found} of pack {pack} does not follow version {last}; versions are dense")]
+    PackVersionGap {
+        /// The pack.
+        pack: PackCode,
+        /// The last published version, 0 for none.
+        last: u32,
+        /// The version found.
+        found: u32,
+    },
+    /// A pack that was not published as it is.
+    #[error("version {version} of pack {pack} is not published as it is here; publish it first")]
+    PackNotPublished {
+        /// The pack.
+        pack: PackCode,
+        /// The version.
+        version: u32,
+    },
+    /// A pack of another agency.
+    #[error("pack {pack} is of agency {agency}, which does not sign here")]
+    ForeignPack {
+        /// The pack.
+        pack: PackCode,
+        /// Its agency.
+        agency: String,
+    },
+    /// Two packs offer the same thing.
+    #[error("{name} is offered by pack {other} already; give one of them another code")]
+    Offered {
+        /// The service or registry.
+        name: String,
+        /// The other pack.
+        other: PackCode,
+    },
+    /// The case follows a version of a pack that is not installed here.
+    #[error("the case follows version {version} of pack {pack}, which is not installed here")]
+    PackNotInstalled {
+        /// The pack.
+        pack: PackCode,
+        /// The version.
+        version: u32,
+    },
+
+    // ---- the ledger
+    /// Others were faster too often; nothing was changed.
+    #[error("others changed the same streams or names {tries} times in a row; try again")]
+    TooManyRaces {
+        /// How often it was tried.
+        tries: u32,
+    },
+    /// The ledger did not take the record.
+    #[error("{0}")]
+    Append(#[from] AppendRefused),
+    /// Leaves could not be read.
+    #[error("{0}")]
+    Read(#[from] ReadFailed),
+
+    // ---- the node
+    /// The private store failed; nothing was proposed.
+    #[error("{0}")]
+    Private(#[from] PrivateError),
+    /// The tables failed.
+    #[error("{0}")]
+    Projection(#[from] ProjectionError),
+    /// A request brought no answer now.
+    #[error("{0}")]
+    Adapter(#[from] AdapterError),
+    /// A record could not be written.
+    #[error("{0}")]
+    Seal(#[from] SealError),
+    /// An event of a case could not be read.
+    #[error("{0}")]
+    Event(#[from] EventError),
+    /// The events of a case do not follow each other.
+    #[error("{0}")]
+    OutOfPlace(#[from] OutOfPlace),
+    /// A stored record could not be read back.
+    #[error("a stored record is damaged: {reason}; restore the private store from a backup")]
+    StoredRecord {
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+impl EngineError {
+    /// An unknown registry.
+    pub(super) fn unknown_registry(registry: &RegistryCode) -> Self {
+        Self::UnknownEntry { what: "registry", name: registry.to_string() }
+    }
+}

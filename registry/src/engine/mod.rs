@@ -1,0 +1,214 @@
+//! Where commands come in: each meets the state, is decided, kept, signed and appended.
+//!
+//! Private values are durable in the agency's own store before the record that names their digests
+//! is proposed. A lost race (a stream grew, a name was taken) is decided again on the new state, a
+//! bounded number of times. Not here: HTTP, authentication, and who may use which command.
+
+mod adapter;
+mod advance;
+mod documents;
+mod error;
+mod keeper;
+mod numbers;
+mod packs;
+mod port;
+mod submit;
+mod traces;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex};
+
+use letopis_ledger::checkpoint::Origin;
+use letopis_ledger::id::{AgencyId, RecordId, StreamName};
+use letopis_ledger::key::AuthorSigner;
+use letopis_ledger::record::SignedRecord;
+use letopis_ledger::{LeafIndex, TreeSize};
+
+pub use adapter::{AdapterAnswer, AdapterError, PendingRequest, RegistryAdapter, RequestAdapter};
+pub use advance::{CaseProgress, Resumed};
+pub use error::EngineError;
+pub use keeper::EntriesCreated;
+pub use packs::InstalledPack;
+pub use port::{AppendRefused, Appended, LedgerPort, ReadFailed};
+pub use submit::{Accepted, Application};
+pub use traces::{ImportError, TracesImported};
+
+use crate::case::CaseState;
+use crate::environment::{Clock, Entropy, random};
+use crate::event::CaseId;
+use crate::private::{PrivateBatch, PrivateStore};
+use crate::projection::ReadModel;
+use crate::record_draft::Decision;
+use crate::secret::AgencySecret;
+use numbers::Numbers;
+use packs::Packs;
+
+/// How often a lost race is decided again.
+pub const TRIES_MAX: u32 = 16;
+/// Leaves read and folded at a time.
+const CATCH_UP_LEAVES: usize = 512;
+
+/// Who signs, and for which log.
+pub struct Author {
+    /// The log.
+    pub log: Origin,
+    /// The agency.
+    pub agency: AgencyId,
+    /// Its key.
+    pub signer: AuthorSigner,
+}
+
+/// What the engine is made of.
+pub struct EngineParts<P> {
+    /// The ledger.
+    pub port: P,
+    /// Who signs.
+    pub author: Author,
+    /// The key of keyed digests.
+    pub secret: Arc<AgencySecret>,
+    /// The private store.
+    pub private: PrivateStore,
+    /// The tables.
+    pub model: Arc<ReadModel>,
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+    /// The random generator.
+    pub entropy: Arc<dyn Entropy>,
+    /// Who answers requests to registries.
+    pub adapter: Arc<dyn RequestAdapter>,
+}
+
+/// The engine.
+pub struct CaseEngine<P> {
+    port: P,
+    author: Author,
+    secret: Arc<AgencySecret>,
+    private: PrivateStore,
+    model: Arc<ReadModel>,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+    adapter: Arc<dyn RequestAdapter>,
+    packs: Packs,
+    numbers: Numbers,
+    /// States of cases that this engine is working on, as it last appended to them.
+    under_way: Mutex<HashMap<CaseId, CaseState>>,
+}
+
+/// A signed record with what must be kept before it is proposed.
+struct Prepared {
+    record: SignedRecord,
+    batch: PrivateBatch,
+}
+
+impl<P: LedgerPort> CaseEngine<P> {
+    /// Puts the engine together. Packs are installed afterwards.
+    #[must_use]
+    pub fn new(parts: EngineParts<P>) -> Self {
+        Self {
+            port: parts.port,
+            author: parts.author,
+            secret: parts.secret,
+            private: parts.private,
+            model: parts.model,
+            clock: parts.clock,
+            entropy: parts.entropy,
+            adapter: parts.adapter,
+            packs: Packs::default(),
+            numbers: Numbers::default(),
+            under_way: Mutex::default(),
+        }
+    }
+
+    /// The tables.
+    #[must_use]
+    pub const fn model(&self) -> &Arc<ReadModel> {
+        &self.model
+    }
+
+    /// The private store.
+    #[must_use]
+    pub const fn private(&self) -> &PrivateStore {
+        &self.private
+    }
+
+    /// The agency that signs.
+    #[must_use]
+    pub const fn agency(&self) -> &AgencyId {
+        &self.author.agency
+    }
+
+    /// Folds every leaf that the ledger has and the tables do not.
+    ///
+    /// # Errors
+    /// Leaves cannot be read, or the tables failed.
+    pub async fn catch_up(&self) -> Result<TreeSize, EngineError> {
+        let mut size = self.model.size()?;
+        loop {
+            let from = LeafIndex::new(size.get());
+            let leaves = self.port.leaves(from, CATCH_UP_LEAVES).await?;
+            if leaves.is_empty() {
+                return Ok(size);
+            }
+            size = self.model.fold(&leaves)?;
+        }
+    }
+
+    /// Writes and signs the record of a decision under a new id.
+    fn seal(&self, decision: Decision) -> Result<Prepared, EngineError> {
+        let unix_ms = self.clock.now().unix_ms().unsigned_abs();
+        let id = RecordId::from_parts(unix_ms, &random(&*self.entropy));
+        let (log, agency) = (self.author.log.clone(), self.author.agency.clone());
+        let sealed = decision.seal(log, id, agency, &*self.entropy)?;
+        let record = SignedRecord::sign(sealed.record, &self.author.signer);
+        let batch = PrivateBatch { disclosures: sealed.disclosures, ..PrivateBatch::default() };
+        Ok(Prepared { record, batch })
+    }
+
+    /// Keeps what must be kept, then appends.
+    async fn append(&self, prepared: Prepared) -> Result<Appended, EngineError> {
+        self.private.put(prepared.batch).await?;
+        Ok(self.port.append(prepared.record).await?)
+    }
+}
+
+impl<P> fmt::Debug for CaseEngine<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CaseEngine").field("agency", &self.author.agency).finish_non_exhaustive()
+    }
+}
+
+/// A race that was lost: what to do before deciding again.
+enum Race {
+    /// A stream grew: its state must be read again.
+    Stream,
+    /// A number was taken: the next one must be taken.
+    Number,
+    /// Another name was taken: the registries must be read again.
+    Name,
+}
+
+impl Race {
+    /// The race behind a refusal; any other refusal is final.
+    fn of(error: &EngineError) -> Option<Self> {
+        match error {
+            EngineError::Append(AppendRefused::VersionConflict { .. }) => Some(Self::Stream),
+            EngineError::Append(AppendRefused::ClaimTaken { claim, .. }) => {
+                let number = claim.as_str().starts_with("number/");
+                Some(if number { Self::Number } else { Self::Name })
+            }
+            EngineError::Append(AppendRefused::ClaimNotHeld { .. }) => Some(Self::Name),
+            _ => None,
+        }
+    }
+}
+
+/// The registry entry of a stream name, for messages.
+fn unknown_entry(stream: &StreamName) -> EngineError {
+    EngineError::UnknownEntry { what: "entry", name: stream.to_string() }
+}
+
+#[cfg(test)]
+mod test;
+#[cfg(test)]
+pub(crate) mod twin;

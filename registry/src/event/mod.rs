@@ -1,0 +1,117 @@
+//! Events of the domain: their shapes in the log, one file per family.
+//!
+//! The codec is explicit, so that a change of a Rust type never changes a stored byte unnoticed.
+//! `docs/EVENTS.md` states the same shapes in prose. Released shapes are frozen; a new version of
+//! a shape brings a step in `upcast`. Not here: what follows from an event.
+
+mod case;
+mod entry;
+mod fields;
+mod pack;
+mod stream;
+mod trace;
+mod upcast;
+
+use letopis_ledger::json::{FieldError, Object};
+use letopis_ledger::record::Event;
+use thiserror::Error;
+
+pub use case::{
+    CaseEvent, Decided, Evidence, EvidenceKind, GroundFound, MatchedRules, ModelRef, Outcome,
+    PackRef, Registered, RequestAnswered, RequestOutcome, RequestSent, RequestTarget, ResultIssued,
+    Source, Submitted,
+};
+pub use entry::{Basis, Document, EntryAmended, EntryCreated, EntryEvent, EntryRemoved};
+pub use fields::{date_text, term_object};
+pub use pack::{PackFile, PackPublished};
+pub use stream::{CaseId, EntryId, StreamError, pack_stream};
+pub use trace::{TraceEvent, TraceOpened, TraceStep};
+
+/// Version of the shapes that this program writes, of every family.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// Why an event of a domain stream was not understood.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum EventError {
+    /// The public fields are not of the type's shape.
+    #[error("{0}")]
+    Field(#[from] FieldError),
+    /// The stream takes no such event, or this program is too old for it.
+    #[error("stream {stream} has an event {event_type} version {schema}, which is not known here")]
+    Unknown {
+        /// The stream.
+        stream: String,
+        /// The event's type.
+        event_type: String,
+        /// Version of its shape.
+        schema: u32,
+    },
+    /// The stream's name is not of its kind's form.
+    #[error("{0}")]
+    Stream(#[from] StreamError),
+}
+
+/// Any event of the domain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DomainEvent {
+    /// On `pack/<code>`.
+    Pack(PackPublished),
+    /// On `application/<uuid>`.
+    Case(CaseEvent),
+    /// On `registry/<code>/<uuid>`.
+    Entry(EntryEvent),
+    /// On `case/<file>/<number>`: imported from an event log of another system.
+    Trace(TraceEvent),
+}
+
+impl DomainEvent {
+    /// The event's type as the log spells it.
+    #[must_use]
+    pub fn event_type(&self) -> &'static str {
+        match self {
+            Self::Pack(_) => pack::PACK_PUBLISHED,
+            Self::Case(event) => event.event_type(),
+            Self::Entry(event) => event.event_type(),
+            Self::Trace(event) => event.event_type(),
+        }
+    }
+
+    /// The event's public fields.
+    #[must_use]
+    pub fn data(&self) -> Object {
+        match self {
+            Self::Pack(event) => event.data(),
+            Self::Case(event) => event.data(),
+            Self::Entry(event) => event.data(),
+            Self::Trace(event) => event.data(),
+        }
+    }
+
+    /// Reads an event of the log; `None` when its stream is none of the domain's.
+    ///
+    /// # Errors
+    /// See [`EventError`].
+    pub fn read(event: &Event) -> Result<Option<Self>, EventError> {
+        let name = event.event_type.as_str();
+        let family = event.stream.kind();
+        if !matches!(family, "pack" | "application" | "registry" | "case") {
+            return Ok(None);
+        }
+        let unknown = || EventError::Unknown {
+            stream: event.stream.to_string(),
+            event_type: name.to_owned(),
+            schema: event.schema,
+        };
+        let data = upcast::to_current(name, event.schema, &event.data).ok_or_else(unknown)?;
+        let read = match family {
+            "pack" => PackPublished::read(name, &data)?.map(Self::Pack),
+            "application" => CaseEvent::read(name, &data)?.map(Self::Case),
+            "registry" => EntryEvent::read(name, &data)?.map(Self::Entry),
+            _ => TraceEvent::read(name, &data)?.map(Self::Trace),
+        };
+        read.map(Some).ok_or_else(unknown)
+    }
+}
+
+#[cfg(test)]
+mod test;

@@ -1,0 +1,144 @@
+//! Streams of the domain: `pack/<code>`, `application/<uuid>`, `registry/<code>/<uuid>`.
+//!
+//! The ids are UUIDs of version 7 (RFC 9562), lower-case and hyphenated. Not here: ids of records.
+
+use std::fmt;
+
+use letopis_ledger::id::StreamName;
+use thiserror::Error;
+use uuid::Uuid;
+
+use crate::code::{PackCode, RegistryCode};
+
+/// Why a stream's name, or an id, is not of its kind.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{text:?} is not {expected}")]
+pub struct StreamError {
+    /// The text as found.
+    pub text: String,
+    /// What it must be.
+    pub expected: &'static str,
+}
+
+/// Id of a case: one application from its submission to its end.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CaseId(Uuid);
+
+/// One entry of one registry.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EntryId {
+    registry: RegistryCode,
+    id: Uuid,
+}
+
+/// The stream of a pack's versions.
+///
+/// # Panics
+/// Never: a pack code fits into a stream name.
+#[must_use]
+pub fn pack_stream(code: &PackCode) -> StreamName {
+    stream(&format!("pack/{code}"))
+}
+
+impl CaseId {
+    /// Makes an id from its two inputs: milliseconds since 1970 and ten random bytes.
+    #[must_use]
+    pub fn from_parts(unix_ms: u64, random: &[u8; 10]) -> Self {
+        Self(uuid_v7(unix_ms, random))
+    }
+
+    /// Reads the lower-case hyphenated spelling.
+    ///
+    /// # Errors
+    /// Any other text.
+    pub fn parse(text: &str) -> Result<Self, StreamError> {
+        parse_uuid(text).map(Self).ok_or_else(|| StreamError {
+            text: text.to_owned(),
+            expected: "the id of a case, a UUID of version 7 in lower case",
+        })
+    }
+
+    /// The case of a stream.
+    ///
+    /// # Errors
+    /// The stream is not that of a case.
+    pub fn of_stream(stream: &StreamName) -> Result<Self, StreamError> {
+        let error = || StreamError {
+            text: stream.to_string(),
+            expected: "the stream of a case, application/<uuid>",
+        };
+        Self::parse(stream.as_str().strip_prefix("application/").ok_or_else(error)?)
+    }
+
+    /// The stream of the case.
+    #[must_use]
+    pub fn stream(&self) -> StreamName {
+        stream(&format!("application/{self}"))
+    }
+}
+
+impl fmt::Display for CaseId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.hyphenated().fmt(f)
+    }
+}
+
+impl fmt::Debug for CaseId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl EntryId {
+    /// Makes an id from milliseconds since 1970 and ten random bytes.
+    #[must_use]
+    pub fn from_parts(registry: RegistryCode, unix_ms: u64, random: &[u8; 10]) -> Self {
+        Self { registry, id: uuid_v7(unix_ms, random) }
+    }
+
+    /// The entry of a stream.
+    ///
+    /// # Errors
+    /// The stream is not that of an entry.
+    pub fn of_stream(stream: &StreamName) -> Result<Self, StreamError> {
+        let parse = |text: &str| {
+            let (registry, id) = text.strip_prefix("registry/")?.split_once('/')?;
+            Some(Self { registry: RegistryCode::parse(registry).ok()?, id: parse_uuid(id)? })
+        };
+        parse(stream.as_str()).ok_or_else(|| StreamError {
+            text: stream.to_string(),
+            expected: "the stream of a registry entry, registry/<code>/<uuid>",
+        })
+    }
+
+    /// The registry.
+    #[must_use]
+    pub const fn registry(&self) -> &RegistryCode {
+        &self.registry
+    }
+
+    /// The stream of the entry.
+    #[must_use]
+    pub fn stream(&self) -> StreamName {
+        stream(&format!("registry/{}/{}", self.registry, self.id.hyphenated()))
+    }
+}
+
+impl fmt::Debug for EntryId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.stream())
+    }
+}
+
+fn uuid_v7(unix_ms: u64, random: &[u8; 10]) -> Uuid {
+    uuid::Builder::from_unix_timestamp_millis(unix_ms, random).into_uuid()
+}
+
+fn parse_uuid(text: &str) -> Option<Uuid> {
+    let uuid = Uuid::try_parse(text).ok()?;
+    (uuid.get_version_num() == 7 && uuid.hyphenated().to_string() == text).then_some(uuid)
+}
+
+fn stream(name: &str) -> StreamName {
+    StreamName::parse(name).expect("invariant: codes and ids fit into stream names")
+}

@@ -1,0 +1,35 @@
+//! The pack of Zarechny for tests, as it is or with one file changed.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::{Pack, PackError, PackFiles};
+
+/// Folder of the service that the tests use.
+pub(crate) const SERVICE: &str = "services/parking-permit";
+
+pub(crate) fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/packs/zarechny")
+}
+
+pub(crate) fn zarechny() -> Pack {
+    Pack::load(&folder()).unwrap_or_else(|errors| panic!("{}", lines(&errors)))
+}
+
+/// The pack's files with `from` replaced by `to` in one of them; `from` must be there.
+pub(crate) fn changed(path: &str, from: &str, to: &str) -> Result<Pack, Vec<PackError>> {
+    let mut files = files();
+    let text = String::from_utf8(files[path].clone()).unwrap();
+    assert!(text.contains(from), "{path} has no {from:?}");
+    files.insert(path.to_owned(), text.replacen(from, to, 1).into_bytes());
+    Pack::from_files(PackFiles::new(files)?)
+}
+
+pub(crate) fn files() -> BTreeMap<String, Vec<u8>> {
+    let files = PackFiles::read(&folder()).unwrap();
+    files.iter().map(|(path, bytes)| (path.to_owned(), bytes.to_vec())).collect()
+}
+
+pub(crate) fn lines(errors: &[PackError]) -> String {
+    errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+}

@@ -1,0 +1,291 @@
+//! Reading the files of a pack into its parts.
+//!
+//! Every file is read before anything is refused, so that one run shows every problem.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use letopis_ledger::Hash;
+use letopis_ledger::id::AgencyId;
+use letopis_rules::calendar::{Calendars, YearCalendar};
+use letopis_rules::deadline::UtcOffset;
+use letopis_rules::decision::AdmittedModel;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_saphyr::Spanned;
+
+use super::error::{PackError, PackRule, Problems};
+use super::{
+    DocumentKind, FormSchema, LegalCalendar, Pack, PackFiles, Registry, Regulation, Service,
+    StepGraph, Template, TestCase, validate,
+};
+use crate::code::{PackCode, RegistryCode, ServiceCode};
+use crate::event::ModelRef;
+use crate::messages::{Language, Text};
+
+const MANIFEST: &str = "pack.yaml";
+
+/// `pack.yaml`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Manifest {
+    code: PackCode,
+    version: Spanned<u32>,
+    #[serde(default)]
+    title: Text,
+    agency: Spanned<String>,
+    utc_offset_minutes: Spanned<i32>,
+    calendars: Vec<Spanned<String>>,
+    services: Vec<Spanned<ServiceCode>>,
+    registries: Vec<Spanned<RegistryCode>>,
+}
+
+/// One file of test cases.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CaseFile {
+    cases: Vec<TestCase>,
+}
+
+pub(super) fn read(files: PackFiles) -> Result<Pack, Vec<PackError>> {
+    let mut reader = Reader { files: &files, used: BTreeSet::new(), problems: Problems::default() };
+    let Some(manifest) = reader.yaml::<Manifest>(MANIFEST) else {
+        return Err(reader.problems.into_errors());
+    };
+    let agency = reader.agency(&manifest);
+    let calendar = reader.calendar(&manifest);
+    for language in manifest.title.missing() {
+        let what = "the pack's title".to_owned();
+        reader.problems.add(MANIFEST, None, PackRule::MissingLanguage { what, language });
+    }
+    let registries = reader.registries(&manifest);
+    let services = reader.services(&manifest);
+    for (registry, path) in &registries {
+        validate::registry(registry, path, &mut reader.problems);
+    }
+    let registries: BTreeMap<RegistryCode, Registry> = registries
+        .into_iter()
+        .map(|(registry, _)| (registry.code.value.clone(), registry))
+        .collect();
+    for service in services.values() {
+        validate::service(service, &registries, &mut reader.problems);
+    }
+    reader.refuse_unused();
+    if !reader.problems.is_empty() {
+        return Err(reader.problems.into_errors());
+    }
+    let (agency, calendar) = agency.zip(calendar).expect("invariant: no problem was found");
+    Ok(Pack {
+        code: manifest.code,
+        version: manifest.version.value,
+        title: manifest.title,
+        agency,
+        calendar,
+        services,
+        registries,
+        files,
+    })
+}
+
+struct Reader<'a> {
+    files: &'a PackFiles,
+    used: BTreeSet<String>,
+    problems: Problems,
+}
+
+impl Reader<'_> {
+    fn text(&mut self, path: &str) -> Option<String> {
+        self.used.insert(path.to_owned());
+        let Some(bytes) = self.files.get(path) else {
+            self.problems.add(path, None, PackRule::MissingFile);
+            return None;
+        };
+        match String::from_utf8(bytes.to_vec()) {
+            Ok(text) => Some(text),
+            Err(e) => {
+                let reason = format!("not UTF-8: {e}");
+                self.problems.add(path, None, PackRule::Malformed { reason });
+                None
+            }
+        }
+    }
+
+    fn yaml<T: DeserializeOwned>(&mut self, path: &str) -> Option<T> {
+        let text = self.text(path)?;
+        let malformed = |e: serde_saphyr::Error| {
+            let line = e.location().map(|location| location.line());
+            let reason = e.without_snippet().to_string();
+            PackError { file: path.to_owned(), line, rule: PackRule::Malformed { reason } }
+        };
+        self.problems.keep(serde_saphyr::from_str(&text).map_err(malformed))
+    }
+
+    fn agency(&mut self, manifest: &Manifest) -> Option<AgencyId> {
+        if manifest.version.value == 0 {
+            let reason = "versions count from 1".to_owned();
+            let line = Some(manifest.version.referenced.line());
+            self.problems.add(MANIFEST, line, PackRule::Malformed { reason });
+        }
+        let malformed = |e: letopis_ledger::id::NameError| PackError {
+            file: MANIFEST.to_owned(),
+            line: Some(manifest.agency.referenced.line()),
+            rule: PackRule::Malformed { reason: e.to_string() },
+        };
+        self.problems.keep(AgencyId::parse(&manifest.agency.value).map_err(malformed))
+    }
+
+    fn calendar(&mut self, manifest: &Manifest) -> Option<LegalCalendar> {
+        let mut years = Vec::new();
+        for path in &manifest.calendars {
+            let Some(text) = self.text(&path.value) else { continue };
+            match YearCalendar::from_json(&text) {
+                Ok(year) => years.push(year),
+                Err(e) => self.problems.add(&path.value, None, e.into()),
+            }
+        }
+        let in_manifest = |rule| PackError { file: MANIFEST.to_owned(), line: None, rule };
+        let calendars = Calendars::new(years).map_err(|e| in_manifest(e.into()));
+        let zone = UtcOffset::from_minutes(manifest.utc_offset_minutes.value).map_err(|e| {
+            let (what, reason) = ("utc_offset_minutes".to_owned(), e.to_string());
+            in_manifest(PackRule::Term { what, reason })
+        });
+        let calendars = self.problems.keep(calendars);
+        let zone = self.problems.keep(zone);
+        Some(LegalCalendar::new(calendars?, zone?))
+    }
+
+    fn registries(&mut self, manifest: &Manifest) -> Vec<(Registry, String)> {
+        let mut registries: Vec<(Registry, String)> = Vec::new();
+        for code in &manifest.registries {
+            let path = format!("registries/{}.yaml", code.value);
+            if registries.iter().any(|(_, earlier)| *earlier == path) {
+                let name = code.value.to_string();
+                let rule = PackRule::Duplicate { what: "registry", name };
+                self.problems.add(MANIFEST, Some(code.referenced.line()), rule);
+                continue;
+            }
+            let Some(registry) = self.yaml::<Registry>(&path) else { continue };
+            let found = &registry.code;
+            if found.value != code.value {
+                let (expected, line) = (code.value.to_string(), found.referenced.line());
+                let found = found.value.to_string();
+                let rule = PackRule::CodeMismatch { expected, found };
+                self.problems.add(&path, Some(line), rule);
+            }
+            registries.push((registry, path));
+        }
+        registries
+    }
+
+    fn services(&mut self, manifest: &Manifest) -> BTreeMap<ServiceCode, Service> {
+        let mut services = BTreeMap::new();
+        for code in &manifest.services {
+            if services.contains_key(&code.value) {
+                let name = code.value.to_string();
+                let rule = PackRule::Duplicate { what: "service", name };
+                self.problems.add(MANIFEST, Some(code.referenced.line()), rule);
+            } else if let Some(service) = self.service(&code.value) {
+                services.insert(code.value.clone(), service);
+            }
+        }
+        services
+    }
+
+    fn service(&mut self, code: &ServiceCode) -> Option<Service> {
+        let folder = format!("services/{code}");
+        let path = format!("{folder}/regulation.yaml");
+        let regulation = self.yaml::<Regulation>(&path);
+        let form = self.form(&format!("{folder}/form.schema.json"));
+        let model = self.model(&format!("{folder}/decision.dmn"));
+        let templates = self.templates(&folder);
+        let cases = self.cases(&folder);
+        let regulation = regulation?;
+        let found = &regulation.service;
+        if &found.value != code {
+            let rule = PackRule::CodeMismatch {
+                expected: code.to_string(),
+                found: found.value.to_string(),
+            };
+            self.problems.add(&path, Some(found.referenced.line()), rule);
+        }
+        let graph = match StepGraph::new(&regulation) {
+            Ok(graph) => graph,
+            Err(circle) => {
+                let path_of_circle = circle.iter().map(ToString::to_string).collect();
+                let first = regulation.step(&circle[0]);
+                let line = first.map(|step| step.code.referenced.line());
+                self.problems.add(&path, line, PackRule::Cycle { path: path_of_circle });
+                return None;
+            }
+        };
+        let (model, model_ref) = model?;
+        Some(Service { regulation, graph, form: form?, model, model_ref, templates, cases })
+    }
+
+    fn form(&mut self, path: &str) -> Option<FormSchema> {
+        let text = self.text(path)?;
+        match FormSchema::parse(&text) {
+            Ok(form) => Some(form),
+            Err(rules) => {
+                for rule in rules {
+                    self.problems.add(path, None, rule);
+                }
+                None
+            }
+        }
+    }
+
+    fn model(&mut self, path: &str) -> Option<(AdmittedModel, ModelRef)> {
+        let text = self.text(path)?;
+        match AdmittedModel::admit(&text) {
+            Ok(model) => {
+                let sha256 = Hash::from_bytes(*model.digest().as_bytes());
+                Some((model, ModelRef { path: path.to_owned(), sha256 }))
+            }
+            Err(errors) => {
+                for error in errors {
+                    self.problems.add(path, None, error.into());
+                }
+                None
+            }
+        }
+    }
+
+    fn templates(&mut self, folder: &str) -> BTreeMap<(DocumentKind, Language), Template> {
+        let mut templates = BTreeMap::new();
+        for kind in DocumentKind::ALL {
+            for language in Language::ALL {
+                let path = format!("{folder}/{}", kind.path(language));
+                let Some(text) = self.text(&path) else { continue };
+                match Template::parse(&text) {
+                    Some(template) => {
+                        templates.insert((kind, language), template);
+                    }
+                    None => {
+                        let reason = "a {{ has no }}".to_owned();
+                        self.problems.add(&path, None, PackRule::Malformed { reason });
+                    }
+                }
+            }
+        }
+        templates
+    }
+
+    fn cases(&mut self, folder: &str) -> Vec<TestCase> {
+        let prefix = format!("{folder}/cases/");
+        let files = self.files;
+        let paths = files.iter().map(|(path, _)| path).filter(|path| path.starts_with(&prefix));
+        let mut cases = Vec::new();
+        for path in paths.filter(|path| path.ends_with(".yaml")) {
+            let Some(file) = self.yaml::<CaseFile>(path) else { continue };
+            cases.extend(file.cases.into_iter().map(|case| TestCase { file: path.into(), ..case }));
+        }
+        cases
+    }
+
+    fn refuse_unused(&mut self) {
+        let files = self.files;
+        for (path, _) in files.iter().filter(|(path, _)| !self.used.contains(*path)) {
+            self.problems.add(path, None, PackRule::UnusedFile);
+        }
+    }
+}

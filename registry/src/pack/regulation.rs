@@ -1,0 +1,301 @@
+//! A regulation: what a service asks, does, decides and enters, and by which acts.
+//!
+//! The types are those of `regulation.yaml`. Not here: whether the parts fit; see `validate`.
+
+use std::collections::BTreeMap;
+
+use letopis_rules::deadline::Term;
+use serde::Deserialize;
+use serde_saphyr::Spanned;
+
+use super::number::NumberTemplate;
+use super::registry::Visibility;
+use super::value::{Derivation, Scalar, ValueRef};
+use crate::code::{ChannelCode, FieldPath, GroundCode, RegistryCode, ServiceCode, StepCode};
+use crate::messages::Text;
+
+/// The regulation of one service.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Regulation {
+    /// The service.
+    pub service: Spanned<ServiceCode>,
+    /// What people call it.
+    #[serde(default)]
+    pub title: Text,
+    /// The act that the service rests on.
+    #[serde(default)]
+    pub law: Text,
+    /// Who may apply.
+    pub applicants: Vec<ApplicantKind>,
+    /// How applications may come.
+    pub channels: Vec<Channel>,
+    /// Documents that an applicant must bring; none when the agency asks for all facts itself.
+    #[serde(default)]
+    pub documents: Vec<DocumentAsked>,
+    /// How cases are numbered.
+    pub number: NumberTemplate,
+    /// How long a case may take.
+    pub term: TermRule,
+    /// What is done, as a graph.
+    pub steps: Vec<Step>,
+    /// The closed list of grounds for refusal.
+    pub grounds: Vec<Ground>,
+    /// How the case is decided.
+    pub decision: DecisionRule,
+    /// What a granted case enters.
+    pub effect: Effect,
+}
+
+/// Who may apply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ApplicantKind {
+    /// A natural person.
+    Person,
+    /// A natural person in business.
+    SoleProprietor,
+    /// A legal person.
+    Organisation,
+}
+
+/// A way in which applications come.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Channel {
+    /// Its code.
+    pub code: Spanned<ChannelCode>,
+    /// What people call it.
+    #[serde(default)]
+    pub title: Text,
+}
+
+/// A document that the applicant brings.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DocumentAsked {
+    /// What it is.
+    #[serde(default)]
+    pub title: Text,
+    /// The act that asks for it.
+    #[serde(default)]
+    pub law: Text,
+}
+
+/// A term with the act that sets it.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TermRule {
+    /// How long.
+    pub length: Term,
+    /// The act that sets it.
+    #[serde(default)]
+    pub law: Text,
+}
+
+/// A step of the service.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Step {
+    /// Its code.
+    pub code: Spanned<StepCode>,
+    /// What people call it.
+    #[serde(default)]
+    pub title: Text,
+    /// The steps that it waits for.
+    #[serde(default)]
+    pub after: Vec<Spanned<StepCode>>,
+    /// What it does.
+    pub action: Action,
+}
+
+/// What a step does.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Action {
+    /// Gives the application its number and term.
+    Register,
+    /// Asks for facts.
+    Request(Box<RequestRule>),
+    /// Decides.
+    Decide,
+    /// Issues the result and makes the registry entry.
+    Grant,
+    /// Issues the refusal.
+    Refuse,
+}
+
+/// How facts are asked for.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RequestRule {
+    /// Who is asked.
+    pub from: Asked,
+    /// Values by which the one asked finds the facts, by key field.
+    pub by: BTreeMap<FieldPath, ValueRef>,
+    /// Fields that the answer brings; no others are taken.
+    pub take: Vec<Spanned<FieldPath>>,
+    /// Whether the decision waits for the answer.
+    pub mandatory: bool,
+    /// What "no data" means for a mandatory request.
+    pub no_data: NoData,
+    /// How long the one asked may take.
+    pub term: TermRule,
+}
+
+/// Who is asked.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Asked {
+    /// A registry of the same log.
+    Registry(Spanned<RegistryCode>),
+    /// Somebody outside.
+    Addressee(String),
+}
+
+/// What follows when the one asked holds nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NoData {
+    /// The case is decided on that.
+    Decide,
+    /// An official takes over.
+    Official,
+}
+
+/// A ground for refusal.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ground {
+    /// Its code.
+    pub code: Spanned<GroundCode>,
+    /// What the applicant reads.
+    #[serde(default)]
+    pub text: Text,
+    /// The act that allows it.
+    #[serde(default)]
+    pub law: Text,
+    /// What supports it.
+    #[serde(default)]
+    pub evidence: Vec<Spanned<EvidenceRule>>,
+}
+
+/// Which fact of the case supports a ground.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EvidenceRule {
+    /// A field of the form.
+    Form(FieldPath),
+    /// The answer of a request.
+    Answer(StepCode),
+    /// An input of the decision.
+    Input(String),
+}
+
+/// How a case is decided.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DecisionRule {
+    /// Name or id of the decision in `decision.dmn`. It gives an object: `outcome` ("granted" or
+    /// "refused"), `grounds` (a list of ground codes) and what the effect needs.
+    pub name: Spanned<String>,
+    /// How its inputs are filled.
+    pub inputs: Vec<InputRule>,
+}
+
+/// How an input of the decision is filled.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InputRule {
+    /// Name of the input in the model.
+    pub name: Spanned<String>,
+    /// Who may see the value.
+    pub visibility: Visibility,
+    /// How it is made.
+    pub from: Derivation,
+    /// What it is when the values that it is made of are missing.
+    #[serde(default)]
+    pub when_missing: Option<Scalar>,
+}
+
+/// What a granted case enters.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Effect {
+    /// The registry.
+    pub registry: Spanned<RegistryCode>,
+    /// Values by field of the entry.
+    pub fields: BTreeMap<FieldPath, ValueRef>,
+    /// How many years the entry is in force: a member of what the decision gives.
+    pub valid_years: String,
+}
+
+impl Regulation {
+    /// The step of a code.
+    #[must_use]
+    pub fn step(&self, code: &StepCode) -> Option<&Step> {
+        self.steps.iter().find(|step| &step.code.value == code)
+    }
+
+    /// The request of a code.
+    #[must_use]
+    pub fn request(&self, code: &StepCode) -> Option<&RequestRule> {
+        self.step(code).and_then(Step::request)
+    }
+
+    /// The requests with their steps, in the order of the regulation.
+    pub fn requests(&self) -> impl Iterator<Item = (&Step, &RequestRule)> {
+        self.steps.iter().filter_map(|step| Some((step, step.request()?)))
+    }
+
+    /// Whether some request comes directly after this step.
+    #[must_use]
+    pub fn is_awaited_by_request(&self, code: &StepCode) -> bool {
+        self.requests().any(|(step, _)| step.waits_for().any(|earlier| earlier == code))
+    }
+
+    /// The ground of a code.
+    #[must_use]
+    pub fn ground(&self, code: &GroundCode) -> Option<&Ground> {
+        self.grounds.iter().find(|ground| &ground.code.value == code)
+    }
+
+    /// The input of a name.
+    #[must_use]
+    pub fn input(&self, name: &str) -> Option<&InputRule> {
+        self.decision.inputs.iter().find(|input| input.name.value == name)
+    }
+
+    /// Whether applications may come through the channel.
+    #[must_use]
+    pub fn is_open_to(&self, channel: &ChannelCode) -> bool {
+        self.channels.iter().any(|open| &open.code.value == channel)
+    }
+}
+
+impl Step {
+    /// What the step asks, if it is a request.
+    #[must_use]
+    pub fn request(&self) -> Option<&RequestRule> {
+        if let Action::Request(request) = &self.action { Some(request) } else { None }
+    }
+
+    /// The steps that it waits for.
+    pub fn waits_for(&self) -> impl Iterator<Item = &StepCode> {
+        self.after.iter().map(|step| &step.value)
+    }
+}
+
+impl Action {
+    /// What the step does, in words.
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Register => "register",
+            Self::Request(_) => "request",
+            Self::Decide => "decide",
+            Self::Grant => "grant",
+            Self::Refuse => "refuse",
+        }
+    }
+}

@@ -1,0 +1,28 @@
+//! Whether the parts of a pack fit: every name defined, every rule cited, every step reached.
+
+mod registries;
+mod services;
+mod sources;
+
+pub(super) use registries::registry;
+pub(super) use services::service;
+
+use super::error::{PackRule, Problems};
+use crate::messages::Text;
+
+/// Notes the languages in which a text is missing.
+fn text(problems: &mut Problems, file: &str, line: Option<u64>, what: &str, text: &Text) {
+    for language in text.missing() {
+        let what = what.to_owned();
+        problems.add(file, line, PackRule::MissingLanguage { what, language });
+    }
+}
+
+/// Notes a citation that is missing or not in every language.
+fn law(problems: &mut Problems, file: &str, line: Option<u64>, what: &str, law: &Text) {
+    if law == &Text::default() {
+        problems.add(file, line, PackRule::MissingCitation { what: what.to_owned() });
+    } else {
+        text(problems, file, line, &format!("the act of {what}"), law);
+    }
+}

@@ -1,0 +1,82 @@
+//! Rules of registry definitions.
+
+use std::collections::BTreeSet;
+
+use letopis_ledger::record::CLAIMS_MAX;
+use letopis_rules::identifier::Format;
+use serde_saphyr::Spanned;
+
+use super::{law, text};
+use crate::code::FieldPath;
+use crate::pack::error::{PackRule, Problems};
+use crate::pack::registry::{QUOTA_MAX, Registry, RegistryKind};
+
+pub(in crate::pack) fn registry(registry: &Registry, file: &str, problems: &mut Problems) {
+    let line = Some(registry.code.referenced.line());
+    text(problems, file, line, "the registry's title", &registry.title);
+    law(problems, file, line, "the registry", &registry.law);
+    fields(registry, file, problems);
+    let limits = registry
+        .keys
+        .iter()
+        .chain(&registry.unique)
+        .chain(registry.quotas.iter().map(|quota| &quota.field));
+    for field in limits {
+        known(registry, file, field, problems);
+    }
+    for quota in &registry.quotas {
+        let field = &quota.field;
+        if quota.most == 0 || quota.most > QUOTA_MAX {
+            let reason = format!("\"most\" of {} must be 1 to {QUOTA_MAX}", field.value);
+            let rule = PackRule::RegistryLimit { reason };
+            problems.add(file, Some(field.referenced.line()), rule);
+        }
+    }
+    // A record takes one claim for the number, one for each unique field and one for each quota,
+    // and the number of the case besides.
+    let claims = 2 + registry.unique.len() + registry.quotas.len();
+    if claims > CLAIMS_MAX {
+        let reason = format!("an entry would need {claims} claims, a record has {CLAIMS_MAX}");
+        problems.add(file, line, PackRule::RegistryLimit { reason });
+    }
+    if registry.kind == RegistryKind::Automatic && registry.number.is_none() {
+        let reason = "an automatic registry numbers its entries; add \"number\"".to_owned();
+        problems.add(file, line, PackRule::RegistryLimit { reason });
+    }
+}
+
+fn fields(registry: &Registry, file: &str, problems: &mut Problems) {
+    let mut seen = BTreeSet::new();
+    for field in &registry.fields {
+        let line = Some(field.name.referenced.line());
+        let name = field.name.value.to_string();
+        if !seen.insert(&field.name.value) {
+            let name = name.clone();
+            problems.add(file, line, PackRule::Duplicate { what: "field", name });
+        }
+        text(problems, file, line, &format!("the title of {name}"), &field.title);
+        if let Some(format) = &field.format
+            && Format::by_name(&format.value).is_none()
+        {
+            let name = format.value.clone();
+            let line = Some(format.referenced.line());
+            problems.add(file, line, PackRule::Unknown { what: "format", name });
+        }
+    }
+}
+
+fn known(registry: &Registry, file: &str, field: &Spanned<FieldPath>, problems: &mut Problems) {
+    let line = Some(field.referenced.line());
+    match registry.field(&field.value) {
+        None => {
+            let name = field.value.to_string();
+            problems.add(file, line, PackRule::Unknown { what: "field", name });
+        }
+        Some(found) if found.optional => {
+            let reason =
+                format!("{} is optional; a field that is compared must be there", field.value);
+            problems.add(file, line, PackRule::RegistryLimit { reason });
+        }
+        Some(_) => {}
+    }
+}

@@ -1,0 +1,402 @@
+//! Rules of a service: its regulation, form, decision, effect, templates and test cases.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_saphyr::Spanned;
+
+use super::sources::Sources;
+use super::{law, text};
+use crate::code::{FieldPath, RegistryCode, StepCode};
+use crate::pack::cases::ExpectedOutcome;
+use crate::pack::error::{PackRule, Problems};
+use crate::pack::registry::{Registry, RegistryKind};
+use crate::pack::regulation::{Action, Asked, EvidenceRule, Ground, InputRule, RequestRule, Step};
+use crate::pack::value::Derivation;
+use crate::pack::{Service, StepGraph};
+
+/// Values that every template may show, beside `form.<field>`.
+const DOCUMENT_VALUES: &[&str] = &[
+    "case.number",
+    "case.registered_on",
+    "case.due",
+    "decision.date",
+    "decision.grounds",
+    "result.number",
+    "result.valid_from",
+    "result.valid_until",
+];
+
+pub(in crate::pack) fn service(
+    service: &Service,
+    registries: &BTreeMap<RegistryCode, Registry>,
+    problems: &mut Problems,
+) {
+    let file = format!("services/{}/regulation.yaml", service.regulation.service.value);
+    let sources = Sources { service, registries, file: &file, read: BTreeSet::new() };
+    let mut check = Check { service, file: &file, sources, problems };
+    check.texts();
+    check.names();
+    check.steps();
+    let Some((decide, grant)) = check.ends() else { return };
+    for (step, request) in service.regulation.requests() {
+        check.request(step, request, &decide);
+    }
+    check.inputs(&decide);
+    check.grounds(&decide);
+    check.effect(&grant);
+    check.templates();
+    check.fields_are_read();
+    check.cases();
+}
+
+struct Check<'a, 'p> {
+    service: &'a Service,
+    file: &'a str,
+    sources: Sources<'a>,
+    problems: &'p mut Problems,
+}
+
+fn line<T>(spanned: &Spanned<T>) -> Option<u64> {
+    Some(spanned.referenced.line())
+}
+
+impl Check<'_, '_> {
+    fn add(&mut self, line: Option<u64>, rule: PackRule) {
+        self.problems.add(self.file, line, rule);
+    }
+
+    fn unknown(&mut self, line: Option<u64>, what: &'static str, name: &impl ToString) {
+        self.add(line, PackRule::Unknown { what, name: name.to_string() });
+    }
+
+    fn texts(&mut self) {
+        let regulation = &self.service.regulation;
+        let at = line(&regulation.service);
+        text(self.problems, self.file, at, "the service's title", &regulation.title);
+        law(self.problems, self.file, at, "the service", &regulation.law);
+        law(self.problems, self.file, at, "the term", &regulation.term.law);
+        self.term(at, "the term", regulation.term.length);
+        for channel in &regulation.channels {
+            let what = format!("channel {}", channel.code.value);
+            text(self.problems, self.file, line(&channel.code), &what, &channel.title);
+        }
+        for document in &regulation.documents {
+            text(self.problems, self.file, at, "a document", &document.title);
+            law(self.problems, self.file, at, "a document", &document.law);
+        }
+        for step in &regulation.steps {
+            let what = format!("step {}", step.code.value);
+            text(self.problems, self.file, line(&step.code), &what, &step.title);
+        }
+        for ground in &regulation.grounds {
+            let what = format!("ground {}", ground.code.value);
+            text(self.problems, self.file, line(&ground.code), &what, &ground.text);
+            law(self.problems, self.file, line(&ground.code), &what, &ground.law);
+        }
+    }
+
+    fn term(&mut self, line: Option<u64>, what: &str, term: letopis_rules::deadline::Term) {
+        use letopis_rules::deadline::{DAYS_MAX, HOURS_MAX, Term};
+        let (found, most) = match term {
+            Term::WorkingDays(days) | Term::CalendarDays(days) => (days, DAYS_MAX),
+            Term::Hours(hours) => (hours, HOURS_MAX),
+        };
+        if found == 0 || found > most {
+            let reason = format!("a term of {found}; give 1 to {most}");
+            self.add(line, PackRule::Term { what: what.to_owned(), reason });
+        }
+    }
+
+    fn names(&mut self) {
+        let regulation = &self.service.regulation;
+        let steps = regulation.steps.iter().map(|step| ("step", at(&step.code)));
+        let grounds = regulation.grounds.iter().map(|ground| ("ground", at(&ground.code)));
+        let channels = regulation.channels.iter().map(|channel| ("channel", at(&channel.code)));
+        let inputs = regulation.decision.inputs.iter().map(|input| ("input", at(&input.name)));
+        let mut seen = BTreeSet::new();
+        for (what, (name, line)) in steps.chain(grounds).chain(channels).chain(inputs) {
+            if !seen.insert((what, name.clone())) {
+                self.add(line, PackRule::Duplicate { what, name });
+            }
+        }
+        for step in &regulation.steps {
+            for after in &step.after {
+                if regulation.step(&after.value).is_none() {
+                    self.unknown(line(after), "step", &after.value);
+                }
+            }
+        }
+    }
+
+    fn steps(&mut self) {
+        let regulation = &self.service.regulation;
+        let registration = StepGraph::registration(regulation);
+        for step in &regulation.steps {
+            let code = &step.code;
+            let reached = registration.is_some_and(|first| {
+                first == &code.value || self.service.graph.comes_after(&code.value, first)
+            });
+            if !reached {
+                self.add(line(code), PackRule::Unreachable { step: code.value.to_string() });
+            }
+            for after in &step.after {
+                let Some(earlier) = regulation.step(&after.value) else { continue };
+                if let Some(expected) = misplaced(&step.action, &earlier.action) {
+                    let (step, after) = (code.value.to_string(), earlier.code.value.to_string());
+                    self.add(line(code), PackRule::StepOrder { step, after, expected });
+                }
+            }
+        }
+    }
+
+    /// The steps that decide and grant, when there is exactly one of each kind.
+    fn ends(&mut self) -> Option<(StepCode, StepCode)> {
+        let steps = &self.service.regulation.steps;
+        let mut complete = true;
+        for action in ["register", "decide", "grant", "refuse"] {
+            let found = steps.iter().filter(|step| step.action.as_str() == action).count();
+            if found != 1 {
+                complete = false;
+                self.add(None, PackRule::StepCount { action, found });
+            }
+        }
+        let of = |action: &str| {
+            let step = steps.iter().find(|step| step.action.as_str() == action)?;
+            Some(step.code.value.clone())
+        };
+        if complete { of("decide").zip(of("grant")) } else { None }
+    }
+
+    fn request(&mut self, step: &Step, request: &RequestRule, decide: &StepCode) {
+        let code = &step.code;
+        let what = format!("request {}", code.value);
+        law(self.problems, self.file, line(code), &what, &request.term.law);
+        self.term(line(code), &what, request.term.length);
+        if request.mandatory && !self.service.graph.comes_after(decide, &code.value) {
+            let step = code.value.to_string();
+            self.add(line(code), PackRule::DecisionDoesNotWait { step });
+        }
+        for value in request.by.values() {
+            self.sources.check(self.problems, line(code), value, &what, &code.value);
+        }
+        let Asked::Registry(registry) = &request.from else { return };
+        let Some(found) = self.sources.registries.get(&registry.value) else {
+            return self.unknown(line(registry), "registry", &registry.value);
+        };
+        self.keys(line(code), found, request.by.keys());
+        for field in &request.take {
+            if found.field(&field.value).is_none() {
+                self.unknown(line(field), "field of the registry", &field.value);
+            }
+        }
+    }
+
+    fn keys<'k>(
+        &mut self,
+        line: Option<u64>,
+        registry: &Registry,
+        keys: impl Iterator<Item = &'k FieldPath>,
+    ) {
+        for key in keys.filter(|key| !registry.is_key(key)) {
+            self.unknown(line, "key of the registry", key);
+        }
+    }
+
+    fn inputs(&mut self, decide: &StepCode) {
+        let rule = &self.service.regulation.decision;
+        let Some(needed) = self.service.model.inputs(&rule.name.value) else {
+            let name = rule.name.value.clone();
+            return self.add(line(&rule.name), PackRule::NoSuchDecision { name });
+        };
+        for spec in &needed {
+            if !rule.inputs.iter().any(|input| input.name.value == spec.name) {
+                let name = spec.name.clone();
+                self.add(line(&rule.name), PackRule::InputNotFilled { name });
+            }
+        }
+        for input in &rule.inputs {
+            if !needed.iter().any(|spec| spec.name == input.name.value) {
+                self.unknown(line(&input.name), "input of the model", &input.name.value);
+            }
+            self.input(input, decide);
+        }
+    }
+
+    fn input(&mut self, input: &InputRule, decide: &StepCode) {
+        let (at, what) = (line(&input.name), format!("input {}", input.name.value));
+        for value in input.from.values() {
+            self.sources.check(self.problems, at, value, &what, decide);
+        }
+        match &input.from {
+            Derivation::Found(request) => {
+                let rule = self.sources.answer(self.problems, at, request, &what, decide);
+                if rule.is_some_and(|rule| !rule.mandatory) && input.when_missing.is_none() {
+                    let name = input.name.value.clone();
+                    self.add(at, PackRule::InputMayBeMissing { name });
+                }
+            }
+            Derivation::Value(value) => {
+                if input.visibility.is_public() {
+                    self.sources.leak(self.problems, at, value, &what);
+                }
+                if self.sources.may_be_missing(value) && input.when_missing.is_none() {
+                    let name = input.name.value.clone();
+                    self.add(at, PackRule::InputMayBeMissing { name });
+                }
+            }
+            Derivation::Entries(entries) | Derivation::AnyEntry(entries) => {
+                match self.sources.registries.get(&entries.registry) {
+                    Some(found) => self.keys(at, found, entries.by.keys()),
+                    None => self.unknown(at, "registry", &entries.registry),
+                }
+            }
+            Derivation::Equal(_) | Derivation::Among { .. } => {}
+        }
+        if input.when_missing.as_ref().is_some_and(|value| value.to_json().is_none()) {
+            let reason = "\"when_missing\" is out of range or not in form C".to_owned();
+            self.add(at, PackRule::Malformed { reason });
+        }
+    }
+
+    fn grounds(&mut self, decide: &StepCode) {
+        let service = self.service;
+        for ground in &service.regulation.grounds {
+            if !ground.evidence.iter().any(|evidence| self.is_certain(&evidence.value)) {
+                let name = ground.code.value.to_string();
+                self.add(line(&ground.code), PackRule::GroundWithoutEvidence { ground: name });
+            }
+            self.evidence(ground, decide);
+            let refused = service.cases.iter().any(|case| {
+                case.expect.outcome == ExpectedOutcome::Refused
+                    && case.expect.grounds.contains(&ground.code.value)
+            });
+            if !refused {
+                // A ground that no passing case gives is one that the decision never gives.
+                let name = ground.code.value.to_string();
+                self.add(line(&ground.code), PackRule::GroundUnused { ground: name });
+            }
+        }
+    }
+
+    fn evidence(&mut self, ground: &Ground, decide: &StepCode) {
+        let what = format!("ground {}", ground.code.value);
+        for evidence in &ground.evidence {
+            let at = line(evidence);
+            match &evidence.value {
+                EvidenceRule::Form(field) => self.sources.form_field(self.problems, at, field),
+                EvidenceRule::Answer(request) => {
+                    self.sources.answer(self.problems, at, request, &what, decide);
+                }
+                EvidenceRule::Input(name) => {
+                    if self.service.regulation.input(name).is_none() {
+                        self.unknown(at, "input", name);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Whether every decided case has the fact.
+    fn is_certain(&self, evidence: &EvidenceRule) -> bool {
+        match evidence {
+            EvidenceRule::Form(_) | EvidenceRule::Input(_) => true,
+            EvidenceRule::Answer(request) => {
+                self.service.regulation.request(request).is_some_and(|rule| rule.mandatory)
+            }
+        }
+    }
+
+    fn effect(&mut self, grant: &StepCode) {
+        let effect = &self.service.regulation.effect;
+        let at = line(&effect.registry);
+        let Some(registry) = self.sources.registries.get(&effect.registry.value) else {
+            return self.unknown(at, "registry", &effect.registry.value);
+        };
+        if registry.kind != RegistryKind::Automatic {
+            let (name, kind) = (effect.registry.value.to_string(), registry.kind.as_str());
+            self.add(at, PackRule::EffectOnRegistry { registry: name, kind });
+        }
+        for (field, value) in &effect.fields {
+            let what = format!("field {field} of the entry");
+            self.sources.check(self.problems, at, value, &what, grant);
+            match registry.field(field) {
+                None => self.unknown(at, "field of the registry", field),
+                Some(found) if found.visibility.is_public() => {
+                    self.sources.leak(self.problems, at, value, &what);
+                }
+                Some(_) => {}
+            }
+        }
+        for field in &registry.fields {
+            let name = &field.name.value;
+            let filled = effect.fields.get(name);
+            let missing = filled.is_none_or(|value| self.sources.may_be_missing(value));
+            if missing && !field.optional {
+                self.add(at, PackRule::EffectIncomplete { field: name.to_string() });
+            }
+        }
+    }
+
+    fn templates(&mut self) {
+        let folder = format!("services/{}", self.service.regulation.service.value);
+        for ((kind, language), template) in &self.service.templates {
+            let file = format!("{folder}/{}", kind.path(*language));
+            for name in template.names() {
+                let field = name.strip_prefix("form.").and_then(|f| FieldPath::parse(f).ok());
+                match field {
+                    Some(field) if self.service.form.fields().contains_key(&field) => {
+                        self.sources.read.insert(field);
+                    }
+                    _ if DOCUMENT_VALUES.contains(&name) => {}
+                    _ => {
+                        let known = format!("{}, form.<field>", DOCUMENT_VALUES.join(", "));
+                        let name = name.to_owned();
+                        let rule = PackRule::TemplatePlaceholder { name, known };
+                        self.problems.add(&file, None, rule);
+                    }
+                }
+            }
+        }
+    }
+
+    fn fields_are_read(&mut self) {
+        let file = format!("services/{}/form.schema.json", self.service.regulation.service.value);
+        for field in self.service.form.fields().keys() {
+            if !self.sources.read.contains(field) {
+                let field = field.to_string();
+                self.problems.add(&file, None, PackRule::FieldNotRead { field });
+            }
+        }
+    }
+
+    fn cases(&mut self) {
+        let granted =
+            |case: &crate::pack::TestCase| case.expect.outcome == ExpectedOutcome::Granted;
+        if !self.service.cases.iter().any(granted) {
+            let service = self.service.regulation.service.value.to_string();
+            let what = "an application that is granted".to_owned();
+            self.add(None, PackRule::NotTested { service, what });
+        }
+    }
+}
+
+fn at<T: ToString>(spanned: &Spanned<T>) -> (String, Option<u64>) {
+    (spanned.value.to_string(), line(spanned))
+}
+
+/// What a step may come after, when it does not come after `earlier`.
+fn misplaced(action: &Action, earlier: &Action) -> Option<&'static str> {
+    let fits = match action {
+        Action::Register => false,
+        Action::Request(_) | Action::Decide => {
+            matches!(earlier, Action::Register | Action::Request(_))
+        }
+        Action::Grant | Action::Refuse => matches!(earlier, Action::Decide),
+    };
+    let expected = match action {
+        Action::Register => "registration is the first step",
+        Action::Request(_) | Action::Decide => "it may come after registration and requests",
+        Action::Grant | Action::Refuse => "it comes after the decision",
+    };
+    (!fits).then_some(expected)
+}

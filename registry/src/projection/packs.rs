@@ -1,0 +1,87 @@
+//! Published packs: which version is where in the log, and which files it has.
+
+use letopis_ledger::LeafIndex;
+use letopis_ledger::json::Json;
+use rusqlite::{OptionalExtension, Row, params};
+
+use super::row::{number, object_text, parsed, to_sql};
+use super::{Fold, Place, Projection, ProjectionError, ReadModel, Reflected};
+use crate::code::PackCode;
+use crate::event::{DomainEvent, PackPublished};
+
+pub(super) const PROJECTION: Projection = Projection {
+    tables: "
+        CREATE TABLE pack (
+            code TEXT NOT NULL, version INTEGER NOT NULL, author TEXT NOT NULL,
+            published_ms INTEGER NOT NULL, data TEXT NOT NULL, leaf INTEGER NOT NULL,
+            PRIMARY KEY (code, version)
+        ) WITHOUT ROWID;
+    ",
+    content: &[("pack", "code, version")],
+    fold,
+};
+
+/// A published pack as the tables have it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PackRow {
+    /// What was published.
+    pub published: PackPublished,
+    /// The leaf that published it.
+    pub leaf: LeafIndex,
+}
+
+fn fold(fold: &Fold<'_>, place: &Place<'_>, event: &DomainEvent) -> Result<(), ProjectionError> {
+    let DomainEvent::Pack(published) = event else { return Ok(()) };
+    fold.run(
+        "INSERT OR IGNORE INTO pack (code, version, author, published_ms, data, leaf)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        params![
+            published.code.as_str(),
+            published.version,
+            place.author.as_str(),
+            place.time.unix_ms(),
+            object_text(&place.event.data),
+            to_sql(place.leaf.get()),
+        ],
+    )
+}
+
+impl ReadModel {
+    /// Every published version of every pack.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub fn packs(&self) -> Result<Reflected<Vec<PackRow>>, ProjectionError> {
+        self.query(|connection| {
+            let mut select =
+                connection.prepare_cached("SELECT * FROM pack ORDER BY code, version")?;
+            let rows = select.query_map([], read)?;
+            rows.collect()
+        })
+    }
+
+    /// One version of a pack.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub fn pack(
+        &self,
+        code: &PackCode,
+        version: u32,
+    ) -> Result<Reflected<Option<PackRow>>, ProjectionError> {
+        self.query(|connection| {
+            connection
+                .prepare_cached("SELECT * FROM pack WHERE code = ?1 AND version = ?2")?
+                .query_row(params![code.as_str(), version], read)
+                .optional()
+        })
+    }
+}
+
+fn read(row: &Row<'_>) -> rusqlite::Result<PackRow> {
+    let published = parsed(row, "data", |text| {
+        let data = Json::parse(text.as_bytes()).map_err(std::io::Error::other)?;
+        PackPublished::from_data(&data).map_err(std::io::Error::other)
+    })?;
+    Ok(PackRow { published, leaf: LeafIndex::new(number(row, "leaf")?) })
+}
