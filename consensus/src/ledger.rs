@@ -173,6 +173,7 @@ pub(crate) struct Parts {
     pub(crate) log: RaftLog,
     pub(crate) blobs: Blobs,
     pub(crate) proposer: Proposer,
+    pub(crate) fatal: FatalSignal,
     /// Signature checks under way.
     pub(crate) checks: AtomicUsize,
 }
@@ -191,14 +192,13 @@ pub struct LedgerHandle {
 impl LedgerHandle {
     pub(crate) fn new(
         parts: &Arc<Parts>,
-        fatal: FatalSignal,
         stages: watch::Receiver<Stages>,
         published: watch::Receiver<Option<PublishedCheckpoint>>,
     ) -> Self {
         Self {
             parts: Arc::downgrade(parts),
             origin: parts.store.origin().clone(),
-            fatal,
+            fatal: parts.fatal.clone(),
             applied: parts.store.subscribe(),
             stages,
             published,
@@ -462,7 +462,7 @@ impl Parts {
     /// The receipt of a record that is in the log with the same bytes.
     fn first_receipt(&self, record: &SignedRecord) -> Result<Option<Receipt>, AppendError> {
         let id = record.record().id();
-        let first = self.store.view().receipt(id).map_err(stopped)?;
+        let first = self.store.view().receipt(id).map_err(|e| self.unreadable(e))?;
         let digest = Hash::of(record.record_bytes());
         Ok(first.filter(|first| first.record_digest == digest).map(|first| first.receipt(id, true)))
     }
@@ -473,7 +473,7 @@ impl Parts {
         let view = self.store.view();
         let mut keys = Vec::new();
         for (id, _) in record.signatures() {
-            let known = view.key(*id).map_err(stopped)?.map(|state| state.key);
+            let known = view.key(*id).map_err(|e| self.unreadable(e))?.map(|state| state.key);
             // Only the first record of a log may be signed by keys that it introduces itself.
             let introduced = (view.tail().size == TreeSize::ZERO)
                 .then(|| crate::machine::introduced_keys(record).find(|key| key.id() == *id))
@@ -482,6 +482,13 @@ impl Parts {
             keys.push(known.or(introduced).ok_or_else(unknown)?);
         }
         Ok(keys)
+    }
+
+    /// An index that does not read cannot decide about records: the node stops.
+    fn unreadable(&self, error: StoreError) -> AppendError {
+        let fatal = Fatal::from(error);
+        self.fatal.report(fatal.clone());
+        AppendError::Stopped { fatal: Some(fatal) }
     }
 
     /// Verifies every signature, on a blocking thread when others are being verified already.
@@ -516,10 +523,6 @@ fn verify_all(record: SignedRecord, keys: &[AuthorKey]) -> Result<SignedRecord, 
         key.verify(record.record_bytes(), signature).map_err(AppendError::BadSignature)?;
     }
     Ok(record)
-}
-
-fn stopped(error: StoreError) -> AppendError {
-    AppendError::Stopped { fatal: Some(error.into()) }
 }
 
 fn read_error(error: TileTreeError<StoreError>) -> ReadError {

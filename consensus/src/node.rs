@@ -23,14 +23,16 @@ use crate::fatal::{Fatal, FatalSignal};
 use crate::ledger::{LedgerHandle, Parts, PublishedCheckpoint};
 use crate::metric;
 use crate::proposer::Proposer;
-use crate::publish::{CHECKPOINT, Publisher, SIGNED_HEADS, SignedHeads, SignedHeadsError};
+use crate::publish::{
+    CHECKPOINT, Published, Publisher, SIGNED_HEADS, SignedHeads, SignedHeadsError,
+};
 use crate::raft::encoding::Stored;
 use crate::raft::log::{RaftLog, RaftLogError};
 use crate::raft::machine::Applier;
 use crate::raft::network::Network;
 use crate::raft::types::{LogId, NODE_ID, Raft, TreeHead};
 use crate::store::blob::Blobs;
-use crate::store::file::{make_directory, read};
+use crate::store::file::read;
 use crate::store::{CheckProgress, Folder, Opened, Store, StoreError, StoreOpenError, lock_folder};
 
 /// How long recovery may take before opening gives up.
@@ -52,7 +54,7 @@ pub enum OpenError {
         /// Folder of the Raft log.
         folder: PathBuf,
         /// What is wrong.
-        reason: RaftLogError,
+        reason: Box<RaftLogError>,
         /// Leaves that the store holds durably.
         durable: letopis_ledger::TreeSize,
     },
@@ -148,14 +150,14 @@ impl Node {
         check_keys(&config)?;
         let folder = Folder::new(&config.folder);
         let lock = lock_folder(&folder)?;
-        make_directory(&folder.publish())?;
+        folder.make()?;
         let heads = read_heads(&folder)?;
         let fatal = FatalSignal::new();
         let store = open_store(&folder, &config, &heads).await?;
         let log = RaftLog::open(&folder.raft(), fatal.clone(), config.crash_hook.clone());
         let log = log.map_err(|reason| OpenError::RaftLog {
             folder: folder.raft(),
-            reason,
+            reason: Box::new(reason),
             durable: store.applied_size(),
         })?;
         check_raft_log(&log, &store)?;
@@ -170,25 +172,25 @@ impl Node {
         };
 
         let stop = watch::Sender::new(false);
-        let publisher = Publisher::new(
-            Arc::clone(&store),
-            raft.clone(),
-            &folder,
-            config.keys,
+        let publisher = Publisher::new(Published {
+            store: Arc::clone(&store),
+            raft: raft.clone(),
+            folder: folder.publish(),
+            keys: config.keys,
             heads,
-            published,
-            config.crash_hook,
-            fatal.clone(),
-        );
+            checkpoint: published,
+            crash: config.crash_hook,
+            fatal: fatal.clone(),
+        });
         let parts = Arc::new(Parts {
             store: Arc::clone(&store),
             log,
             blobs: Blobs::new(folder.blobs()),
             proposer: Proposer::start(raft.clone(), config.limits),
+            fatal: fatal.clone(),
             checks: AtomicUsize::new(0),
         });
-        let ledger =
-            LedgerHandle::new(&parts, fatal.clone(), publisher.stages(), publisher.published());
+        let ledger = LedgerHandle::new(&parts, publisher.stages(), publisher.published());
         let tasks = vec![
             tokio::spawn(publisher.run(config.intervals.publish, stop.subscribe())),
             tokio::spawn(make_checkpoints(

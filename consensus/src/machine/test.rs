@@ -102,132 +102,88 @@ fn unknown_governance() -> Event {
     event
 }
 
-/// Each row breaks one rule only: name of the rule, the record, the whole reject.
-#[expect(clippy::too_many_lines, reason = "one table, one row for each rule")]
-fn rows() -> Vec<(&'static str, SignedRecord, Reject)> {
-    let west_case = || vec![event("case/west", 1)];
-    let policy = GovernanceEvent::PolicySet { policy: policy() };
+/// A record that breaks one rule only, and the whole reject.
+type Row = (SignedRecord, Reject);
+
+fn identity_rows() -> Vec<Row> {
+    let other = Origin::new("other.example.org/log").unwrap();
+    let reused = west().record(3, vec![event("case/west", 1)], vec![]);
+    let by_stranger = stranger().record(101, vec![event("case/new", 0)], vec![]);
+    let (stranger_key, east_key) = (stranger().key().id(), east().key().id());
+    let (owner, author) = (east().agency, west().agency);
+    let revoked = LeafIndex::new(5);
+    vec![
+        (foreign_log(100), Reject::WrongLog { expected: origin(), found: other }),
+        (reused, Reject::IdReused { id: record_id(3), first: LeafIndex::new(3) }),
+        (by_stranger, Reject::UnknownAgency { agency: stranger().agency }),
+        (by_west_signed_by(&stranger(), 102), Reject::UnknownKey { key: stranger_key }),
+        (by_west_signed_by(&east(), 102), Reject::ForeignKey { key: east_key, owner, author }),
+        (by_west_signed_by(&old_key(), 102), {
+            Reject::RevokedKey { key: old_key().key().id(), revoked }
+        }),
+    ]
+}
+
+fn stream_rows() -> Vec<Row> {
+    let on_east = west().record(103, vec![event("case/east", 1)], vec![]);
+    let admitting = west().record(104, admission_events(&stranger()), vec![]);
+    let (founder, author) = (founder().agency, west().agency);
+    let owned = Reject::StreamOwnedByOther {
+        stream: stream("case/east"),
+        owner: east().agency,
+        author: author.clone(),
+    };
+    let conflict = Reject::VersionConflict {
+        stream: stream("case/west"),
+        expected: StreamVersion::new(3),
+        actual: StreamVersion::new(1),
+    };
+    vec![
+        (on_east, owned),
+        (admitting, Reject::NotFounder { stream: stream("agency/stranger"), founder, author }),
+        (west().record(105, vec![event("case/west", 3)], vec![]), conflict),
+    ]
+}
+
+fn governance_rows() -> Vec<Row> {
+    let by_west = |event: Event| west().record(106, vec![event], vec![]);
+    let next = |read| by_west(governance(4, &read));
+    let malformed = unknown_governance();
+    let malformed_reject = Reject::GovernanceMalformed {
+        stream: stream("agency/west"),
+        version: StreamVersion::new(4),
+        reason: GovernanceEvent::read(&malformed).unwrap_err(),
+    };
+    let agency = west().agency;
+    let (east_key, old_key) = (east().key(), old_key().key());
+    vec![
+        (by_west(malformed), malformed_reject),
+        (next(admitted(&agency)), Reject::AdmissionOutOfPlace { agency: agency.clone() }),
+        (next(introduced(&agency, east_key)), {
+            Reject::KeyKnown { key: east_key.id(), agency: east().agency }
+        }),
+        (next(revoked(&agency, old_key)), Reject::KeyNotInForce { key: old_key.id(), agency }),
+    ]
+}
+
+fn claim_and_size_rows() -> Vec<Row> {
+    let claiming = |claim| west().record(107, vec![event("case/new", 0)], vec![claim]);
+    let (name, holder) = (claim_name("number/1"), stream("case/west"));
+    let not_held = Reject::ClaimNotHeld {
+        name: name.clone(),
+        by: stream("case/new"),
+        holder: Some(holder.clone()),
+    };
+    let small = claiming(take("number/2", "case/new"));
+    let leaf = Leaf::new(LeafIndex::new(6), Hash::of(b""), Timestamp::EPOCH, small.clone());
+    let around_bytes = leaf.unwrap().as_bytes().len() - small.record_bytes().len();
     let big = event_with("case/new", 0, "text", &"x".repeat(LEAF_MAX_BYTES));
     let big = west().record(109, vec![big], vec![]);
-    let small = west().record(109, vec![event("case/new", 0)], vec![]);
-    let small_leaf = Leaf::new(LeafIndex::new(6), Hash::of(b""), Timestamp::EPOCH, small.clone());
-    let around_bytes = small_leaf.unwrap().as_bytes().len() - small.record_bytes().len();
-    let leaf_bytes = big.record_bytes().len() + around_bytes;
-    let malformed = unknown_governance();
-    let reason = GovernanceEvent::read(&malformed).unwrap_err();
+    let found_bytes = big.record_bytes().len() + around_bytes;
     vec![
-        (
-            "wrong_log",
-            foreign_log(100),
-            Reject::WrongLog {
-                expected: origin(),
-                found: Origin::new("other.example.org/log").unwrap(),
-            },
-        ),
-        (
-            "id_reused",
-            west().record(3, west_case(), vec![]),
-            Reject::IdReused { id: record_id(3), first: LeafIndex::new(3) },
-        ),
-        ("unknown_agency", stranger().record(101, vec![event("case/new", 0)], vec![]), {
-            Reject::UnknownAgency { agency: stranger().agency }
-        }),
-        ("unknown_key", by_west_signed_by(&stranger(), 102), {
-            Reject::UnknownKey { key: stranger().key().id() }
-        }),
-        (
-            "foreign_key",
-            by_west_signed_by(&east(), 102),
-            Reject::ForeignKey {
-                key: east().key().id(),
-                owner: east().agency,
-                author: west().agency,
-            },
-        ),
-        (
-            "revoked_key",
-            by_west_signed_by(&old_key(), 102),
-            Reject::RevokedKey { key: old_key().key().id(), revoked: LeafIndex::new(5) },
-        ),
-        ("stream_owned_by_other", west().record(103, vec![event("case/east", 1)], vec![]), {
-            Reject::StreamOwnedByOther {
-                stream: stream("case/east"),
-                owner: east().agency,
-                author: west().agency,
-            }
-        }),
-        ("not_founder", west().record(104, admission_events(&stranger()), vec![]), {
-            Reject::NotFounder {
-                stream: stream("agency/stranger"),
-                founder: founder().agency,
-                author: west().agency,
-            }
-        }),
-        ("version_conflict", west().record(105, vec![event("case/west", 3)], vec![]), {
-            Reject::VersionConflict {
-                stream: stream("case/west"),
-                expected: StreamVersion::new(3),
-                actual: StreamVersion::new(1),
-            }
-        }),
-        ("governance_malformed", west().record(106, vec![malformed], vec![]), {
-            Reject::GovernanceMalformed {
-                stream: stream("agency/west"),
-                version: StreamVersion::new(4),
-                reason,
-            }
-        }),
-        (
-            "admission_out_of_place",
-            { west().record(106, vec![governance(4, &admitted(&west().agency))], vec![]) },
-            Reject::AdmissionOutOfPlace { agency: west().agency },
-        ),
-        (
-            "key_known",
-            {
-                let again = introduced(&west().agency, east().key());
-                west().record(106, vec![governance(4, &again)], vec![])
-            },
-            Reject::KeyKnown { key: east().key().id(), agency: east().agency },
-        ),
-        (
-            "key_not_in_force",
-            {
-                let again = revoked(&west().agency, old_key().key());
-                west().record(106, vec![governance(4, &again)], vec![])
-            },
-            Reject::KeyNotInForce { key: old_key().key().id(), agency: west().agency },
-        ),
-        (
-            "claim_taken",
-            { west().record(107, vec![event("case/new", 0)], vec![take("number/1", "case/new")]) },
-            Reject::ClaimTaken { name: claim_name("number/1"), holder: stream("case/west") },
-        ),
-        (
-            "claim_not_held",
-            {
-                west().record(
-                    108,
-                    vec![event("case/new", 0)],
-                    vec![release("number/1", "case/new")],
-                )
-            },
-            Reject::ClaimNotHeld {
-                name: claim_name("number/1"),
-                by: stream("case/new"),
-                holder: Some(stream("case/west")),
-            },
-        ),
-        ("leaf_too_large", big, {
-            Reject::LeafTooLarge { found_bytes: leaf_bytes, limit_bytes: LEAF_MAX_BYTES }
-        }),
-        ("policy by another", west().record(110, vec![governance(1, &policy)], vec![]), {
-            Reject::StreamOwnedByOther {
-                stream: stream("log"),
-                owner: founder().agency,
-                author: west().agency,
-            }
-        }),
+        (claiming(take("number/1", "case/new")), Reject::ClaimTaken { name, holder }),
+        (claiming(release("number/1", "case/new")), not_held),
+        (big, Reject::LeafTooLarge { found_bytes, limit_bytes: LEAF_MAX_BYTES }),
     ]
 }
 
@@ -242,11 +198,34 @@ fn admission_events(author: &Author) -> Vec<Event> {
 fn each_rule_refuses_with_its_numbers_and_changes_nothing() {
     let mut log = Log::begun();
     let before = (log.view.tail(), log.leaves.len());
-    for (rule, record, expected) in rows() {
+    let rows = [identity_rows(), stream_rows(), governance_rows(), claim_and_size_rows()].concat();
+    let codes: Vec<&str> = rows.iter().map(|(_, reject)| reject.code()).collect();
+    for (record, expected) in rows {
+        let rule = expected.code();
         assert_eq!(log.judge(&record), Err(expected), "{rule}");
         assert_eq!((log.view.tail(), log.leaves.len()), before, "{rule}");
     }
     log.accept(&west().record(900, vec![event("case/west", 1)], vec![]));
+    // Every rule but the one of an empty log, in descending precedence.
+    let in_order = "wrong_log id_reused unknown_agency unknown_key foreign_key revoked_key \
+        stream_owned_by_other not_founder version_conflict governance_malformed \
+        admission_out_of_place key_known key_not_in_force claim_taken claim_not_held \
+        leaf_too_large";
+    assert_eq!(codes.join(" "), in_order);
+}
+
+#[test]
+fn the_policy_is_set_by_the_founder_alone() {
+    let mut log = Log::begun();
+    let policy = GovernanceEvent::PolicySet { policy: policy() };
+    let by_west = west().record(110, vec![governance(1, &policy)], vec![]);
+    let refused = Reject::StreamOwnedByOther {
+        stream: stream("log"),
+        owner: founder().agency,
+        author: west().agency,
+    };
+    assert_eq!(log.judge(&by_west), Err(refused));
+    log.accept(&founder().record(111, vec![governance(1, &policy)], vec![]));
 }
 
 #[test]

@@ -261,7 +261,7 @@ async fn closed(leaves: u64) -> TempDir {
 }
 
 async fn refusal(directory: &Path) -> OpenError {
-    Node::open(config(directory)).await.err().expect("the node must refuse to start")
+    Node::open(config(directory)).await.expect_err("the node must refuse to start")
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -317,6 +317,43 @@ async fn a_damaged_published_file_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_raft_log_file_is_refused() {
+    let directory = closed(50).await;
+    let raft = directory.path().join("raft");
+    let is_wal = |path: &Path| path.extension().is_some_and(|extension| extension == "log");
+    let files = fs::read_dir(&raft).unwrap().map(|entry| entry.unwrap().path());
+    let wal =
+        files.filter(|path| is_wal(path)).max_by_key(|path| fs::metadata(path).unwrap().len());
+    let wal = wal.unwrap();
+    let mut bytes = fs::read(&wal).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(&wal, bytes).unwrap();
+    let refused = refusal(directory.path()).await;
+    assert!(
+        matches!(refused, OpenError::RaftLog { durable, .. } if durable.get() == 50),
+        "{refused}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_altered_leaf_keeps_the_node_from_starting() {
+    let directory = closed(50).await;
+    let segment = directory.path().join("segments/00000000000000000000.seg");
+    let mut bytes = fs::read(&segment).unwrap();
+    let at = bytes.windows(9).position(|window| window == b"\"case/17\"").unwrap();
+    bytes[at + 6] ^= 1;
+    fs::write(&segment, bytes).unwrap();
+    let refused = refusal(directory.path()).await;
+    let OpenError::Store(StoreOpenError::Damaged(crate::Damage::LeafAltered { leaf, .. })) =
+        refused
+    else {
+        panic!("refused for another reason: {refused}");
+    };
+    assert_eq!(leaf, LeafIndex::new(17));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_key_of_another_name_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     let mut config = config(directory.path());
@@ -358,6 +395,7 @@ fn child_that_crashes() {
     let armed = Arc::new(AtomicBool::new(false));
     let mut settings = config(Path::new(&variable(CHILD_FOLDER)));
     settings.intervals.checkpoint_bytes = 1;
+    settings.limits.raft_log_keep_entries = 8;
     let hook = Arc::clone(&armed);
     settings.crash_hook = CrashHook::new(move |passed| {
         if passed == point && hook.load(Ordering::SeqCst) {

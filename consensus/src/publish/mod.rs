@@ -30,7 +30,7 @@ use crate::ledger::PublishedCheckpoint;
 use crate::metric;
 use crate::proposer::{WriteError, now, write};
 use crate::raft::types::{Answer, Command, Raft, TreeHead};
-use crate::store::{Folder, Store, StoreError, file, tile_error};
+use crate::store::{Store, StoreError, file, tile_error};
 
 /// Name of the file with the last signed heads.
 pub(crate) const SIGNED_HEADS: &str = "signed";
@@ -67,6 +67,21 @@ impl From<StoreError> for PublishError {
     }
 }
 
+/// What a publisher works with and begins from.
+pub(crate) struct Published {
+    pub(crate) store: Arc<Store>,
+    pub(crate) raft: Raft,
+    /// Folder of the signed heads and the checkpoint.
+    pub(crate) folder: PathBuf,
+    pub(crate) keys: SigningKeys,
+    /// What was signed before.
+    pub(crate) heads: SignedHeads,
+    /// What was published before.
+    pub(crate) checkpoint: Option<PublishedCheckpoint>,
+    pub(crate) crash: CrashHook,
+    pub(crate) fatal: FatalSignal,
+}
+
 /// Publishes the checkpoints of one node.
 pub(crate) struct Publisher {
     store: Arc<Store>,
@@ -78,28 +93,29 @@ pub(crate) struct Publisher {
     fatal: FatalSignal,
     stages: watch::Sender<Stages>,
     published: watch::Sender<Option<PublishedCheckpoint>>,
+    /// Size at which the policy was not satisfied: nothing changes until the log grows.
+    refused: TreeSize,
 }
 
 /// How long a round waits for Raft.
 const AGREE_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl Publisher {
-    #[expect(clippy::too_many_arguments, reason = "one call, from the node that wires the parts")]
-    pub(crate) fn new(
-        store: Arc<Store>,
-        raft: Raft,
-        folder: &Folder,
-        keys: SigningKeys,
-        heads: SignedHeads,
-        published: Option<PublishedCheckpoint>,
-        crash: CrashHook,
-        fatal: FatalSignal,
-    ) -> Self {
-        let folder = folder.publish();
+    pub(crate) fn new(before: Published) -> Self {
         let size = |head: Option<TreeHead>| head.map_or(TreeSize::ZERO, |head| head.size);
-        let stages = Stages { signed: size(heads.log), cosigned: size(heads.cosigner) };
-        let (stages, published) = (watch::Sender::new(stages), watch::Sender::new(published));
-        Self { store, raft, folder, keys, heads, crash, fatal, stages, published }
+        let (signed, cosigned) = (size(before.heads.log), size(before.heads.cosigner));
+        Self {
+            store: before.store,
+            raft: before.raft,
+            folder: before.folder,
+            keys: before.keys,
+            heads: before.heads,
+            crash: before.crash,
+            fatal: before.fatal,
+            stages: watch::Sender::new(Stages { signed, cosigned }),
+            published: watch::Sender::new(before.checkpoint),
+            refused: TreeSize::ZERO,
+        }
     }
 
     pub(crate) fn stages(&self) -> watch::Receiver<Stages> {
@@ -127,7 +143,7 @@ impl Publisher {
                 return;
             }
             let size = *applied.borrow_and_update();
-            if size > self.published_size() {
+            if size > self.published_size() && size > self.refused {
                 self.round_and_report().await;
             }
             if stopping {
@@ -147,6 +163,7 @@ impl Publisher {
             Err(PublishError::Fatal(fatal)) => self.fatal.report(fatal),
             Err(PublishError::NotAgreed) => tracing::debug!("the tree head is not agreed yet"),
             Err(error) => {
+                self.refused = self.heads.size();
                 metric::quorum_missing();
                 tracing::warn!(%error, "leaves stay committed and not final");
             }

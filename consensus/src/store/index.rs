@@ -55,7 +55,10 @@ pub(crate) struct IndexView<'a> {
 
 impl Index {
     pub(super) fn open(folder: &Path) -> Result<Self, StoreError> {
-        let mut options = Options::default();
+        // Closing flushes nothing: after a failed sync of leaves it would make the index durable
+        // all the same. What was not flushed by a checkpoint is replayed.
+        let mut options =
+            Options::default().get_options_from_string("avoid_flush_during_shutdown=true")?;
         options.create_if_missing(true);
         options.create_missing_column_families(true);
         options.set_atomic_flush(true);
@@ -119,6 +122,7 @@ impl Index {
                 let mut options = WriteOptions::default();
                 options.disable_wal(true);
                 self.db.put_cf_opt(meta, ORIGIN, origin.as_str(), &options)?;
+                self.flush()?;
                 Ok(None)
             }
         }

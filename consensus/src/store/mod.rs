@@ -263,6 +263,16 @@ impl Folder {
     pub(crate) fn publish(&self) -> PathBuf {
         self.0.join("publish")
     }
+
+    /// Makes all parts and their names durable: a file is only as durable as the names above it.
+    pub(crate) fn make(&self) -> Result<(), StoreError> {
+        let parts = [self.segments(), self.tiles(), self.blobs(), self.publish()];
+        parts.iter().try_for_each(|part| file::make_directory(part))?;
+        file::sync_directory(self.path())?;
+        let absolute = std::path::absolute(self.path());
+        let absolute = absolute.map_err(StoreError::file("cannot find", self.path()))?;
+        absolute.parent().map_or(Ok(()), file::sync_directory)
+    }
 }
 
 #[cfg(test)]

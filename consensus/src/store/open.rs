@@ -91,8 +91,7 @@ pub(crate) struct Opened<'a> {
 impl Store {
     /// Opens or creates a store; the folder must be locked by the caller.
     pub(crate) fn open(folder: &Folder, opened: Opened<'_>) -> Result<Self, StoreOpenError> {
-        make_directory(&folder.segments())?;
-        make_directory(&folder.tiles())?;
+        folder.make()?;
         let index = Index::open(&folder.index()).map_err(|error| unreadable(&error))?;
         let bound = index.bind_origin(&opened.origin).map_err(|error| unreadable(&error))?;
         if let Some(found) = bound {
