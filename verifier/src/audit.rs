@@ -4,16 +4,19 @@
 //! and signature checks run on several threads; what depends on order runs on one.
 
 mod bundles;
+mod leaves;
 mod parties;
 mod root;
 mod tiles;
 mod uniqueness;
+mod walk;
 
 use std::io;
 
 use letopis_ledger::checkpoint::Checkpoint;
 use letopis_ledger::hash::empty_root;
-use letopis_ledger::leaf::{Leaf, genesis_link};
+use letopis_ledger::json::INTEGER_MAX;
+use letopis_ledger::leaf::Leaf;
 use letopis_ledger::note::Note;
 use letopis_ledger::policy::Policy;
 use letopis_ledger::{Hash, LeafIndex, Timestamp};
@@ -25,9 +28,8 @@ use crate::source::{LogSource, SourceError};
 pub use parties::Parties;
 pub use root::merkle_root;
 
-use bundles::{Bundles, Checked};
-use tiles::TileAudit;
-use uniqueness::Uniqueness;
+/// Most leaves of a log: their indexes are JSON integers.
+const LOG_SIZE_MAX: u64 = INTEGER_MAX.unsigned_abs() + 1;
 
 /// Why a check could not be carried out; not a statement about the log.
 #[derive(Debug, Error)]
@@ -42,8 +44,8 @@ pub enum AuditError {
 
 /// What is checked beyond the log itself, and who is told.
 pub trait Observer {
-    /// A leaf that could be read, in order. Findings of the observer join those of the check.
-    fn leaf(&mut self, leaf: &Leaf);
+    /// A leaf that could be read, with its place in the log, in order.
+    fn leaf(&mut self, place: LeafIndex, leaf: &Leaf);
 
     /// How many leaves of how many have been checked.
     fn progress(&mut self, done: u64, of: u64);
@@ -54,7 +56,7 @@ pub trait Observer {
 pub struct Nobody;
 
 impl Observer for Nobody {
-    fn leaf(&mut self, _: &Leaf) {}
+    fn leaf(&mut self, _: LeafIndex, _: &Leaf) {}
     fn progress(&mut self, _: u64, _: u64) {}
 }
 
@@ -101,22 +103,22 @@ pub fn audit(
     observer: &mut dyn Observer,
 ) -> Result<Audit, AuditError> {
     let mut findings = Findings::default();
-    let text = source.checkpoint()?;
-    let Some((note, checkpoint)) = read_checkpoint(&text, &mut findings) else {
+    let bytes = source.checkpoint()?;
+    let Some((note, checkpoint)) = read_checkpoint(&bytes, &mut findings) else {
         return Ok(Audit::without_checkpoint(findings));
     };
-    let walk = walk(source, &checkpoint, observer, &mut findings)?;
-    let policy = policy_in_force(options, &walk.parties, &mut findings);
+    let walked = walk::walk(source, &checkpoint, observer, &mut findings)?;
+    let policy = policy_in_force(options, &walked.parties, &mut findings);
     let mut audit = Audit {
         origin: checkpoint.origin().to_string(),
         size: checkpoint.size().get(),
         root: *checkpoint.root(),
-        signature_count: walk.signature_count,
-        agency_count: walk.parties.agency_count(),
-        last_time: walk.last_time,
+        signature_count: walked.signature_count,
+        agency_count: walked.parties.agency_count(),
+        last_time: walked.last_time,
         cosigners: Vec::new(),
         policy_from_outside: options.policy.is_some(),
-        policy_fingerprint: policy.as_ref().map(|policy| fingerprint(policy)),
+        policy_fingerprint: policy.as_ref().map(fingerprint),
         findings,
     };
     if let Some(policy) = policy {
@@ -131,117 +133,28 @@ pub fn fingerprint(policy: &Policy) -> String {
     Hash::of(policy.to_string().as_bytes()).to_hex()
 }
 
-/// What one pass over the leaves came to.
-struct Walk {
-    parties: Parties,
-    signature_count: u64,
-    last_time: Option<Timestamp>,
-}
-
-/// What must hold between a leaf and those before it.
-struct Sequence {
-    next: LeafIndex,
-    link: Hash,
-    last_time: Option<Timestamp>,
-}
-
-impl Sequence {
-    fn check(&mut self, checked: &Checked, findings: &mut Findings) {
-        let place = checked.place;
-        if let Ok(leaf) = &checked.leaf {
-            if leaf.index() != place {
-                let detail = format!("the leaf states index {}", leaf.index());
-                findings.push(Finding::at(Rule::LeafIndex, place, detail));
-            }
-            if leaf.previous() != self.link {
-                let detail =
-                    format!("the leaf names {} as its predecessor's hash", leaf.previous());
-                findings.push(Finding::at(Rule::LeafLink, place, detail));
-            }
-            if let Some(last) = self.last_time.filter(|last| *last > leaf.time()) {
-                let detail = format!("time {} comes after {last}", leaf.time());
-                findings.push(Finding::at(Rule::TimeOrder, place, detail));
-            }
-            self.last_time = Some(leaf.time());
-        }
-        self.link = checked.hash;
-        self.next = place.next();
-    }
-}
-
-fn walk(
-    source: &dyn LogSource,
-    checkpoint: &Checkpoint,
-    observer: &mut dyn Observer,
-    findings: &mut Findings,
-) -> Result<Walk, AuditError> {
-    let size = checkpoint.size();
-    let mut parties = Parties::default();
-    let mut uniqueness = Uniqueness::new()?;
-    let mut sequence =
-        Sequence { next: LeafIndex::ZERO, link: genesis_link(), last_time: None };
-    let mut signature_count = 0;
-    let mut tiles = TileAudit::new(source, size);
-    let mut failure: Option<AuditError> = None;
-    let root = Bundles::new(source, size).scoped(|bundles| {
-        let mut ready: std::vec::IntoIter<Hash> = Vec::new().into_iter();
-        merkle_root(size.get(), &mut || {
-            // After a failure of the source the tree is computed to no end, which is harmless:
-            // the failure is what the caller gets.
-            if let Some(hash) = ready.next() {
-                return hash;
-            }
-            if failure.is_some() {
-                return empty_root();
-            }
-            let step = bundles.next().map_err(AuditError::from).and_then(|bundle| {
-                let checked = bundle.check(&mut parties, findings);
-                signature_count += checked.signature_count;
-                for leaf in &checked.leaves {
-                    sequence.check(leaf, findings);
-                    if let Ok(read) = &leaf.leaf {
-                        uniqueness.note(leaf.place, read.record())?;
-                        observer.leaf(read);
-                    }
-                }
-                let hashes: Vec<Hash> = checked.leaves.iter().map(|leaf| leaf.hash).collect();
-                tiles.take(&hashes, findings)?;
-                observer.progress(sequence.next.get(), size.get());
-                Ok(hashes)
-            });
-            match step {
-                Ok(hashes) => ready = hashes.into_iter(),
-                Err(error) => failure = Some(error),
-            }
-            ready.next().unwrap_or_else(empty_root)
-        })
-    });
-    if let Some(error) = failure {
-        return Err(error);
-    }
-    tiles.finish(findings)?;
-    if root != *checkpoint.root() {
-        let detail = format!("the leaves give root {root}, signed was {}", checkpoint.root());
-        findings.push(Finding::whole(Rule::TreeRoot, detail));
-    }
-    uniqueness.judge(|finding| findings.push(finding))?;
-    Ok(Walk { parties, signature_count, last_time: sequence.last_time })
-}
-
-fn read_checkpoint(text: &str, findings: &mut Findings) -> Option<(Note, Checkpoint)> {
-    let read = Note::parse(text)
-        .map_err(|e| e.to_string())
-        .and_then(|note| {
-            let checkpoint = Checkpoint::parse(note.text()).map_err(|e| e.to_string())?;
-            Ok((note, checkpoint))
-        });
-    match read {
+fn read_checkpoint(bytes: &[u8], findings: &mut Findings) -> Option<(Note, Checkpoint)> {
+    match parse_checkpoint(bytes) {
         Ok(read) => Some(read),
         Err(reason) => {
             findings.push(Finding::whole(Rule::CheckpointForm, reason));
             None
         }
     }
+}
+
+/// Reads a signed checkpoint; nothing is verified.
+pub(crate) fn parse_checkpoint(bytes: &[u8]) -> Result<(Note, Checkpoint), String> {
+    let note = Note::from_bytes(bytes).map_err(|error| error.to_string())?;
+    let checkpoint = Checkpoint::parse(note.text()).map_err(|error| error.to_string())?;
+    if checkpoint.size().get() > LOG_SIZE_MAX {
+        return Err(format!(
+            "the checkpoint states {} leaves; a log has at most {LOG_SIZE_MAX}, for leaves carry \
+             their index as a JSON integer",
+            checkpoint.size()
+        ));
+    }
+    Ok((note, checkpoint))
 }
 
 fn policy_in_force(
@@ -252,18 +165,12 @@ fn policy_in_force(
     if let Some(policy) = &options.policy {
         return Some(policy.clone());
     }
-    match parties.policy().map(Policy::parse) {
-        Some(Ok(policy)) => Some(policy),
-        Some(Err(error)) => {
-            findings.push(Finding::whole(Rule::PolicyInLog, error.to_string()));
-            None
-        }
-        None => {
-            let detail = "no leaf sets a policy, so nobody is named whose signature would count";
-            findings.push(Finding::whole(Rule::PolicyInLog, detail));
-            None
-        }
+    let policy = parties.policy().and_then(|text| Policy::parse(text).ok());
+    if policy.is_none() && !findings.broke(Rule::PolicyInLog) {
+        let detail = "no leaf sets a policy, so nobody is named whose signature would count";
+        findings.push(Finding::whole(Rule::PolicyInLog, detail));
     }
+    policy
 }
 
 impl Audit {

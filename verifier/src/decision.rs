@@ -5,24 +5,33 @@
 //! the same rules; the legal term must have been counted rightly and kept; and the registry must
 //! have changed exactly as the decision says.
 
+mod case;
 mod collect;
+mod effect;
 mod event;
 mod rule;
 
 use std::collections::BTreeMap;
 
-use letopis_ledger::Timestamp;
+use letopis_ledger::bundle::EntryBundle;
 use letopis_ledger::disclosure::Disclosure;
-use letopis_ledger::json::{Fields, Json, Object};
-use serde_json::{Value, json};
+use letopis_ledger::hash::leaf_hash;
+use letopis_ledger::json::{Fields, Json};
+use letopis_ledger::leaf::Leaf;
+use letopis_ledger::tile::bundle_with;
+use letopis_ledger::{Hash, LeafIndex, TreeSize};
+use serde_json::{Map, Value, json};
 use thiserror::Error;
 
 use crate::audit::{Audit, AuditError, AuditOptions, Observer, audit};
 use crate::finding::{Finding, Findings, Rule};
+use crate::message::{Message, Words};
 use crate::source::{LogSource, SourceError};
 
-use collect::{CaseEvent, Collector};
-use event::{Decided, Registered, ResultIssued, Submitted};
+use case::Case;
+use collect::Collector;
+use event::{Outcome, PackPublished};
+use rule::{PackFiles, Regulation};
 
 /// Most bytes of a list of disclosures.
 const DISCLOSURES_MAX_BYTES: usize = 1 << 20;
@@ -41,8 +50,8 @@ pub struct Options {
 pub struct CheckedDecision {
     /// What the check of the log came to, with the findings about the decision added.
     pub audit: Audit,
-    /// What was established, as message keys with their values.
-    pub statements: Vec<(&'static str, Vec<(&'static str, String)>)>,
+    /// What was established, in words.
+    pub statements: Vec<Message>,
     /// The same for programs.
     pub facts: Value,
 }
@@ -58,8 +67,7 @@ pub struct DisclosuresError(String);
 /// The bytes have another form.
 pub fn parse_disclosures(bytes: &[u8]) -> Result<Vec<String>, DisclosuresError> {
     let value = Json::parse(bytes).map_err(|e| DisclosuresError(e.to_string()))?;
-    let mut fields =
-        Fields::of("file", &value).map_err(|e| DisclosuresError(e.to_string()))?;
+    let mut fields = Fields::of("file", &value).map_err(|e| DisclosuresError(e.to_string()))?;
     let list = fields.array("disclosures").map_err(|e| DisclosuresError(e.to_string()))?;
     let text = |item: &Json| item.as_str().map(str::to_owned);
     list.iter()
@@ -77,14 +85,15 @@ pub fn check_decision(
     options: &Options,
     observer: &mut dyn Observer,
 ) -> Result<CheckedDecision, AuditError> {
-    let mut collector = Collector::new(id, observer);
-    let mut audit = audit(source, &options.audit, &mut collector)?;
+    let mut collected = Collector::new(id, observer);
+    let mut audit = audit(source, &options.audit, &mut collected)?;
     let mut check = Check {
         source,
-        case: collector,
+        size: TreeSize::new(audit.size),
+        collected,
         findings: &mut audit.findings,
         statements: Vec::new(),
-        facts: serde_json::Map::new(),
+        facts: Map::new(),
     };
     let outcome = check.run(&options.disclosures);
     let (statements, facts) = (check.statements, Value::Object(check.facts));
@@ -110,205 +119,268 @@ impl From<Finding> for Stop {
     }
 }
 
-impl From<SourceError> for Stop {
-    fn from(error: SourceError) -> Self {
-        Self::Source(error)
-    }
-}
-
 /// A check under way.
 struct Check<'a> {
     source: &'a dyn LogSource,
-    case: Collector<'a>,
+    size: TreeSize,
+    collected: Collector<'a>,
     findings: &'a mut Findings,
-    statements: Vec<(&'static str, Vec<(&'static str, String)>)>,
-    facts: serde_json::Map<String, Value>,
-}
-
-/// The events of a case that every decided case has.
-struct Case {
-    submitted: Submitted,
-    registered: Registered,
-    decided: Decided,
-    /// Position of the decision among the case's events.
-    decided_at: usize,
+    statements: Vec<Message>,
+    facts: Map<String, Value>,
 }
 
 impl Check<'_> {
     fn run(&mut self, given: &[String]) -> Result<(), Stop> {
-        let case = self.read_case()?;
+        let case = case::read(&self.collected)?;
         self.state_case(&case);
-        let pack = self.check_pack(&case)?;
-        let rule = rule::load(self.source, &pack, &case.submitted.service)?;
-        self.check_model(&case, &pack, given)?;
-        self.check_grounds(&case, &rule);
-        self.check_deadline(&case, &rule);
-        self.check_registry_effect(&case);
-        self.say("decision.unproved", vec![]);
+        let pack = self.pack(&case)?;
+        let files = PackFiles { source: self.source, files: &pack.files };
+        let regulation = Regulation::load(&files, &case.submitted.service)?;
+        self.check_rule(&case, &pack, &regulation)?;
+        self.check_grounds(&case, &regulation)?;
+        self.check_deadline(&case, &regulation);
+        let outputs = self.check_model(&case, &files, given)?;
+        let entry = effect::check(&case, &self.collected, &regulation, outputs.as_ref())?;
+        if let Some(entry) = entry {
+            self.facts.insert("registry_entry".to_owned(), json!(entry));
+            self.say("decision.granted", [("entry", entry)]);
+        }
+        self.say("decision.unproved", []);
         Ok(())
-    }
-
-    fn read_case(&self) -> Result<Case, Stop> {
-        if self.case.stream.is_none() {
-            let detail = "no event of such a case is in the log";
-            return Err(Finding::whole(Rule::CaseExists, detail).into());
-        }
-        let (_, submitted) = self.one("application.submitted", Submitted::read)?;
-        let (_, registered) = self.one("application.registered", Registered::read)?;
-        let (decided_at, decided) = self.one("application.decided", Decided::read)?;
-        let terminal = self.events_of("application.result_issued").count()
-            + self.events_of("application.refusal_issued").count();
-        if terminal != 1 {
-            let detail = format!("the case has {terminal} final events, not one");
-            return Err(Finding::whole(Rule::CaseTerminal, detail).into());
-        }
-        Ok(Case { submitted, registered, decided, decided_at })
-    }
-
-    fn events_of(&self, name: &str) -> impl Iterator<Item = (usize, &CaseEvent)> {
-        let is = move |(_, event): &(usize, &CaseEvent)| event.event().event_type.as_str() == name;
-        self.case.events.iter().enumerate().filter(is)
-    }
-
-    /// The one event of a type, read.
-    fn one<T>(
-        &self,
-        name: &'static str,
-        read: impl Fn(&Object) -> Result<T, letopis_ledger::json::FieldError>,
-    ) -> Result<(usize, T), Stop> {
-        let found: Vec<_> = self.events_of(name).collect();
-        let rule = if name == "application.decided" { Rule::CaseTerminal } else { Rule::CaseForm };
-        let [(position, event)] = found.as_slice() else {
-            let detail = format!("the case has {} events {name}, not one", found.len());
-            return Err(Finding::whole(rule, detail).into());
-        };
-        let leaf = event.leaf.index();
-        match read(&event.event().data) {
-            Ok(read) => Ok((*position, read)),
-            Err(error) => Err(Finding::at(Rule::CaseForm, leaf, error.to_string()).into()),
-        }
     }
 
     fn state_case(&mut self, case: &Case) {
-        let stream = self.case.stream.as_ref().map(ToString::to_string).unwrap_or_default();
-        let event = &self.case.events[case.decided_at];
-        let (leaf, time) = (event.leaf.index(), event.leaf.time());
+        let stream = self.collected.stream.as_ref().map(ToString::to_string).unwrap_or_default();
+        let event = &self.collected.events[case.decided_at];
+        let (place, time) = (event.place, event.leaf.time());
         let agency = event.leaf.record().author().to_string();
-        self.fact("stream", json!(stream));
-        self.fact("number", json!(case.registered.number));
-        self.fact("outcome", json!(case.decided.outcome));
-        self.fact("leaf", json!(leaf.get()));
-        self.fact("decided_at", json!(time.to_string()));
         let number = case.registered.number.clone();
-        self.say("decision.heading", vec![("number", number), ("stream", stream)]);
-        self.say(
-            "decision.decided",
-            vec![("time", time.to_string()), ("leaf", leaf.to_string()), ("agency", agency)],
-        );
+        let facts = [
+            ("stream", json!(stream)),
+            ("number", json!(number)),
+            ("outcome", json!(case.decided.outcome.as_str())),
+            ("leaf", json!(place.get())),
+            ("decided_at", json!(time.to_string())),
+            ("agency", json!(agency)),
+        ];
+        self.facts.extend(facts.map(|(name, value)| (name.to_owned(), value)));
+        self.say("decision.heading", [("number", number), ("stream", stream)]);
+        let (time, leaf) = (time.to_string(), place.to_string());
+        self.say("decision.decided", [("time", time), ("leaf", leaf), ("agency", agency)]);
     }
 
-    /// The files of the pinned pack, if it was published before the case and is the one named.
-    fn check_pack(&mut self, case: &Case) -> Result<BTreeMap<String, letopis_ledger::Hash>, Stop> {
+    /// The pinned pack, if it was published before the case and is the one named.
+    fn pack(&self, case: &Case) -> Result<PackPublished, Stop> {
         let pinned = &case.submitted;
-        let registered = self.case.events[0].leaf.index();
-        let published = self.case.packs.iter().find(|pack| pack.leaf == pinned.pack_leaf);
-        let Some(published) = published.filter(|pack| pack.leaf < registered) else {
-            let detail = format!("no pack was published at leaf {}", pinned.pack_leaf);
-            return Err(Finding::at(Rule::RulePublished, registered, detail).into());
+        let submitted = self.collected.events[0].place;
+        let broken =
+            |detail: String| Stop::Found(Finding::at(Rule::RulePublished, submitted, detail));
+        let published = self.collected.packs.get(&pinned.pack_leaf);
+        let published = published.filter(|_| pinned.pack_leaf < submitted);
+        let Some(hash) = published else {
+            let detail =
+                format!("no pack was published before the case at leaf {}", pinned.pack_leaf);
+            return Err(broken(detail));
         };
-        let leaf = published.leaf;
-        let form = |error: letopis_ledger::json::FieldError| {
-            Stop::Found(Finding::at(Rule::RulePublished, leaf, error.to_string()))
-        };
-        let identity = event::pack_identity(&published.data).map_err(form)?;
-        if identity != (pinned.pack.clone(), pinned.pack_version) {
-            let detail = format!(
-                "leaf {leaf} publishes pack {} version {}, the case names {} version {}",
-                identity.0, identity.1, pinned.pack, pinned.pack_version
-            );
-            return Err(Finding::at(Rule::RulePublished, registered, detail).into());
+        let leaf = self.read_again(pinned.pack_leaf, *hash)?;
+        let stream = format!("pack/{}", pinned.pack);
+        let mut events = leaf.record().events().iter();
+        let event = events
+            .find(|event| {
+                event.stream.as_str() == stream && event.event_type.as_str() == "pack.published"
+            })
+            .ok_or_else(|| broken(format!("leaf {} publishes no {stream}", pinned.pack_leaf)))?;
+        let pack = PackPublished::read(&event.data).map_err(|e| broken(e.to_string()))?;
+        if (&pack.code, pack.version) != (&pinned.pack, pinned.pack_version) {
+            return Err(broken(format!(
+                "leaf {} publishes pack {} version {}, the case names {} version {}",
+                pinned.pack_leaf, pack.code, pack.version, pinned.pack, pinned.pack_version
+            )));
         }
-        Ok(event::pack_files(&published.data).map_err(form)?.into_iter().collect())
+        Ok(pack)
     }
 
-    fn check_model(
+    /// A leaf that the check of the log has seen, read once more.
+    fn read_again(&self, place: LeafIndex, hash: Hash) -> Result<Leaf, Stop> {
+        let changed = || {
+            let detail = "the leaf is another one now than when the log was checked";
+            Stop::Found(Finding::at(Rule::TileHash, place, detail))
+        };
+        let path = bundle_with(place, self.size).ok_or_else(changed)?;
+        let bytes = match self.source.bundle(path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.is_of_log() => return Err(changed()),
+            Err(error) => return Err(Stop::Source(error)),
+        };
+        let bundle = EntryBundle::parse(&bytes).map_err(|_| changed())?;
+        let mut entries = (path.index.get() * 256..).zip(bundle.iter());
+        let entry = entries.find(|(index, _)| *index == place.get());
+        let entry = entry.filter(|(_, bytes)| leaf_hash(bytes) == hash);
+        entry.and_then(|(_, bytes)| Leaf::parse(bytes).ok()).ok_or_else(changed)
+    }
+
+    /// The decision must be made by the regulation's own agency, model and decision.
+    fn check_rule(
         &mut self,
         case: &Case,
-        pack: &BTreeMap<String, letopis_ledger::Hash>,
-        given: &[String],
+        pack: &PackPublished,
+        regulation: &Regulation,
     ) -> Result<(), Stop> {
         let decided = &case.decided;
-        let leaf = self.case.events[case.decided_at].leaf.index();
-        if pack.get(&decided.model_path) != Some(&decided.model_sha256) {
-            let detail = format!("the pinned pack has no table {} of this SHA-256", decided.model_path);
-            return Err(Finding::at(Rule::RulePublished, leaf, detail).into());
+        let event = &self.collected.events[case.decided_at];
+        let author = event.leaf.record().author().as_str();
+        let broken =
+            |detail: String| Stop::Found(Finding::at(Rule::RulePublished, event.place, detail));
+        if author != regulation.agency {
+            let agency = &regulation.agency;
+            return Err(broken(format!("{author} decided by the regulation of {agency}")));
         }
-        self.say(
-            "decision.rule",
-            vec![
-                ("pack", case.submitted.pack.clone()),
-                ("version", case.submitted.pack_version.to_string()),
-                ("table", decided.model_path.clone()),
-                ("digest", decided.model_sha256.to_hex()),
-            ],
-        );
-        let inputs = self.inputs(case, given)?;
-        for (name, value) in &inputs {
-            let values = vec![("name", name.clone()), ("value", value.to_string())];
-            self.say("decision.input", values);
+        if decided.model_path != regulation.model_path || decided.decision != regulation.decision {
+            return Err(broken(format!(
+                "the regulation decides by {:?} of {}, the case was decided by {:?} of {}",
+                regulation.decision, regulation.model_path, decided.decision, decided.model_path
+            )));
         }
-        let bytes = rule::file(self.source, decided.model_sha256, &decided.model_path)?;
-        match rule::execute_again(&bytes, decided, inputs) {
-            Ok(()) => {
-                for (decision, rules) in &decided.trace {
-                    let rules = if rules.is_empty() { "—".to_owned() } else { rules.join(", ") };
-                    let decision = decision.clone();
-                    self.say("decision.trace", vec![("decision", decision), ("rules", rules)]);
-                }
-                self.fact("re_executed", json!(true));
-                self.say("decision.reexecuted", vec![]);
-            }
-            Err(reason) => self.findings.push(Finding::at(Rule::ReExecution, leaf, reason)),
+        if pack.files.get(&decided.model_path) != Some(&decided.model_sha256) {
+            let path = &decided.model_path;
+            return Err(broken(format!("the pinned pack has no table {path} of this SHA-256")));
         }
+        let values = [
+            ("pack", pack.code.clone()),
+            ("version", pack.version.to_string()),
+            ("table", decided.model_path.clone()),
+            ("digest", decided.model_sha256.to_hex()),
+        ];
+        self.say("decision.rule", values);
         Ok(())
     }
 
-    /// The inputs of the decision: every digest that it commits to, opened.
-    fn inputs(
-        &self,
-        case: &Case,
-        given: &[String],
-    ) -> Result<serde_json::Map<String, Value>, Stop> {
-        let decided = &self.case.events[case.decided_at];
-        let leaf = decided.leaf.index();
-        let broken = |detail: String| Stop::Found(Finding::at(Rule::InputsDisclosed, leaf, detail));
-        let mut texts = given.to_vec();
-        let stream = self.case.stream.as_ref().map_or("", |stream| stream.as_str());
-        let path = format!("disclosure/{}", stream.trim_start_matches("application/"));
-        match self.source.get(&path, DISCLOSURES_MAX_BYTES) {
-            Ok(bytes) => {
-                texts.extend(parse_disclosures(&bytes).map_err(|e| broken(e.to_string()))?);
-            }
-            Err(SourceError::NotFound { .. }) => {}
-            Err(error) => return Err(error.into()),
+    fn check_grounds(&mut self, case: &Case, regulation: &Regulation) -> Result<(), Stop> {
+        case::check_grounds(case, &self.collected, self.findings)?;
+        let place = self.collected.events[case.decided_at].place;
+        if case.decided.outcome == Outcome::Refused {
+            self.say("decision.refused", []);
         }
+        let mut codes = Vec::new();
+        for found in &case.decided.grounds {
+            codes.push(found.code.clone());
+            let Some(ground) = regulation.grounds.get(&found.code) else {
+                let detail = format!("ground {} is not in the regulation", found.code);
+                self.findings.push(Finding::at(Rule::GroundsClosed, place, detail));
+                continue;
+            };
+            let values = vec![
+                ("code", Words::Plain(found.code.clone())),
+                ("text", Words::InLanguages(ground.text.clone())),
+                ("citation", Words::InLanguages(ground.law.clone())),
+            ];
+            self.statements.push(Message { key: "decision.ground", values });
+        }
+        self.facts.insert("grounds".to_owned(), json!(codes));
+        Ok(())
+    }
+
+    fn check_deadline(&mut self, case: &Case, regulation: &Regulation) {
+        let decided = &self.collected.events[case.decided_at];
+        let first = &self.collected.events[0];
+        let registered = &case.registered;
+        let mut problem = None;
+        // The term must not begin later than the log says that the application was there.
+        if registered.registered_at > first.leaf.time() {
+            problem = Some((
+                first.place,
+                format!(
+                    "the term begins {}, the application was entered {}",
+                    registered.registered_at,
+                    first.leaf.time()
+                ),
+            ));
+        }
+        let (place, time) = (decided.place, decided.leaf.time());
+        match regulation.due(registered) {
+            Err(reason) => problem = Some((place, reason)),
+            Ok(due) if due != registered.due => {
+                let stated = registered.due;
+                problem = Some((place, format!("the term ends {due}, the case states {stated}")));
+            }
+            Ok(due) if time > due => {
+                problem = Some((place, format!("decided {time}, the term ended {due}")));
+            }
+            Ok(_) => {}
+        }
+        match problem {
+            Some((place, detail)) => {
+                self.findings.push(Finding::at(Rule::Deadline, place, detail));
+            }
+            None => {
+                let due = registered.due.to_string();
+                self.facts.insert("due".to_owned(), json!(due));
+                self.say("decision.deadline", [("due", due)]);
+            }
+        }
+    }
+
+    /// Runs the table again. Gives what it says, if that is what was recorded.
+    fn check_model(
+        &mut self,
+        case: &Case,
+        files: &PackFiles<'_>,
+        given: &[String],
+    ) -> Result<Option<Value>, Stop> {
+        let decided = &case.decided;
+        let place = self.collected.events[case.decided_at].place;
+        let model = files.text(&decided.model_path)?;
+        let inputs = match self.inputs(case, given) {
+            Ok(inputs) => inputs,
+            // What is left to check does not need the inputs.
+            Err(Stop::Found(finding)) => {
+                self.findings.push(finding);
+                return Ok(None);
+            }
+            Err(error) => return Err(error),
+        };
+        for (name, value) in &inputs {
+            self.say("decision.input", [("name", name.clone()), ("value", value.to_string())]);
+        }
+        let outputs = match rule::execute_again(model, decided, inputs) {
+            Ok(outputs) => outputs,
+            Err(reason) => {
+                self.findings.push(Finding::at(Rule::ReExecution, place, reason));
+                return Ok(None);
+            }
+        };
+        for (decision, rules) in &decided.trace {
+            let rules = if rules.is_empty() { "—".to_owned() } else { rules.join(", ") };
+            self.say("decision.trace", [("decision", decision.clone()), ("rules", rules)]);
+        }
+        self.facts.insert("re_executed".to_owned(), json!(true));
+        self.say("decision.reexecuted", []);
+        Ok(Some(outputs))
+    }
+
+    /// The inputs of the decision: every digest that it commits to, opened.
+    fn inputs(&self, case: &Case, given: &[String]) -> Result<Map<String, Value>, Stop> {
+        let decided = &self.collected.events[case.decided_at];
+        let broken =
+            |detail: String| Stop::Found(Finding::at(Rule::InputsDisclosed, decided.place, detail));
         let mut open = BTreeMap::new();
-        for text in &texts {
-            let disclosure = Disclosure::parse(text).map_err(|e| broken(e.to_string()))?;
+        for text in self.disclosures(given).map_err(|stop| stop.or_found(broken))? {
+            let disclosure = Disclosure::parse(&text).map_err(|e| broken(e.to_string()))?;
             open.insert(disclosure.digest(), disclosure);
         }
-        let mut inputs = serde_json::Map::new();
+        let mut inputs = Map::new();
         let mut closed = 0_usize;
         for digest in &decided.event().private {
-            match open.get(digest) {
-                None => closed += 1,
-                Some(disclosure) => {
-                    let name = disclosure.name().strip_prefix("input.");
-                    let name = name.ok_or_else(|| {
-                        broken(format!("disclosure {:?} is no input", disclosure.name()))
-                    })?;
-                    inputs.insert(name.to_owned(), disclosure.value().to_value());
-                }
+            let Some(disclosure) = open.get(digest) else {
+                closed += 1;
+                continue;
+            };
+            let name = disclosure.name();
+            let Some(input) = name.strip_prefix("input.") else {
+                return Err(broken(format!("disclosure {name:?} is no input")));
+            };
+            if inputs.insert(input.to_owned(), disclosure.value().to_value()).is_some() {
+                return Err(broken(format!("the decision commits to {name:?} twice")));
             }
         }
         if closed > 0 {
@@ -321,127 +393,41 @@ impl Check<'_> {
         Ok(inputs)
     }
 
-    fn check_grounds(&mut self, case: &Case, rule: &rule::Regulation) {
-        let leaf = self.case.events[case.decided_at].leaf.index();
-        let granted = case.decided.outcome == "granted";
-        if granted != case.decided.grounds.is_empty() {
-            let detail = format!(
-                "outcome {:?} with {} grounds",
-                case.decided.outcome,
-                case.decided.grounds.len()
-            );
-            self.findings.push(Finding::at(Rule::GroundsClosed, leaf, detail));
-        }
-        if !granted {
-            self.say("decision.refused", vec![]);
-        }
-        for code in &case.decided.grounds {
-            match rule.grounds.get(code) {
-                Some(ground) => self.say(
-                    "decision.ground",
-                    vec![
-                        ("code", code.clone()),
-                        ("text", ground.text.clone()),
-                        ("citation", ground.citation.clone()),
-                    ],
-                ),
-                None => {
-                    let detail = format!("ground {code} is not in the regulation");
-                    self.findings.push(Finding::at(Rule::GroundsClosed, leaf, detail));
-                }
+    /// The disclosures that are public and those that were given.
+    fn disclosures(&self, given: &[String]) -> Result<Vec<String>, Unreadable> {
+        let mut texts = given.to_vec();
+        let stream = self.collected.stream.as_ref().map_or("", |stream| stream.as_str());
+        let path = format!("disclosure/{}", stream.trim_start_matches("application/"));
+        match self.source.get(&path, DISCLOSURES_MAX_BYTES) {
+            Ok(bytes) => {
+                let public = parse_disclosures(&bytes);
+                texts.extend(public.map_err(|e| Unreadable::Form(format!("{path}: {e}")))?);
             }
+            Err(SourceError::NotFound { .. }) => {}
+            Err(error) if error.is_of_log() => return Err(Unreadable::Form(error.to_string())),
+            Err(error) => return Err(Unreadable::Source(error)),
         }
-        self.fact("grounds", json!(case.decided.grounds));
+        Ok(texts)
     }
 
-    fn check_deadline(&mut self, case: &Case, rule: &rule::Regulation) {
-        let decided = &self.case.events[case.decided_at].leaf;
-        let (leaf, time) = (decided.index(), decided.time());
-        match rule.due(&case.registered) {
-            Err(reason) => self.findings.push(Finding::at(Rule::Deadline, leaf, reason)),
-            Ok(due) if due != case.registered.due => {
-                let detail = format!("the term ends {due}, the case states {}", case.registered.due);
-                self.findings.push(Finding::at(Rule::Deadline, leaf, detail));
-            }
-            Ok(due) if time > due => {
-                let detail = format!("decided {time}, the term ended {due}");
-                self.findings.push(Finding::at(Rule::Deadline, leaf, detail));
-            }
-            Ok(due) => {
-                self.fact("due", json!(due.to_string()));
-                self.say("decision.deadline", vec![("due", due.to_string())]);
-            }
-        }
-        self.check_registration(case);
+    fn say<const N: usize>(&mut self, key: &'static str, values: [(&'static str, String); N]) {
+        self.statements.push(Message::new(key, values));
     }
+}
 
-    /// The term must not begin later than the log says that the application was there.
-    fn check_registration(&mut self, case: &Case) {
-        let first = &self.case.events[0].leaf;
-        let (leaf, entered): (_, Timestamp) = (first.index(), first.time());
-        if case.registered.registered_at > entered {
-            let detail = format!(
-                "the term begins {}, the application was entered {entered}",
-                case.registered.registered_at
-            );
-            self.findings.push(Finding::at(Rule::Deadline, leaf, detail));
+/// Why there are no disclosures to look at.
+enum Unreadable {
+    /// The published list is not one.
+    Form(String),
+    /// The log could not be read.
+    Source(SourceError),
+}
+
+impl Unreadable {
+    fn or_found(self, broken: impl Fn(String) -> Stop) -> Stop {
+        match self {
+            Self::Form(reason) => broken(reason),
+            Self::Source(error) => Stop::Source(error),
         }
-    }
-
-    fn check_registry_effect(&mut self, case: &Case) {
-        let decided = self.case.events[case.decided_at].leaf.index();
-        let entries = self.case.own_entries();
-        let problem = if case.decided.outcome == "granted" {
-            self.granted_effect(decided)
-        } else if let Some(entry) = entries.first() {
-            Err(format!("a refused case has registry entry {} (leaf {})", entry.stream, entry.leaf))
-        } else {
-            Ok(None)
-        };
-        match problem {
-            Ok(Some(entry)) => {
-                self.fact("registry_entry", json!(entry));
-                self.say("decision.granted", vec![("entry", entry)]);
-            }
-            Ok(None) => {}
-            Err(detail) => {
-                self.findings.push(Finding::at(Rule::RegistryEffect, decided, detail));
-            }
-        }
-    }
-
-    /// The entry of a granted case: created once, by the deciding record, as the result says.
-    fn granted_effect(
-        &self,
-        decided: letopis_ledger::LeafIndex,
-    ) -> Result<Option<String>, String> {
-        let entries = self.case.own_entries();
-        let [entry] = entries.as_slice() else {
-            return Err(format!("a granted case has {} registry entries, not one", entries.len()));
-        };
-        let result = self.events_of("application.result_issued").next();
-        let Some((_, result)) = result else {
-            return Err("a granted case ends in a refusal".to_owned());
-        };
-        if entry.leaf != decided || result.leaf.index() != decided {
-            return Err(format!("the entry stands in leaf {}, not in the decision's", entry.leaf));
-        }
-        let result = ResultIssued::read(&result.event().data).map_err(|e| e.to_string())?;
-        let text = |name| entry.data.get(name).and_then(Json::as_str).unwrap_or_default();
-        let stated = [&result.registry_entry, &result.number, &result.valid_from, &result.valid_until];
-        let found =
-            [entry.stream.as_str(), text("number"), text("valid_from"), text("valid_until")];
-        if stated != found {
-            return Err(format!("the result states {stated:?}, the entry has {found:?}"));
-        }
-        Ok(Some(result.registry_entry))
-    }
-
-    fn say(&mut self, key: &'static str, values: Vec<(&'static str, String)>) {
-        self.statements.push((key, values));
-    }
-
-    fn fact(&mut self, name: &str, value: Value) {
-        self.facts.insert(name.to_owned(), value);
     }
 }

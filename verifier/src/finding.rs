@@ -2,6 +2,8 @@
 //!
 //! What a rule means to a citizen stands in the message files, under the rule's code.
 
+use std::collections::BTreeMap;
+
 use letopis_ledger::LeafIndex;
 
 macro_rules! rules {
@@ -119,24 +121,25 @@ impl Finding {
     }
 }
 
-/// Findings in the order of their discovery; after a limit they are counted but not kept, so that
-/// a thoroughly broken log cannot exhaust the memory of the one who checks it.
+/// Findings in the order of their discovery. Of each rule the first few are kept and the rest are
+/// counted: one removed leaf breaks the place of every later one, and neither the reader of a
+/// report nor the memory of the one who checks should drown in them.
 #[derive(Debug, Default)]
 pub struct Findings {
     kept: Vec<Finding>,
-    more: u64,
+    counts: BTreeMap<Rule, u64>,
 }
 
 impl Findings {
-    /// Most findings kept.
-    pub const KEPT_MAX: usize = 100;
+    /// Most findings kept of one rule.
+    pub const KEPT_PER_RULE: u64 = 8;
 
     /// Adds a finding.
     pub fn push(&mut self, finding: Finding) {
-        if self.kept.len() < Self::KEPT_MAX {
+        let count = self.counts.entry(finding.rule).or_default();
+        *count += 1;
+        if *count <= Self::KEPT_PER_RULE {
             self.kept.push(finding);
-        } else {
-            self.more += 1;
         }
     }
 
@@ -151,10 +154,16 @@ impl Findings {
         &self.kept
     }
 
+    /// How often each broken rule was broken, kept or not.
+    #[must_use]
+    pub const fn counts(&self) -> &BTreeMap<Rule, u64> {
+        &self.counts
+    }
+
     /// How many were found, kept or not.
     #[must_use]
     pub fn count(&self) -> u64 {
-        self.more + u64::try_from(self.kept.len()).unwrap_or(u64::MAX)
+        self.counts.values().sum()
     }
 
     /// Whether nothing was found.
@@ -166,6 +175,25 @@ impl Findings {
     /// Whether a rule was found broken.
     #[must_use]
     pub fn broke(&self, rule: Rule) -> bool {
-        self.kept.iter().any(|finding| finding.rule == rule)
+        self.counts.contains_key(&rule)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_findings_of_one_rule_do_not_hide_another() {
+        let mut findings = Findings::default();
+        for index in 0..1000 {
+            findings.push(Finding::at(Rule::LeafLink, LeafIndex::new(index), "x"));
+        }
+        findings.push(Finding::whole(Rule::TreeRoot, "y"));
+        assert_eq!(findings.count(), 1001);
+        assert_eq!(findings.counts()[&Rule::LeafLink], 1000);
+        assert_eq!(findings.kept().len(), 9);
+        assert_eq!(findings.kept().last().map(|finding| finding.rule), Some(Rule::TreeRoot));
+        assert!(findings.broke(Rule::TreeRoot) && !findings.broke(Rule::LeafForm));
     }
 }

@@ -8,6 +8,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 use clap::{Parser, Subcommand};
+use letopis_ledger::LeafIndex;
 use letopis_ledger::leaf::Leaf;
 use letopis_ledger::policy::Policy;
 use letopis_verifier::audit::{AuditOptions, Observer, audit};
@@ -16,7 +17,7 @@ use letopis_verifier::message::{Language, Messages};
 use letopis_verifier::mirror::mirror;
 use letopis_verifier::proof::check_proof;
 use letopis_verifier::report::Report;
-use letopis_verifier::source::{self, LogSource};
+use letopis_verifier::source;
 
 /// Checks a Letopis log, one decision or one proof from public data alone.
 #[derive(Debug, Parser)]
@@ -158,7 +159,7 @@ impl<'a> Progress<'a> {
 }
 
 impl Observer for Progress<'_> {
-    fn leaf(&mut self, _: &Leaf) {}
+    fn leaf(&mut self, _: LeafIndex, _: &Leaf) {}
 
     fn progress(&mut self, done: u64, of: u64) {
         // A line for every hundredth part, so that the terminal is not what takes the time.

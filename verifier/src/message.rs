@@ -22,6 +22,17 @@ pub enum Language {
 #[error("language {0:?} is not known: use en or ru")]
 pub struct UnknownLanguage(String);
 
+impl Language {
+    /// The language's code, as regulations use it too.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::English => "en",
+            Self::Russian => "ru",
+        }
+    }
+}
+
 impl FromStr for Language {
     type Err = UnknownLanguage;
 
@@ -34,9 +45,39 @@ impl FromStr for Language {
     }
 }
 
+/// A value within a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Words {
+    /// The same in every language.
+    Plain(String),
+    /// Texts by language code, as a regulation gives them.
+    InLanguages(BTreeMap<String, String>),
+}
+
+/// A message to be said in some language: its key and the values of its names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    /// Key in the message files.
+    pub key: &'static str,
+    /// Values by name.
+    pub values: Vec<(&'static str, Words)>,
+}
+
+impl Message {
+    /// A message whose values are the same in every language.
+    #[must_use]
+    pub fn new<const N: usize>(key: &'static str, values: [(&'static str, String); N]) -> Self {
+        let values = values.map(|(name, value)| (name, Words::Plain(value)));
+        Self { key, values: values.into() }
+    }
+}
+
 /// The messages of one language.
 #[derive(Debug)]
-pub struct Messages(BTreeMap<String, String>);
+pub struct Messages {
+    language: Language,
+    texts: BTreeMap<String, String>,
+}
 
 impl Messages {
     /// Takes the messages of a language.
@@ -49,18 +90,56 @@ impl Messages {
             Language::English => include_str!("../messages/en.json"),
             Language::Russian => include_str!("../messages/ru.json"),
         };
-        Self(serde_json::from_str(file).expect("invariant: the message files are valid"))
+        let texts = serde_json::from_str(file).expect("invariant: the message files are valid");
+        Self { language, texts }
+    }
+
+    /// A message in this language.
+    #[must_use]
+    pub fn say(&self, message: &Message) -> String {
+        let words = |(name, value): &(&'static str, Words)| match value {
+            Words::Plain(text) => (*name, text.clone()),
+            Words::InLanguages(texts) => {
+                let text = texts.get(self.language.code()).or_else(|| texts.values().next());
+                (*name, text.cloned().unwrap_or_default())
+            }
+        };
+        let values: Vec<(&str, String)> = message.values.iter().map(words).collect();
+        let values: Vec<(&str, &str)> =
+            values.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        self.text(message.key, &values)
     }
 
     /// A message with its `{names}` filled in. A key without a message shows itself, so that a
     /// report is never cut short by a missing text.
+    ///
+    /// Values come from a log that may be hostile: what could move a terminal's cursor, colour its
+    /// text or turn its direction is shown as an escape.
     #[must_use]
     pub fn text(&self, key: &str, values: &[(&str, &str)]) -> String {
-        let template = self.0.get(key).map_or(key, String::as_str);
-        let fill = |text: String, (name, value): &(&str, &str)| {
-            text.replace(&format!("{{{name}}}"), value)
-        };
-        values.iter().fold(template.to_owned(), fill)
+        let mut rest = self.texts.get(key).map_or(key, String::as_str);
+        let mut text = String::new();
+        while let Some((before, after)) = rest.split_once('{') {
+            text += before;
+            let (name, later) = after.split_once('}').unwrap_or((after, ""));
+            match values.iter().find(|(known, _)| *known == name) {
+                Some((_, value)) => text.extend(value.chars().map(visible)),
+                None => text += &format!("{{{name}}}"),
+            }
+            rest = later;
+        }
+        text + rest
+    }
+}
+
+/// A character as it may be shown: itself, or its escape.
+fn visible(character: char) -> String {
+    let turns_direction = matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}')
+        || matches!(character, '\u{2066}'..='\u{2069}');
+    if character.is_control() || turns_direction {
+        character.escape_unicode().to_string()
+    } else {
+        character.to_string()
     }
 }
 
@@ -82,9 +161,9 @@ mod tests {
             names.sort();
             names
         };
-        assert!(english.0.keys().eq(russian.0.keys()), "the files have different keys");
-        for (key, text) in &english.0 {
-            assert_eq!(names(text), names(&russian.0[key]), "message {key}");
+        assert!(english.texts.keys().eq(russian.texts.keys()), "the files have different keys");
+        for (key, text) in &english.texts {
+            assert_eq!(names(text), names(&russian.texts[key]), "message {key}");
         }
     }
 
@@ -92,7 +171,11 @@ mod tests {
     fn every_rule_has_its_meaning() {
         let english = Messages::of(Language::English);
         for rule in Rule::ALL {
-            assert!(english.0.contains_key(&format!("rule.{}", rule.code())), "{}", rule.code());
+            assert!(
+                english.texts.contains_key(&format!("rule.{}", rule.code())),
+                "{}",
+                rule.code()
+            );
         }
     }
 
@@ -100,5 +183,26 @@ mod tests {
     fn names_are_filled_in() {
         let text = Messages::of(Language::English).text("verdict.broken", &[("count", "3")]);
         assert_eq!(text, "NOT IN ORDER: 3 findings.");
+    }
+
+    #[test]
+    fn a_hostile_value_can_neither_command_a_terminal_nor_name_another_value() {
+        let messages = Messages::of(Language::English);
+        let values = [("origin", "\u{1b}[2J\u{202e}{place}"), ("place", "/log")];
+        let text = messages.text("log.heading", &values);
+        assert_eq!(text, "Log \\u{1b}[2J\\u{202e}{place}, read from /log");
+    }
+
+    #[test]
+    fn texts_of_a_regulation_are_said_in_the_language_of_the_report() {
+        let texts = [("en", "too late"), ("ru", "поздно")];
+        let texts = texts.map(|(code, text)| (code.to_owned(), text.to_owned()));
+        let words = Words::InLanguages(texts.into_iter().collect());
+        let message = Message { key: "{text}", values: vec![("text", words)] };
+        assert_eq!(Messages::of(Language::English).say(&message), "too late");
+        assert_eq!(Messages::of(Language::Russian).say(&message), "поздно");
+        let empty = Words::InLanguages(BTreeMap::new());
+        let message = Message { key: "{text}", values: vec![("text", empty)] };
+        assert_eq!(Messages::of(Language::Russian).say(&message), "");
     }
 }

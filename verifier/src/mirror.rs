@@ -1,8 +1,8 @@
 //! A copy of a public log in a folder, which any web server can serve and any verifier read.
 //!
 //! The files have the paths of C2SP tlog-tiles. The copy is made as it is; whether it is right is
-//! for `audit` to say. What is there already and cannot change (full tiles, full bundles, files
-//! named by their hash) is not fetched again, so a mirror follows a growing log cheaply.
+//! for `audit` to say. Every file but the checkpoint and the policy stays the same for ever, so
+//! what is there already is not fetched again and a mirror follows a growing log cheaply.
 
 use std::fs;
 use std::io;
@@ -10,14 +10,17 @@ use std::path::{Path, PathBuf};
 
 use letopis_ledger::Hash;
 use letopis_ledger::bundle::EntryBundle;
-use letopis_ledger::checkpoint::Checkpoint;
 use letopis_ledger::json::Json;
 use letopis_ledger::leaf::Leaf;
-use letopis_ledger::note::Note;
-use letopis_ledger::tile::{BundlePath, TilePath, bundles_at, tiles_at};
+use letopis_ledger::record::Event;
+use letopis_ledger::tile::{BundlePath, TileWidth, bundles_at, tiles_at};
 use thiserror::Error;
 
+use crate::audit::parse_checkpoint;
 use crate::source::{LogSource, SourceError};
+
+/// Most bytes of a policy or of a list of disclosures.
+const TEXT_MAX_BYTES: usize = 1 << 20;
 
 /// Why a mirror could not be made.
 #[derive(Debug, Error)]
@@ -43,79 +46,126 @@ pub enum MirrorError {
 
 /// Copies the log as published now. Gives the number of leaves that the copy has.
 ///
-/// The checkpoint is written last, so an interrupted copy never promises more than it has.
+/// The checkpoint is written last, so an interrupted copy never promises more than it has. Partial
+/// tiles and bundles that a full one has replaced are removed.
 ///
 /// # Errors
 /// See [`MirrorError`].
 pub fn mirror(source: &dyn LogSource, folder: &Path) -> Result<u64, MirrorError> {
-    let text = source.checkpoint()?;
-    let refused = |reason: String| MirrorError::Checkpoint { reason };
-    let note = Note::parse(&text).map_err(|e| refused(e.to_string()))?;
-    let checkpoint = Checkpoint::parse(note.text()).map_err(|e| refused(e.to_string()))?;
-    for path in tiles_at(checkpoint.size()) {
-        copy_tile(source, folder, path)?;
+    let checkpoint = source.checkpoint()?;
+    let (_, head) =
+        parse_checkpoint(&checkpoint).map_err(|reason| MirrorError::Checkpoint { reason })?;
+    let copy = Copy { source, folder };
+    for path in tiles_at(head.size()) {
+        copy.once(&path.to_string(), || source.tile(path))?;
+        copy.remove_partials(&path.to_string(), path.width)?;
     }
-    for path in bundles_at(checkpoint.size()) {
-        copy_bundle(source, folder, path)?;
+    for path in bundles_at(head.size()) {
+        copy.bundle(path)?;
+        copy.remove_partials(&path.to_string(), path.width)?;
     }
-    write(folder, "checkpoint", text.as_bytes())?;
-    Ok(checkpoint.size().get())
+    if let Some(policy) = optional(source.get("policy", TEXT_MAX_BYTES))? {
+        copy.write("policy", &policy)?;
+    }
+    copy.write("checkpoint", &checkpoint)?;
+    Ok(head.size().get())
 }
 
-fn copy_tile(source: &dyn LogSource, folder: &Path, path: TilePath) -> Result<(), MirrorError> {
-    let name = path.to_string();
-    if path.width.is_full() && folder.join(&name).is_file() {
-        return Ok(());
-    }
-    write(folder, &name, &source.tile(path)?)
+struct Copy<'a> {
+    source: &'a dyn LogSource,
+    folder: &'a Path,
 }
 
-fn copy_bundle(
-    source: &dyn LogSource,
-    folder: &Path,
-    path: BundlePath,
-) -> Result<(), MirrorError> {
-    let name = path.to_string();
-    if path.width.is_full() && folder.join(&name).is_file() {
-        return Ok(());
-    }
-    let bytes = source.bundle(path)?;
-    for file in public_files(&bytes) {
-        let name = format!("blob/{}", file.to_hex());
-        if !folder.join(&name).is_file() {
-            write(folder, &name, &source.blob(file)?)?;
+impl Copy<'_> {
+    fn bundle(&self, path: BundlePath) -> Result<(), MirrorError> {
+        let name = path.to_string();
+        if self.has(&name) {
+            return Ok(());
         }
+        let bytes = self.source.bundle(path)?;
+        // What the entries refer to comes before them, so that an interrupted copy goes on here.
+        for event in events(&bytes) {
+            self.files_of(&event)?;
+        }
+        self.write(&name, &bytes)
     }
-    write(folder, &name, &bytes)
+
+    /// The public files that an event refers to.
+    fn files_of(&self, event: &Event) -> Result<(), MirrorError> {
+        match event.event_type.as_str() {
+            "pack.published" => {
+                for file in published_files(event) {
+                    let name = format!("blob/{}", file.to_hex());
+                    self.once(&name, || self.source.blob(file))?;
+                }
+            }
+            "application.decided" => {
+                let Some(id) = event.stream.as_str().strip_prefix("application/") else {
+                    return Ok(());
+                };
+                let name = format!("disclosure/{id}");
+                // A case without public inputs has no such file.
+                if let Some(list) = optional(self.source.get(&name, TEXT_MAX_BYTES))? {
+                    self.write(&name, &list)?;
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn once(
+        &self,
+        name: &str,
+        read: impl FnOnce() -> Result<Vec<u8>, SourceError>,
+    ) -> Result<(), MirrorError> {
+        if self.has(name) { Ok(()) } else { self.write(name, &read()?) }
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.folder.join(name).is_file()
+    }
+
+    fn write(&self, name: &str, bytes: &[u8]) -> Result<(), MirrorError> {
+        let path = self.folder.join(name);
+        let attempt = || -> io::Result<()> {
+            if let Some(parent) = path.parent() {
+                fs::create_dir_all(parent)?;
+            }
+            // Written aside and renamed: a reader never sees half a file.
+            let aside = self.folder.join("partial-write");
+            fs::write(&aside, bytes)?;
+            fs::rename(&aside, &path)
+        };
+        attempt().map_err(|error| MirrorError::Write { path: path.clone(), error })
+    }
+
+    fn remove_partials(&self, full: &str, width: TileWidth) -> Result<(), MirrorError> {
+        let path = self.folder.join(format!("{full}.p"));
+        if !width.is_full() || !path.is_dir() {
+            return Ok(());
+        }
+        fs::remove_dir_all(&path).map_err(|error| MirrorError::Write { path, error })
+    }
 }
 
-/// SHA-256 of the public files that the bundle's records publish. A bundle that cannot be read
-/// names none; the audit will say what is wrong with it.
-fn public_files(bundle: &[u8]) -> Vec<Hash> {
+/// The events of a bundle. One that cannot be read has none; the audit will say what is wrong.
+fn events(bundle: &[u8]) -> Vec<Event> {
     let Ok(bundle) = EntryBundle::parse(bundle) else { return Vec::new() };
     let leaves = bundle.iter().filter_map(|bytes| Leaf::parse(bytes).ok());
-    leaves.flat_map(|leaf| published_by(&leaf)).collect()
+    leaves.flat_map(|leaf| leaf.record().events().to_vec()).collect()
 }
 
-fn published_by(leaf: &Leaf) -> Vec<Hash> {
-    let events = leaf.record().events().iter();
-    events
-        .filter_map(|event| event.data.get("files").and_then(Json::as_array))
-        .flatten()
-        .filter_map(|file| file.as_object()?.get("sha256")?.as_str().and_then(Hash::from_hex))
-        .collect()
+/// SHA-256 of the files that a pack consists of.
+fn published_files(event: &Event) -> impl Iterator<Item = Hash> {
+    let files = event.data.get("files").and_then(Json::as_array);
+    let sha256 = |file: &Json| file.as_object()?.get("sha256")?.as_str().and_then(Hash::from_hex);
+    files.into_iter().flatten().filter_map(sha256)
 }
 
-fn write(folder: &Path, name: &str, bytes: &[u8]) -> Result<(), MirrorError> {
-    let path = folder.join(name);
-    let attempt = || -> io::Result<()> {
-        if let Some(parent) = path.parent() {
-            fs::create_dir_all(parent)?;
-        }
-        // Written aside and renamed: a reader never sees half a file.
-        let aside = path.with_extension("partial-write");
-        fs::write(&aside, bytes)?;
-        fs::rename(&aside, &path)
-    };
-    attempt().map_err(|error| MirrorError::Write { path: path.clone(), error })
+fn optional(read: Result<Vec<u8>, SourceError>) -> Result<Option<Vec<u8>>, SourceError> {
+    match read {
+        Err(SourceError::NotFound { .. }) => Ok(None),
+        other => other.map(Some),
+    }
 }

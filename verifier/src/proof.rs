@@ -68,6 +68,10 @@ fn check(
         let detail = format!("the entry states index {}", leaf.index());
         return Err(Finding::at(Rule::LeafIndex, index, detail));
     }
+    if leaf.record().log() != checkpoint.origin() {
+        let detail = format!("the record was made for log {:?}", leaf.record().log().as_str());
+        return Err(Finding::at(Rule::LogOrigin, index, detail));
+    }
     checked.leaf = Some(leaf);
     Ok(())
 }

@@ -3,29 +3,24 @@
 //! Not here: any check. A report says what a check came to and decides nothing, except that
 //! everything held when there are no findings.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use letopis_ledger::{Hash, Timestamp};
 use serde_json::{Value, json};
 
 use crate::audit::Audit;
 use crate::decision::CheckedDecision;
-use crate::finding::{Finding, Findings};
-use crate::message::Messages;
+use crate::finding::{Finding, Findings, Rule};
+use crate::message::{Message, Messages};
 use crate::proof::CheckedProof;
 
 /// A report that can be written in several languages.
 #[derive(Debug)]
 pub struct Report {
-    lines: Vec<Line>,
+    lines: Vec<Message>,
     facts: Value,
     findings: Vec<Finding>,
-    finding_count: u64,
-}
-
-/// A message with its values.
-#[derive(Debug)]
-struct Line {
-    key: &'static str,
-    values: Vec<(&'static str, String)>,
+    counts: BTreeMap<Rule, u64>,
 }
 
 impl Report {
@@ -43,9 +38,7 @@ impl Report {
     pub fn of_decision(place: String, checked: &CheckedDecision) -> Self {
         let mut report = Self::with_findings(&checked.audit.findings);
         report.log_lines(place, &checked.audit);
-        report.lines.extend(
-            checked.statements.iter().map(|(key, values)| Line { key, values: values.clone() }),
-        );
+        report.lines.extend(checked.statements.iter().cloned());
         report.facts = json!({
             "log": log_facts(&checked.audit),
             "decision": checked.facts,
@@ -57,30 +50,27 @@ impl Report {
     #[must_use]
     pub fn of_proof(place: String, checked: &CheckedProof) -> Self {
         let mut report = Self::with_findings(&checked.findings);
-        report.line("proof.heading", vec![("place", place)]);
+        report.line("proof.heading", [("place", place)]);
         if let (Some((origin, size)), Some(leaf)) = (&checked.log, checked.leaf_index) {
-            report.line(
-                "proof.leaf",
-                vec![
-                    ("leaf", leaf.to_string()),
-                    ("origin", origin.clone()),
-                    ("size", size.to_string()),
-                ],
-            );
+            let (leaf, size) = (leaf.to_string(), size.to_string());
+            let values = [("leaf", leaf), ("origin", origin.clone()), ("size", size)];
+            report.line("proof.leaf", values);
         }
-        for event in checked.leaf.iter().flat_map(|leaf| leaf.record().events()) {
-            let leaf = checked.leaf.as_ref().expect("invariant: its events were just read");
-            report.line(
-                "proof.content",
-                vec![
+        if let Some(leaf) = &checked.leaf {
+            for event in leaf.record().events() {
+                let values = [
                     ("event", event.event_type.to_string()),
                     ("stream", event.stream.to_string()),
                     ("author", leaf.record().author().to_string()),
                     ("time", leaf.time().to_string()),
-                ],
-            );
+                ];
+                report.line("proof.content", values);
+            }
         }
         report.cosigner_lines(&checked.cosigners);
+        if report.holds() {
+            report.line("proof.unproved", []);
+        }
         report.facts = json!({
             "proof": {
                 "leaf": checked.leaf_index,
@@ -97,14 +87,14 @@ impl Report {
     pub fn of_mirror(folder: String, size: u64) -> Self {
         let mut report = Self::with_findings(&Findings::default());
         report.facts = json!({ "mirror": { "folder": folder, "size": size } });
-        report.line("mirror.done", vec![("size", size.to_string()), ("folder", folder)]);
+        report.line("mirror.done", [("size", size.to_string()), ("folder", folder)]);
         report
     }
 
     /// Whether everything held.
     #[must_use]
-    pub const fn holds(&self) -> bool {
-        self.finding_count == 0
+    pub fn holds(&self) -> bool {
+        self.counts.is_empty()
     }
 
     /// The report for programs: one JSON object, keys in English.
@@ -121,9 +111,15 @@ impl Report {
                 })
             })
             .collect();
+        let broken_rules: serde_json::Map<String, Value> = self
+            .counts
+            .iter()
+            .map(|(rule, count)| (rule.code().to_owned(), json!(count)))
+            .collect();
         let mut report = json!({
             "holds": self.holds(),
-            "finding_count": self.finding_count,
+            "finding_count": self.finding_count(),
+            "broken_rules": broken_rules,
             "findings": findings,
         });
         if let (Some(report), Some(facts)) = (report.as_object_mut(), self.facts.as_object()) {
@@ -138,32 +134,36 @@ impl Report {
         let mut text = String::new();
         for line in &self.lines {
             let indent = if line.key.ends_with(".heading") { "" } else { "  " };
-            let values: Vec<(&str, &str)> =
-                line.values.iter().map(|(name, value)| (*name, value.as_str())).collect();
-            text += &format!("{indent}{}\n", messages.text(line.key, &values));
+            text += &format!("{indent}{}\n", messages.say(line));
         }
         if self.holds() {
-            return text + &messages.text("verdict.holds", &[]) + "\n";
+            text += &messages.text("verdict.holds", &[]);
+            return text + "\n";
         }
-        let count = self.finding_count.to_string();
+        let count = self.finding_count().to_string();
         text += &format!("{}\n", messages.text("verdict.broken", &[("count", &count)]));
-        let mut explained = Vec::new();
+        let mut explained = BTreeSet::new();
         for (number, finding) in (1..).zip(&self.findings) {
             text += &format!("{number:>3}. {}\n", finding_text(finding, messages));
             // One rule is often broken at many leaves; its meaning is told once.
-            if !explained.contains(&finding.rule) {
-                explained.push(finding.rule);
+            if explained.insert(finding.rule) {
                 let meaning = messages.text(&format!("rule.{}", finding.rule.code()), &[]);
                 let line = messages.text("finding.meaning", &[("meaning", &meaning)]);
                 text += &format!("     {line}\n");
             }
         }
-        let kept = u64::try_from(self.findings.len()).unwrap_or(u64::MAX);
-        if self.finding_count > kept {
-            let more = (self.finding_count - kept).to_string();
-            text += &format!("     {}\n", messages.text("verdict.more", &[("count", &more)]));
+        for (rule, count) in &self.counts {
+            let more = count.saturating_sub(Findings::KEPT_PER_RULE);
+            if more > 0 {
+                let values = [("rule", rule.code()), ("count", &more.to_string())];
+                text += &format!("     {}\n", messages.text("verdict.more", &values));
+            }
         }
         text
+    }
+
+    fn finding_count(&self) -> u64 {
+        self.counts.values().sum()
     }
 
     fn with_findings(findings: &Findings) -> Self {
@@ -171,48 +171,39 @@ impl Report {
             lines: Vec::new(),
             facts: Value::Null,
             findings: findings.kept().to_vec(),
-            finding_count: findings.count(),
+            counts: findings.counts().clone(),
         }
     }
 
-    fn line(&mut self, key: &'static str, values: Vec<(&'static str, String)>) {
-        self.lines.push(Line { key, values });
+    fn line<const N: usize>(&mut self, key: &'static str, values: [(&'static str, String); N]) {
+        self.lines.push(Message::new(key, values));
     }
 
     fn log_lines(&mut self, place: String, audit: &Audit) {
-        self.line("log.heading", vec![("origin", audit.origin.clone()), ("place", place)]);
+        self.line("log.heading", [("origin", audit.origin.clone()), ("place", place)]);
         match audit.last_time {
-            None => self.line("log.empty", vec![]),
-            Some(time) => self.line(
-                "log.size",
-                vec![("size", audit.size.to_string()), ("time", time.to_string())],
-            ),
+            None => self.line("log.empty", []),
+            Some(time) => {
+                let size = audit.size.to_string();
+                self.line("log.size", [("size", size), ("time", time.to_string())]);
+            }
         }
-        self.line("log.root", vec![("root", audit.root.to_base64())]);
-        self.line(
-            "log.signatures",
-            vec![
-                ("signatures", audit.signature_count.to_string()),
-                ("agencies", audit.agency_count.to_string()),
-            ],
-        );
+        self.line("log.root", [("root", audit.root.to_base64())]);
+        let signatures = audit.signature_count.to_string();
+        let agencies = audit.agency_count.to_string();
+        self.line("log.signatures", [("signatures", signatures), ("agencies", agencies)]);
         self.cosigner_lines(&audit.cosigners);
         if let Some(fingerprint) = &audit.policy_fingerprint {
-            let key = if audit.policy_from_outside {
-                "log.policy.outside"
-            } else {
-                "log.policy.inside"
-            };
-            self.line(key, vec![("fingerprint", fingerprint.clone())]);
+            let outside = audit.policy_from_outside;
+            let key = if outside { "log.policy.outside" } else { "log.policy.inside" };
+            self.line(key, [("fingerprint", fingerprint.clone())]);
         }
     }
 
     fn cosigner_lines(&mut self, cosigners: &[(String, u64)]) {
         for (name, unix_seconds) in cosigners {
-            self.line(
-                "log.cosigner",
-                vec![("name", name.clone()), ("time", instant(*unix_seconds))],
-            );
+            let time = instant(*unix_seconds);
+            self.line("log.cosigner", [("name", name.clone()), ("time", time)]);
         }
     }
 }

@@ -7,6 +7,7 @@ mod directory;
 mod http;
 
 use letopis_ledger::Hash;
+use letopis_ledger::bundle::{EntryBundle, encode_bundle};
 use letopis_ledger::tile::{BundlePath, TilePath, TileWidth};
 use thiserror::Error;
 
@@ -39,6 +40,12 @@ pub enum SourceError {
         /// Most bytes allowed.
         max_bytes: usize,
     },
+    /// Other bytes than their name says.
+    #[error("{path} is another file: its SHA-256 is not the one in its name")]
+    Altered {
+        /// The path.
+        path: String,
+    },
     /// The folder or the network failed.
     #[error("{path} could not be read: {reason}")]
     Failed {
@@ -47,6 +54,15 @@ pub enum SourceError {
         /// What happened.
         reason: String,
     },
+}
+
+impl SourceError {
+    /// Whether the log itself is at fault, and not the way to it: something that it must have is
+    /// not there, or is not what it must be.
+    #[must_use]
+    pub const fn is_of_log(&self) -> bool {
+        !matches!(self, Self::Failed { .. })
+    }
 }
 
 /// A place with the paths of a public log below it. Reading twice gives the same bytes for every
@@ -64,13 +80,9 @@ pub trait LogSource: Sync {
     /// The newest published checkpoint.
     ///
     /// # Errors
-    /// It is not there, or it is not text.
-    fn checkpoint(&self) -> Result<String, SourceError> {
-        let path = "checkpoint";
-        String::from_utf8(self.get(path, CHECKPOINT_MAX_BYTES)?).map_err(|_| SourceError::Failed {
-            path: path.to_owned(),
-            reason: "it is not UTF-8 text".to_owned(),
-        })
+    /// It is not there.
+    fn checkpoint(&self) -> Result<Vec<u8>, SourceError> {
+        self.get("checkpoint", CHECKPOINT_MAX_BYTES)
     }
 
     /// The bytes of a tile. Where a partial tile is gone because the full one exists, they are
@@ -90,15 +102,17 @@ pub trait LogSource: Sync {
         }
     }
 
-    /// The bytes of an entry bundle, of this width or wider.
+    /// The bytes of an entry bundle. Where a partial bundle is gone because the full one exists,
+    /// its entries are cut out of the full one.
     ///
     /// # Errors
-    /// It is not there in either width.
+    /// Neither is there.
     fn bundle(&self, path: BundlePath) -> Result<Vec<u8>, SourceError> {
         match self.get(&path.to_string(), BUNDLE_MAX_BYTES) {
             Err(SourceError::NotFound { .. }) if !path.width.is_full() => {
                 let full = BundlePath { width: TileWidth::FULL, ..path };
-                self.get(&full.to_string(), BUNDLE_MAX_BYTES)
+                let bytes = self.get(&full.to_string(), BUNDLE_MAX_BYTES)?;
+                Ok(first_entries(&bytes, path.width).unwrap_or(bytes))
             }
             other => other,
         }
@@ -112,11 +126,16 @@ pub trait LogSource: Sync {
         let path = format!("blob/{}", hash.to_hex());
         let bytes = self.get(&path, BLOB_MAX_BYTES)?;
         if Hash::of(&bytes) != hash {
-            let reason = "its SHA-256 is not the one in its name".to_owned();
-            return Err(SourceError::Failed { path, reason });
+            return Err(SourceError::Altered { path });
         }
         Ok(bytes)
     }
+}
+
+/// The first entries of a full bundle, or `None` when it is none.
+fn first_entries(bundle: &[u8], width: TileWidth) -> Option<Vec<u8>> {
+    let bundle = EntryBundle::parse_exact(bundle, TileWidth::FULL).ok()?;
+    encode_bundle(bundle.iter().take(usize::from(width.get()))).ok()
 }
 
 /// Opens a web address or a folder, whichever `place` is.

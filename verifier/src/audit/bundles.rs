@@ -1,69 +1,50 @@
-//! The entry bundles of a log, read ahead on one thread and checked on several.
+//! The entry bundles of a log, read ahead on several threads and handed out in order.
+//!
+//! Not here: what must hold of the leaves in them (`leaves`, and `walk` for their order).
 
-use std::num::NonZero;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
 
 use letopis_ledger::bundle::EntryBundle;
-use letopis_ledger::hash::leaf_hash;
-use letopis_ledger::key::AuthorKey;
-use letopis_ledger::leaf::Leaf;
 use letopis_ledger::tile::{BundlePath, Tile, TileLevel, TilePath, bundles_at};
 use letopis_ledger::{Hash, LeafIndex, TreeSize};
 
-use super::Parties;
 use crate::finding::{Finding, Findings, Rule};
 use crate::source::{LogSource, SourceError};
 
-/// Bundles read ahead of the checks.
-const READ_AHEAD: usize = 4;
+/// Threads that read. Behind a network most of the time is waiting, so more than one pays even on
+/// one core; each holds at most two bundles.
+const READERS: usize = 4;
 /// Leaves of a full bundle.
 const BUNDLE_LEAVES: u64 = 256;
 
-/// The bundles of a log up to a size.
-pub(super) struct Bundles<'a> {
-    source: &'a dyn LogSource,
-    size: TreeSize,
+/// Bundles as they come in.
+pub(super) struct Incoming {
+    readers: Vec<Receiver<Result<Bundle, SourceError>>>,
+    next: usize,
 }
 
-/// Bundles as they come in.
-pub(super) struct Incoming(Receiver<Result<Bundle, SourceError>>);
-
-/// The bytes of one bundle and of the tile of its leaf hashes.
+/// The bytes of one bundle and of the tile of its leaf hashes, or why the log has them not.
 pub(super) struct Bundle {
     path: BundlePath,
-    entries: Vec<u8>,
-    tile: Vec<u8>,
+    entries: Result<Vec<u8>, SourceError>,
+    tile: Result<Vec<u8>, SourceError>,
 }
 
-/// A leaf after the checks that need no other leaf.
-pub(super) struct Checked {
-    /// Where the leaf stands in the bundles.
-    pub(super) place: LeafIndex,
-    /// Its leaf hash, from its bytes as they are.
-    pub(super) hash: Hash,
-    /// The leaf, or why it is none.
-    pub(super) leaf: Result<Leaf, String>,
-}
-
-/// The leaves of a bundle, checked.
-pub(super) struct CheckedBundle {
-    pub(super) leaves: Vec<Checked>,
-    pub(super) signature_count: u64,
-}
-
-impl<'a> Bundles<'a> {
-    pub(super) fn new(source: &'a dyn LogSource, size: TreeSize) -> Self {
-        Self { source, size }
-    }
-
-    /// Runs `work` while a thread reads ahead for it.
-    pub(super) fn scoped<T>(self, work: impl FnOnce(&mut Incoming) -> T) -> T {
-        let (sender, receiver) = sync_channel(READ_AHEAD);
-        thread::scope(|scope| {
+/// Runs `work` while threads read the bundles of a log of `size` leaves ahead of it.
+pub(super) fn read_ahead<T>(
+    source: &dyn LogSource,
+    size: TreeSize,
+    work: impl FnOnce(&mut Incoming) -> T,
+) -> T {
+    thread::scope(|scope| {
+        let mut readers = Vec::with_capacity(READERS);
+        for reader in 0..READERS {
+            let (sender, receiver) = sync_channel(1);
+            readers.push(receiver);
             scope.spawn(move || {
-                for path in bundles_at(self.size) {
-                    let bundle = read(self.source, path);
+                for path in bundles_at(size).skip(reader).step_by(READERS) {
+                    let bundle = read(source, path);
                     let failed = bundle.is_err();
                     // The receiver is gone when the work ended early; then nobody waits.
                     if sender.send(bundle).is_err() || failed {
@@ -71,140 +52,92 @@ impl<'a> Bundles<'a> {
                     }
                 }
             });
-            let mut incoming = Incoming(receiver);
-            let result = work(&mut incoming);
-            drop(incoming);
-            result
-        })
-    }
+        }
+        // Dropped at the end of the work, so that the readers stop too.
+        work(&mut Incoming { readers, next: 0 })
+    })
 }
 
 fn read(source: &dyn LogSource, path: BundlePath) -> Result<Bundle, SourceError> {
-    let entries = source.bundle(path)?;
-    let tile = source.tile(TilePath {
-        level: TileLevel::ZERO,
-        index: path.index,
-        width: path.width,
-    })?;
-    Ok(Bundle { path, entries, tile })
+    let tile = TilePath { level: TileLevel::ZERO, index: path.index, width: path.width };
+    Ok(Bundle { path, entries: settled(source.bundle(path))?, tile: settled(source.tile(tile))? })
+}
+
+/// Separates what is wrong with the log, which is to be reported, from what keeps us from it.
+fn settled<T>(read: Result<T, SourceError>) -> Result<Result<T, SourceError>, SourceError> {
+    match read {
+        Err(error) if !error.is_of_log() => Err(error),
+        other => Ok(other),
+    }
 }
 
 impl Incoming {
     /// The next bundle.
     pub(super) fn next(&mut self) -> Result<Bundle, SourceError> {
-        self.0.recv().expect("invariant: as many bundles are sent as the tree asks for")
+        let reader = &self.readers[self.next % READERS];
+        self.next += 1;
+        reader.recv().expect("invariant: as many bundles are sent as the tree asks for")
     }
 }
 
 impl Bundle {
-    /// Checks everything about the bundle's leaves but their links to each other.
-    pub(super) fn check(&self, parties: &mut Parties, findings: &mut Findings) -> CheckedBundle {
-        let first = self.path.index.get() * BUNDLE_LEAVES;
-        let width = usize::from(self.path.width.get());
-        let entries: Vec<&[u8]> = match EntryBundle::parse(&self.entries) {
-            Ok(bundle) => bundle.iter().take(width).collect(),
-            Err(error) => {
-                let leaf = LeafIndex::new(first);
-                findings.push(Finding::at(Rule::BundleForm, leaf, error.to_string()));
-                Vec::new()
-            }
-        };
-        if !entries.is_empty() && entries.len() < width {
-            let detail = format!("the bundle has {} leaves of {width}", entries.len());
-            let missing = LeafIndex::new(first + entries.len() as u64);
-            findings.push(Finding::at(Rule::BundleForm, missing, detail));
-        }
-        let leaves = parse_leaves(first, &entries);
-        self.check_tile(&leaves, findings);
-        let mut due: Vec<(&Leaf, Vec<AuthorKey>)> = Vec::with_capacity(leaves.len());
-        for checked in &leaves {
-            match &checked.leaf {
-                Ok(leaf) => {
-                    let keys = parties.take(leaf, &mut |finding| findings.push(finding));
-                    due.push((leaf, keys));
-                }
-                Err(reason) => {
-                    findings.push(Finding::at(Rule::LeafForm, checked.place, reason.clone()));
-                }
-            }
-        }
-        let signature_count = due.iter().map(|(_, keys)| keys.len() as u64).sum();
-        findings.extend(check_signatures(&due));
-        CheckedBundle { leaves: filled(leaves, first, width), signature_count }
+    /// Index of the first leaf.
+    pub(super) fn first(&self) -> LeafIndex {
+        LeafIndex::new(self.path.index.get() * BUNDLE_LEAVES)
     }
 
-    fn check_tile(&self, leaves: &[Checked], findings: &mut Findings) {
-        let first = LeafIndex::new(self.path.index.get() * BUNDLE_LEAVES);
-        let tile = match Tile::from_bytes_exact(&self.tile, self.path.width) {
-            Ok(tile) => tile,
+    /// How many leaves the bundle must have.
+    pub(super) fn leaf_count(&self) -> usize {
+        usize::from(self.path.width.get())
+    }
+
+    /// The entries in order, as far as they can be told apart, and never more than there must be.
+    pub(super) fn entries(&self, findings: &mut Findings) -> Vec<&[u8]> {
+        let (first, width) = (self.first(), self.leaf_count());
+        let broken = |leaf, detail: String| Finding::at(Rule::BundleForm, leaf, detail);
+        let bytes = match &self.entries {
+            Ok(bytes) => bytes,
             Err(error) => {
-                findings.push(Finding::at(Rule::TileHash, first, error.to_string()));
+                findings.push(broken(first, format!("{width} leaves are missing: {error}")));
+                return Vec::new();
+            }
+        };
+        let entries: Vec<&[u8]> = match EntryBundle::parse(bytes) {
+            Ok(bundle) => bundle.iter().collect(),
+            Err(error) => {
+                findings.push(broken(first, format!("{}: {error}", self.path)));
+                return Vec::new();
+            }
+        };
+        let found = entries.len();
+        if found != width {
+            let at = LeafIndex::new(first.get() + found.min(width - 1) as u64);
+            findings.push(broken(at, format!("{} has {found} leaves of {width}", self.path)));
+        }
+        entries.into_iter().take(width).collect()
+    }
+
+    /// Compares leaf hashes with those of the published tile.
+    pub(super) fn check_tile(&self, hashes: &[Hash], findings: &mut Findings) {
+        let broken = |leaf, detail: String| Finding::at(Rule::TileHash, leaf, detail);
+        let read = match &self.tile {
+            Ok(bytes) => Tile::from_bytes_exact(bytes, self.path.width).map_err(|e| e.to_string()),
+            Err(error) => Err(error.to_string()),
+        };
+        let tile = match read {
+            Ok(tile) => tile,
+            Err(reason) => {
+                findings.push(broken(self.first(), reason));
                 return;
             }
         };
-        for (checked, published) in leaves.iter().zip(tile.hashes()) {
-            if checked.hash != *published {
-                let detail =
-                    format!("the leaf's hash is {}, published was {published}", checked.hash);
-                findings.push(Finding::at(Rule::TileHash, checked.place, detail));
+        let mut place = self.first();
+        for (hash, published) in hashes.iter().zip(tile.hashes()) {
+            if hash != published {
+                let detail = format!("the leaf's hash is {hash}, published was {published}");
+                findings.push(broken(place, detail));
             }
+            place = place.next();
         }
     }
-}
-
-/// Stands a hash that no leaf has in for each missing leaf, so that the tree keeps its size.
-fn filled(mut leaves: Vec<Checked>, first: u64, width: usize) -> Vec<Checked> {
-    for offset in leaves.len()..width {
-        leaves.push(Checked {
-            place: LeafIndex::new(first + offset as u64),
-            hash: Hash::of(b"a leaf that is missing"),
-            leaf: Err("the leaf is missing".to_owned()),
-        });
-    }
-    leaves
-}
-
-fn parse_leaves(first: u64, entries: &[&[u8]]) -> Vec<Checked> {
-    let numbered: Vec<(u64, &[u8])> = (first..).zip(entries.iter().copied()).collect();
-    in_parallel(&numbered, |(place, bytes)| Checked {
-        place: LeafIndex::new(*place),
-        hash: leaf_hash(bytes),
-        leaf: Leaf::parse(bytes).map_err(|error| error.to_string()),
-    })
-}
-
-fn check_signatures(due: &[(&Leaf, Vec<AuthorKey>)]) -> Vec<Finding> {
-    let one = |(leaf, keys): &(&Leaf, Vec<AuthorKey>)| {
-        let signed = leaf.signed();
-        let mut found = Vec::new();
-        for key in keys {
-            let id = key.id();
-            let signature = signed.signatures().iter().find(|(signer, _)| *signer == id);
-            let (_, signature) = signature.expect("invariant: keys are those of the signatures");
-            if let Err(error) = key.verify(signed.record_bytes(), signature) {
-                found.push(Finding::at(Rule::AuthorSignature, leaf.index(), error.to_string()));
-            }
-        }
-        found
-    };
-    in_parallel(due, one).into_iter().flatten().collect()
-}
-
-/// Maps items on as many threads as the machine has, keeping their order.
-fn in_parallel<I: Sync, O: Send>(items: &[I], map: impl Fn(&I) -> O + Sync) -> Vec<O> {
-    let threads = thread::available_parallelism().map_or(1, NonZero::get);
-    let share = items.len().div_ceil(threads).max(1);
-    if items.len() <= share {
-        return items.iter().map(map).collect();
-    }
-    thread::scope(|scope| {
-        let parts: Vec<_> = items
-            .chunks(share)
-            .map(|part| scope.spawn(|| part.iter().map(&map).collect::<Vec<O>>()))
-            .collect();
-        parts
-            .into_iter()
-            .flat_map(|part| part.join().expect("invariant: a check does not panic"))
-            .collect()
-    })
 }

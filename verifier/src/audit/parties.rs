@@ -6,19 +6,20 @@
 
 use std::collections::BTreeMap;
 
-use letopis_ledger::LeafIndex;
 use letopis_ledger::checkpoint::Origin;
 use letopis_ledger::governance::GovernanceEvent;
 use letopis_ledger::id::AgencyId;
 use letopis_ledger::key::{AuthorKey, AuthorKeyId};
 use letopis_ledger::leaf::Leaf;
+use letopis_ledger::record::Record;
+use letopis_ledger::{LeafIndex, StreamVersion};
 
 use crate::finding::{Finding, Rule};
 
 /// Agencies, keys and the policy in force after the leaves seen so far.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Parties {
-    origin: Option<Origin>,
+    origin: Origin,
     founder: Option<AgencyId>,
     agencies: BTreeMap<AgencyId, LeafIndex>,
     keys: BTreeMap<AuthorKeyId, Standing>,
@@ -34,10 +35,16 @@ struct Standing {
 }
 
 impl Parties {
-    /// The log's name, as leaf 0 gives it.
+    /// Nobody yet, in the log of this name.
     #[must_use]
-    pub const fn origin(&self) -> Option<&Origin> {
-        self.origin.as_ref()
+    pub const fn new(origin: Origin) -> Self {
+        Self {
+            origin,
+            founder: None,
+            agencies: BTreeMap::new(),
+            keys: BTreeMap::new(),
+            policy: None,
+        }
     }
 
     /// The policy text in force.
@@ -52,41 +59,58 @@ impl Parties {
         self.agencies.len()
     }
 
-    /// Judges the next leaf and takes in its governance events. Gives the keys under which its
-    /// signatures must verify, in the order of the signatures.
-    pub fn take(&mut self, leaf: &Leaf, report: &mut impl FnMut(Finding)) -> Vec<AuthorKey> {
+    /// Judges the leaf at a place and takes in its governance events. Gives the keys under which
+    /// its signatures must verify, in the order of the signatures.
+    pub fn take(
+        &mut self,
+        place: LeafIndex,
+        leaf: &Leaf,
+        report: &mut impl FnMut(Finding),
+    ) -> Vec<AuthorKey> {
         let record = leaf.record();
-        let origin = self.origin.get_or_insert_with(|| record.log().clone());
-        if origin != record.log() {
+        if record.log() != &self.origin {
             let detail = format!("the record was made for log {:?}", record.log().as_str());
-            report(Finding::at(Rule::LogOrigin, leaf.index(), detail));
+            report(Finding::at(Rule::LogOrigin, place, detail));
         }
-        let genesis = self.founder.is_none();
-        if genesis {
+        let is_genesis = place == LeafIndex::ZERO;
+        if is_genesis {
             // Leaf 0 introduces the key it is signed with, so its events come first.
             self.founder = Some(record.author().clone());
-            self.govern(leaf, report);
+            self.govern(place, record, report);
+            if self.policy.is_none() {
+                let detail = "the first leaf sets no policy, so nobody's signature would count";
+                report(Finding::at(Rule::PolicyInLog, place, detail));
+            }
         }
-        if !self.agencies.contains_key(record.author()) {
+        let keys = if self.agencies.contains_key(record.author()) {
+            self.keys_of(place, leaf, report)
+        } else {
+            // Without an admission there can be no key of this author to check with.
             let detail = format!("author {} was not admitted", record.author());
-            report(Finding::at(Rule::AuthorAdmitted, leaf.index(), detail));
-        }
-        let keys = self.keys_of(leaf, report);
-        if !genesis {
-            self.govern(leaf, report);
+            report(Finding::at(Rule::AuthorAdmitted, place, detail));
+            Vec::new()
+        };
+        if !is_genesis {
+            self.govern(place, record, report);
         }
         keys
     }
 
-    fn keys_of(&self, leaf: &Leaf, report: &mut impl FnMut(Finding)) -> Vec<AuthorKey> {
-        let mut keys = Vec::new();
+    fn keys_of(
+        &self,
+        place: LeafIndex,
+        leaf: &Leaf,
+        report: &mut impl FnMut(Finding),
+    ) -> Vec<AuthorKey> {
+        let mut keys = Vec::with_capacity(leaf.signatures().len());
         for (id, _) in leaf.signatures() {
             let problem = match self.keys.get(id) {
                 None => format!("key {id} was never introduced"),
                 Some(standing) if &standing.agency != leaf.record().author() => {
                     format!("key {id} belongs to {}", standing.agency)
                 }
-                Some(Standing { revoked: Some(at), .. }) => {
+                // A record that revokes a key may still be signed with it.
+                Some(Standing { revoked: Some(at), .. }) if *at < place => {
                     format!("key {id} was revoked at leaf {at}")
                 }
                 Some(standing) => {
@@ -94,90 +118,88 @@ impl Parties {
                     continue;
                 }
             };
-            report(Finding::at(Rule::KeyInForce, leaf.index(), problem));
+            report(Finding::at(Rule::KeyInForce, place, problem));
         }
         keys
     }
 
-    fn govern(&mut self, leaf: &Leaf, report: &mut impl FnMut(Finding)) {
-        let author = leaf.record().author();
-        for event in leaf.record().events() {
-            if !GovernanceEvent::governs(&event.stream) {
-                continue;
+    /// Takes in the governance events of a record. What nobody had the right to do is reported
+    /// and has no effect.
+    fn govern(&mut self, place: LeafIndex, record: &Record, report: &mut impl FnMut(Finding)) {
+        let events = record.events().iter();
+        for event in events.filter(|event| GovernanceEvent::governs(&event.stream)) {
+            let judged =
+                GovernanceEvent::read(event).map_err(|error| error.to_string()).and_then(|read| {
+                    self.allow(place, &read, record.author(), event.version)?;
+                    Ok(read)
+                });
+            match judged {
+                Ok(read) => self.apply(read, place),
+                Err(problem) => report(Finding::at(Rule::Governance, place, problem)),
             }
-            let read = match GovernanceEvent::read(event) {
-                Ok(read) => read,
-                Err(error) => {
-                    report(Finding::at(Rule::Governance, leaf.index(), error.to_string()));
-                    continue;
-                }
-            };
-            if let Err(problem) = self.allow(&read, author, event.version.get()) {
-                report(Finding::at(Rule::Governance, leaf.index(), problem));
-            }
-            self.apply(read, leaf.index());
         }
     }
 
     /// Who may make which governance event.
     fn allow(
         &self,
+        place: LeafIndex,
         event: &GovernanceEvent,
         author: &AgencyId,
-        version: u64,
+        version: StreamVersion,
     ) -> Result<(), String> {
         let by_founder = self.founder.as_ref() == Some(author);
+        // The founder admits an agency and, in the same record, brings its first keys.
+        let admitted_here = |agency| by_founder && self.agencies.get(agency) == Some(&place);
         match event {
-            GovernanceEvent::PolicySet { .. } if !by_founder => {
+            GovernanceEvent::PolicySet { .. } if by_founder => Ok(()),
+            GovernanceEvent::PolicySet { .. } => {
                 Err(format!("{author} set the policy; only the founder may"))
             }
+            GovernanceEvent::AgencyAdmitted { agency, .. } if !by_founder => {
+                Err(format!("{author} admitted {agency}; only the founder may"))
+            }
             GovernanceEvent::AgencyAdmitted { agency, .. } => {
-                if !by_founder {
-                    return Err(format!("{author} admitted {agency}; only the founder may"));
-                }
-                if version != 0 || self.agencies.contains_key(agency) {
+                if version != StreamVersion::ZERO || self.agencies.contains_key(agency) {
                     return Err(format!("{agency} was admitted twice"));
                 }
                 Ok(())
             }
             GovernanceEvent::KeyIntroduced { agency, key } => {
-                // The founder brings the first keys of an agency in the record that admits it.
-                let first = by_founder && self.keys.values().all(|known| &known.agency != agency);
-                if author != agency && !first {
+                if author != agency && !admitted_here(agency) {
                     return Err(format!("{author} introduced a key of {agency}"));
                 }
-                if self.keys.contains_key(&key.id()) {
-                    return Err(format!("key {} was introduced twice", key.id()));
+                match self.keys.get(&key.id()) {
+                    None => Ok(()),
+                    Some(known) => {
+                        let (id, owner) = (key.id(), &known.agency);
+                        Err(format!("key {id} was introduced before, by {owner}"))
+                    }
                 }
-                Ok(())
             }
             GovernanceEvent::KeyRevoked { agency, key } => {
-                if author != agency {
+                if author != agency && !admitted_here(agency) {
                     return Err(format!("{author} revoked a key of {agency}"));
                 }
                 match self.keys.get(key) {
-                    Some(Standing { revoked: None, agency: owner, .. }) if owner == agency => {
-                        Ok(())
-                    }
+                    Some(known) if known.revoked.is_none() && &known.agency == agency => Ok(()),
                     _ => Err(format!("key {key} of {agency} is not in force")),
                 }
             }
-            GovernanceEvent::PolicySet { .. } => Ok(()),
         }
     }
 
-    fn apply(&mut self, event: GovernanceEvent, leaf: LeafIndex) {
+    fn apply(&mut self, event: GovernanceEvent, place: LeafIndex) {
         match event {
             GovernanceEvent::AgencyAdmitted { agency, .. } => {
-                self.agencies.entry(agency).or_insert(leaf);
+                self.agencies.insert(agency, place);
             }
             GovernanceEvent::KeyIntroduced { agency, key } => {
-                let standing = Standing { agency, key, revoked: None };
-                self.keys.entry(key.id()).or_insert(standing);
+                self.keys.insert(key.id(), Standing { agency, key, revoked: None });
             }
             GovernanceEvent::KeyRevoked { key, .. } => {
                 if let Some(standing) = self.keys.get_mut(&key) {
-                    standing.revoked.get_or_insert(leaf);
+                    standing.revoked = Some(place);
                 }
             }
             GovernanceEvent::PolicySet { policy } => self.policy = Some(policy),

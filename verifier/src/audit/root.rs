@@ -8,18 +8,32 @@ use letopis_ledger::Hash;
 use letopis_ledger::hash::{empty_root, node_hash};
 
 /// The root of a tree of `size` leaves whose leaf hashes `next_leaf` gives in order.
-pub fn merkle_root(size: u64, next_leaf: &mut impl FnMut() -> Hash) -> Hash {
+///
+/// # Errors
+/// The first error of `next_leaf`, at once, however large the tree is.
+pub fn merkle_root<E>(
+    size: u64,
+    next_leaf: &mut impl FnMut() -> Result<Hash, E>,
+) -> Result<Hash, E> {
     match size {
-        0 => empty_root(),
+        0 => Ok(empty_root()),
         1 => next_leaf(),
         _ => {
             // The largest power of two smaller than the size.
             let left_size = 1_u64 << (size - 1).ilog2();
-            let left = merkle_root(left_size, next_leaf);
-            let right = merkle_root(size - left_size, next_leaf);
-            node_hash(&left, &right)
+            let left = merkle_root(left_size, next_leaf)?;
+            let right = merkle_root(size - left_size, next_leaf)?;
+            Ok(node_hash(&left, &right))
         }
     }
+}
+
+/// The root over hashes at hand.
+pub(super) fn root_of(hashes: &[Hash]) -> Hash {
+    let size = u64::try_from(hashes.len()).expect("invariant: a slice has fewer than 2^64 items");
+    let mut next = hashes.iter().copied();
+    let root = merkle_root(size, &mut || next.next().ok_or(()));
+    root.expect("invariant: the tree asks for as many leaves as it has")
 }
 
 #[cfg(test)]
@@ -38,10 +52,20 @@ mod tests {
             let mut index = 0_u64;
             let root = merkle_root(size, &mut || {
                 index += 1;
-                leaf_hash(&u64::to_be_bytes(index - 1))
+                Ok::<_, ()>(leaf_hash(&u64::to_be_bytes(index - 1)))
             });
-            assert_eq!(root, frontier.root(), "size {size}");
+            assert_eq!(root, Ok(frontier.root()), "size {size}");
             assert_eq!(index, size, "every leaf is drawn once");
         }
+    }
+
+    #[test]
+    fn an_error_ends_the_computation_of_any_size() {
+        let mut asked = 0;
+        let root = merkle_root(u64::MAX, &mut || {
+            asked += 1;
+            if asked < 5 { Ok(empty_root()) } else { Err("gone") }
+        });
+        assert_eq!((root, asked), (Err("gone"), 5));
     }
 }

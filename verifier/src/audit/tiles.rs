@@ -3,7 +3,7 @@
 use letopis_ledger::tile::{Tile, TileIndex, TileLevel, TilePath, TileWidth};
 use letopis_ledger::{Hash, LeafIndex, TreeSize};
 
-use super::merkle_root;
+use super::root::root_of;
 use crate::finding::{Finding, Findings, Rule};
 use crate::source::{LogSource, SourceError};
 
@@ -35,7 +35,7 @@ impl<'a> TileAudit<'a> {
     }
 
     /// Compares the partial tiles at the right edge.
-    pub(super) fn finish(mut self, findings: &mut Findings) -> Result<(), SourceError> {
+    pub(super) fn finish(&mut self, findings: &mut Findings) -> Result<(), SourceError> {
         for level in 0..self.levels.len() {
             if !self.levels[level].0.is_empty() {
                 self.compare(level, findings)?;
@@ -74,22 +74,22 @@ impl<'a> TileAudit<'a> {
             index: TileIndex::new(*before),
             width: width.expect("invariant: a tile has 1 to 256 hashes"),
         };
-        let published = self.source.tile(path)?;
-        let same = Tile::from_bytes(&published).is_ok_and(|tile| tile.hashes() == hashes);
-        if !same {
+        let problem = match self.source.tile(path) {
+            Ok(bytes) => match Tile::from_bytes(&bytes) {
+                Ok(tile) if tile.hashes() == hashes => None,
+                Ok(_) => Some(format!("{path} does not hold the roots of the tiles below it")),
+                Err(error) => Some(format!("{path}: {error}")),
+            },
+            Err(error) if error.is_of_log() => Some(error.to_string()),
+            Err(error) => return Err(error),
+        };
+        if let Some(detail) = problem {
             // Leaves below one hash of this level.
             let leaves = 256_u64.saturating_pow(u32::from(number));
             let first = before.saturating_mul(256).saturating_mul(leaves);
             let leaf = LeafIndex::new(first.min(self.size.get().saturating_sub(1)));
-            let detail = format!("{path} does not hold the roots of the tiles below it");
             findings.push(Finding::at(Rule::TreeTile, leaf, detail));
         }
         Ok(())
     }
-}
-
-fn root_of(hashes: &[Hash]) -> Hash {
-    let mut next = hashes.iter().copied();
-    let size = u64::try_from(hashes.len()).expect("invariant: a tile has at most 256 hashes");
-    merkle_root(size, &mut || next.next().expect("invariant: the tree asks for what it has"))
 }

@@ -2,25 +2,36 @@
 //!
 //! Every record leaves short rows (record id, stream versions, claims) in temporary files, split
 //! by the hash of the name they are about. A name's rows are all in one file, in log order, so at
-//! the end each file is checked by itself.
+//! the end each file is checked by itself; one that has grown too long is split once more first.
 
 use std::collections::HashMap;
-use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 
+use letopis_ledger::governance::GovernanceEvent;
 use letopis_ledger::record::{ClaimOperation, Record};
 use letopis_ledger::{Hash, LeafIndex};
+use tempfile::SpooledTempFile;
 
 use crate::finding::{Finding, Rule};
 
-const PARTITIONS: usize = 256;
+/// Files at a time: few enough for the usual limit of open files at every depth of splitting.
+const PARTITIONS: usize = 64;
 const ROW_BYTES: usize = 1 + 32 + 8 + 32 + 8;
 const BUFFER_BYTES: usize = 8 << 10;
+/// Rows of one file that stay in memory, so that a small log needs no file at all.
+const IN_MEMORY_BYTES: usize = 32 << 10;
+/// Longest file that is judged as it is: what is kept in memory for it is less than twice this.
+const JUDGED_MAX_BYTES: u64 = 16 << 20;
+/// Most splits of one file. With 64^4 files more, only few names with many rows can be left, and
+/// their rows take no memory.
+const SPLITS_MAX: usize = 4;
 
 /// Rows of a log, to be judged when all have been seen.
 #[derive(Debug)]
-pub struct Uniqueness {
-    partitions: Vec<BufWriter<File>>,
+pub(super) struct Uniqueness {
+    partitions: Vec<BufWriter<SpooledTempFile>>,
+    /// How often the rows were split before.
+    depth: usize,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,20 +56,23 @@ struct Row {
 }
 
 impl Uniqueness {
-    /// Starts with empty temporary files, which the system removes when they are closed.
-    ///
-    /// # Errors
-    /// A temporary file cannot be made.
-    pub fn new() -> io::Result<Self> {
-        let partition = |_| Ok(BufWriter::with_capacity(BUFFER_BYTES, tempfile::tempfile()?));
-        Ok(Self { partitions: (0..PARTITIONS).map(partition).collect::<io::Result<_>>()? })
+    /// Starts without rows. Files are made when there are many; the system removes them when they
+    /// are closed.
+    pub(super) fn new() -> Self {
+        Self::at_depth(0)
+    }
+
+    fn at_depth(depth: usize) -> Self {
+        let file = || SpooledTempFile::new(IN_MEMORY_BYTES);
+        let partition = |_| BufWriter::with_capacity(BUFFER_BYTES, file());
+        Self { partitions: (0..PARTITIONS).map(partition).collect(), depth }
     }
 
     /// Notes what a record says.
     ///
     /// # Errors
     /// A temporary file cannot be written.
-    pub fn note(&mut self, leaf: LeafIndex, record: &Record) -> io::Result<()> {
+    pub(super) fn note(&mut self, leaf: LeafIndex, record: &Record) -> io::Result<()> {
         let nobody = Hash::of(b"");
         self.write(Row {
             kind: Kind::RecordId,
@@ -68,14 +82,17 @@ impl Uniqueness {
             leaf: leaf.get(),
         })?;
         for event in record.events() {
-            // An agency's own stream belongs to that agency, whoever opened it.
-            let owner = event.stream.agency();
-            let owner = owner.as_ref().filter(|_| event.version.get() == 0);
+            // Who may extend a governance stream is judged where its events are understood.
+            let owner = if GovernanceEvent::governs(&event.stream) {
+                nobody
+            } else {
+                named("agency", record.author().as_str())
+            };
             self.write(Row {
                 kind: Kind::StreamEvent,
                 name: named("stream", event.stream.as_str()),
                 version: event.version.get(),
-                party: named("agency", owner.unwrap_or(record.author()).as_str()),
+                party: owner,
                 leaf: leaf.get(),
             })?;
         }
@@ -98,26 +115,46 @@ impl Uniqueness {
     ///
     /// # Errors
     /// A temporary file cannot be read back.
-    pub fn judge(self, mut report: impl FnMut(Finding)) -> io::Result<()> {
+    pub(super) fn judge(self, mut report: impl FnMut(Finding)) -> io::Result<()> {
+        self.judge_partitions(&mut report)
+    }
+
+    fn judge_partitions(self, report: &mut dyn FnMut(Finding)) -> io::Result<()> {
         for partition in self.partitions {
             let mut file = partition.into_inner().map_err(io::IntoInnerError::into_error)?;
+            let length = file.stream_position()?;
             file.seek(SeekFrom::Start(0))?;
-            judge_partition(BufReader::new(file), &mut report)?;
+            let rows = BufReader::with_capacity(BUFFER_BYTES, file);
+            if length <= JUDGED_MAX_BYTES || self.depth == SPLITS_MAX {
+                judge_rows(rows, report)?;
+            } else {
+                split(rows, self.depth + 1)?.judge_partitions(report)?;
+            }
         }
         Ok(())
     }
 
     fn write(&mut self, row: Row) -> io::Result<()> {
-        let partition = usize::from(row.name.as_bytes()[0]);
+        // Another byte of the hash at each depth, or a split would not divide anything.
+        let partition = usize::from(row.name.as_bytes()[self.depth]) % PARTITIONS;
         self.partitions[partition].write_all(&row.to_bytes())
     }
+}
+
+/// Distributes the rows of one file over new ones, keeping their order.
+fn split(mut rows: impl Read, depth: usize) -> io::Result<Uniqueness> {
+    let mut parts = Uniqueness::at_depth(depth);
+    while let Some(row) = Row::read(&mut rows)? {
+        parts.write(row)?;
+    }
+    Ok(parts)
 }
 
 fn named(kind: &str, name: &str) -> Hash {
     Hash::of(format!("{kind}\n{name}").as_bytes())
 }
 
-fn judge_partition(mut rows: impl Read, report: &mut impl FnMut(Finding)) -> io::Result<()> {
+fn judge_rows(mut rows: impl Read, report: &mut dyn FnMut(Finding)) -> io::Result<()> {
     let mut ids: HashMap<Hash, u64> = HashMap::new();
     let mut streams: HashMap<Hash, (u64, Hash)> = HashMap::new();
     let mut holders: HashMap<Hash, (Hash, u64)> = HashMap::new();
@@ -157,7 +194,7 @@ fn judge_partition(mut rows: impl Read, report: &mut impl FnMut(Finding)) -> io:
 fn judge_event(
     row: &Row,
     streams: &mut HashMap<Hash, (u64, Hash)>,
-    report: &mut impl FnMut(Finding),
+    report: &mut dyn FnMut(Finding),
 ) {
     let leaf = LeafIndex::new(row.leaf);
     let (next, owner) = streams.entry(row.name).or_insert((0, row.party));
@@ -203,9 +240,8 @@ impl Row {
             other => unreachable!("invariant: rows are written by this module, found {other}"),
         };
         let hash = |from: usize| Hash::from_slice(&bytes[from..from + 32]).expect("32 bytes");
-        let number = |from: usize| {
-            u64::from_be_bytes(bytes[from..from + 8].try_into().expect("8 bytes"))
-        };
+        let number =
+            |from: usize| u64::from_be_bytes(bytes[from..from + 8].try_into().expect("8 bytes"));
         Ok(Some(Self {
             kind,
             name: hash(1),

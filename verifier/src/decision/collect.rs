@@ -1,113 +1,118 @@
-//! Picks the leaves that concern one case out of a log as it goes by.
+//! Picks out of a log, as it goes by, what concerns one case.
+
+use std::collections::BTreeMap;
 
 use letopis_ledger::id::StreamName;
 use letopis_ledger::json::{Json, Object};
 use letopis_ledger::leaf::Leaf;
-use letopis_ledger::{LeafIndex, StreamVersion};
+use letopis_ledger::record::Event;
+use letopis_ledger::{Hash, LeafIndex};
 
 use crate::audit::Observer;
 
+/// Most events of a case that are kept. No service comes near; a hostile log must not fill memory.
+const CASE_EVENTS_MAX: usize = 1000;
+
 /// Everything in a log that one case rests on or brought about.
-#[derive(Debug)]
 pub(super) struct Collector<'a> {
     /// The case's id or number, as asked for.
     wanted: &'a str,
     /// The case's stream, once it was seen.
     pub(super) stream: Option<StreamName>,
-    /// The case's events with the leaf and time of each.
+    /// The case's events with the leaf of each.
     pub(super) events: Vec<CaseEvent>,
-    /// Every version of a regulation pack published so far.
-    pub(super) packs: Vec<PublishedPack>,
+    /// How many events more the case has than are kept.
+    pub(super) more_events: u64,
+    /// The leaf hashes of the leaves that published a regulation pack. The content is read again
+    /// when it is known which one counts, and compared with these.
+    pub(super) packs: BTreeMap<LeafIndex, Hash>,
     /// Registry entries that name the case as their basis.
     pub(super) entries: Vec<CreatedEntry>,
     progress: &'a mut dyn Observer,
 }
 
 /// One event of the case.
-#[derive(Debug)]
 pub(super) struct CaseEvent {
+    /// Where its leaf stands.
+    pub(super) place: LeafIndex,
     pub(super) leaf: Leaf,
-    pub(super) version: StreamVersion,
     /// Position of the event in its record.
-    pub(super) position: usize,
-}
-
-/// A pack as its record published it.
-#[derive(Debug)]
-pub(super) struct PublishedPack {
-    pub(super) leaf: LeafIndex,
-    pub(super) data: Object,
+    position: usize,
 }
 
 /// A registry entry that a decision created.
-#[derive(Debug)]
 pub(super) struct CreatedEntry {
-    pub(super) leaf: LeafIndex,
+    pub(super) place: LeafIndex,
     pub(super) stream: StreamName,
-    pub(super) basis: String,
     pub(super) data: Object,
 }
 
 impl<'a> Collector<'a> {
     pub(super) fn new(wanted: &'a str, progress: &'a mut dyn Observer) -> Self {
-        Self { wanted, stream: None, events: vec![], packs: vec![], entries: vec![], progress }
+        Self {
+            wanted,
+            stream: None,
+            events: Vec::new(),
+            more_events: 0,
+            packs: BTreeMap::new(),
+            entries: Vec::new(),
+            progress,
+        }
     }
 
-    /// The entries that name this case.
-    pub(super) fn own_entries(&self) -> Vec<&CreatedEntry> {
-        let Some(stream) = &self.stream else { return Vec::new() };
-        self.entries.iter().filter(|entry| entry.basis == stream.as_str()).collect()
+    /// Whether the event belongs to the case. The first one of a case and the one that gives it
+    /// its number stand in one record, so nothing of it is missed before it is recognised.
+    fn is_wanted(&self, event: &Event) -> bool {
+        let Some(id) = event.stream.as_str().strip_prefix("application/") else { return false };
+        let number = || event.data.get("number").and_then(Json::as_str);
+        id == self.wanted
+            || (event.event_type.as_str() == "application.registered"
+                && number() == Some(self.wanted))
     }
 
-    fn is_wanted(&self, stream: &StreamName, data: &Object) -> bool {
-        let by_id = stream.as_str().strip_prefix("application/") == Some(self.wanted);
-        let by_number = data.get("number").and_then(Json::as_str) == Some(self.wanted)
-            && stream.kind() == "application";
-        by_id || by_number
+    /// Takes an entry that names the case as its basis; entries are few, for each needs a claim.
+    fn take_entry(&mut self, place: LeafIndex, event: &Event) {
+        let basis = event.data.get("basis").and_then(Json::as_object);
+        let stream = basis.and_then(|basis| basis.get("stream")?.as_str());
+        let known = self.stream.as_ref().map(StreamName::as_str);
+        if stream.is_none() || stream != known || self.entries.len() == CASE_EVENTS_MAX {
+            return;
+        }
+        let (stream, data) = (event.stream.clone(), event.data.clone());
+        self.entries.push(CreatedEntry { place, stream, data });
     }
 }
 
 impl CaseEvent {
-    pub(super) fn event(&self) -> &letopis_ledger::record::Event {
+    pub(super) fn event(&self) -> &Event {
         &self.leaf.record().events()[self.position]
     }
 }
 
 impl Observer for Collector<'_> {
-    fn leaf(&mut self, leaf: &Leaf) {
+    fn leaf(&mut self, place: LeafIndex, leaf: &Leaf) {
         let events = leaf.record().events();
         if self.stream.is_none() {
-            // Number and first event stand in one record, so nothing before it is missed.
-            let found = events.iter().find(|event| self.is_wanted(&event.stream, &event.data));
+            let found = events.iter().find(|event| self.is_wanted(event));
             self.stream = found.map(|event| event.stream.clone());
         }
         for (position, event) in events.iter().enumerate() {
             if Some(&event.stream) == self.stream.as_ref() {
-                let version = event.version;
-                self.events.push(CaseEvent { leaf: leaf.clone(), version, position });
+                if self.events.len() < CASE_EVENTS_MAX {
+                    self.events.push(CaseEvent { place, leaf: leaf.clone(), position });
+                } else {
+                    self.more_events += 1;
+                }
             }
             match event.event_type.as_str() {
                 "pack.published" => {
-                    let (leaf, data) = (leaf.index(), event.data.clone());
-                    self.packs.push(PublishedPack { leaf, data });
+                    self.packs.insert(place, leaf.hash());
                 }
-                "registry.entry_created" => {
-                    let basis = event.data.get("basis").and_then(Json::as_object);
-                    let stream = basis.and_then(|basis| basis.get("stream")?.as_str());
-                    let known = self.stream.as_ref().map(StreamName::as_str);
-                    if let Some(basis) = stream.filter(|basis| Some(*basis) == known) {
-                        self.entries.push(CreatedEntry {
-                            leaf: leaf.index(),
-                            stream: event.stream.clone(),
-                            basis: basis.to_owned(),
-                            data: event.data.clone(),
-                        });
-                    }
-                }
+                "registry.entry_created" => self.take_entry(place, event),
                 _ => {}
             }
         }
-        self.progress.leaf(leaf);
+        self.progress.leaf(place, leaf);
     }
 
     fn progress(&mut self, done: u64, of: u64) {

@@ -3,6 +3,8 @@
 //! Written from `docs/EVENTS.md`, not from the code that writes them: a reader of its own finds
 //! where the two differ.
 
+use std::collections::BTreeMap;
+
 use letopis_ledger::json::{FieldError, Fields, Json, Object};
 use letopis_ledger::{Hash, LeafIndex, Timestamp};
 use letopis_rules::deadline::Term;
@@ -28,13 +30,35 @@ pub(super) struct Registered {
 /// What `application.decided` states.
 #[derive(Debug)]
 pub(super) struct Decided {
-    pub(super) outcome: String,
-    pub(super) grounds: Vec<String>,
+    pub(super) outcome: Outcome,
+    pub(super) grounds: Vec<GroundFound>,
     pub(super) model_path: String,
     pub(super) model_sha256: Hash,
     pub(super) decision: String,
     pub(super) engine: String,
     pub(super) trace: Vec<(String, Vec<String>)>,
+}
+
+/// How a case was decided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Outcome {
+    Granted,
+    Refused,
+}
+
+/// A ground for refusal with the facts of the case that support it.
+#[derive(Debug)]
+pub(super) struct GroundFound {
+    pub(super) code: String,
+    pub(super) evidence: Vec<Evidence>,
+}
+
+/// A reference to an event of the case, and what in it is meant.
+#[derive(Debug)]
+pub(super) struct Evidence {
+    pub(super) kind: String,
+    pub(super) of: String,
+    pub(super) version: u64,
 }
 
 /// What `application.result_issued` points to.
@@ -44,6 +68,17 @@ pub(super) struct ResultIssued {
     pub(super) number: String,
     pub(super) valid_from: String,
     pub(super) valid_until: String,
+}
+
+/// What `registry.entry_created` of a granted case states.
+#[derive(Debug)]
+pub(super) struct EntryCreated {
+    pub(super) registry: String,
+    pub(super) number: String,
+    pub(super) valid_from: String,
+    pub(super) valid_until: String,
+    pub(super) basis_kind: String,
+    pub(super) basis_version: u64,
 }
 
 impl Submitted {
@@ -63,24 +98,31 @@ impl Registered {
     pub(super) fn read(data: &Object) -> Result<Self, FieldError> {
         let mut fields = Fields::of_object("application.registered", data);
         let mut term = Fields::of_object("term", fields.object("term")?);
-        let units: [(&'static str, fn(u32) -> Term); 3] = [
-            ("working_days", Term::WorkingDays),
+        let found = [
+            ("working_days", Term::WorkingDays as fn(u32) -> Term),
             ("calendar_days", Term::CalendarDays),
             ("hours", Term::Hours),
-        ];
-        let mut found = None;
-        for (unit, make) in units {
-            if term.optional(unit).is_some() {
-                let count = u32::try_from(term.unsigned(unit)?);
-                found = Some(make(count.map_err(|_| term.invalid(unit, &"out of range"))?));
-            }
-        }
+        ]
+        .map(|(unit, make)| read_term(&mut term, unit, make));
+        let mut found = found.into_iter().filter_map(Result::transpose);
+        let (Some(length), None) = (found.next().transpose()?, found.next()) else {
+            return Err(fields.invalid("term", &"not a count of one known unit"));
+        };
         Ok(Self {
             number: fields.string("number")?.to_owned(),
             registered_at: fields.parsed("registered_at", Timestamp::parse)?,
-            term: found.ok_or_else(|| fields.invalid("term", &"no known unit"))?,
+            term: length,
             due: fields.parsed("due", Timestamp::parse)?,
         })
+    }
+}
+
+impl Outcome {
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Granted => "granted",
+            Self::Refused => "refused",
+        }
     }
 }
 
@@ -88,26 +130,43 @@ impl Decided {
     pub(super) fn read(data: &Object) -> Result<Self, FieldError> {
         let mut fields = Fields::of_object("application.decided", data);
         let mut model = Fields::of_object("model", fields.object("model")?);
-        let mut grounds = Vec::new();
-        for ground in fields.array("grounds")? {
-            grounds.push(Fields::of("ground", ground)?.string("code")?.to_owned());
-        }
+        let grounds = fields.array("grounds")?.iter().map(GroundFound::read);
+        let grounds = grounds.collect::<Result<_, _>>()?;
         let mut trace = Vec::new();
         for table in fields.array("trace")? {
             let mut table = Fields::of("trace", table)?;
-            let rules = table.array("rules")?.iter().filter_map(Json::as_str).map(str::to_owned);
-            trace.push((table.string("decision")?.to_owned(), rules.collect()));
+            let rules = strings(&mut table, "rules")?;
+            trace.push((table.string("decision")?.to_owned(), rules));
         }
         Ok(Self {
-            outcome: fields.string("outcome")?.to_owned(),
+            outcome: fields.parsed("outcome", |text| {
+                let known = [Outcome::Granted, Outcome::Refused];
+                let found = known.into_iter().find(|outcome| outcome.as_str() == text);
+                found.ok_or("neither \"granted\" nor \"refused\"")
+            })?,
             grounds,
             model_path: model.string("path")?.to_owned(),
-            model_sha256: model
-                .parsed("sha256", |text| Hash::from_hex(text).ok_or("not a SHA-256"))?,
+            model_sha256: sha256(&mut model)?,
             decision: fields.string("decision")?.to_owned(),
             engine: fields.string("engine")?.to_owned(),
             trace,
         })
+    }
+}
+
+impl GroundFound {
+    fn read(value: &Json) -> Result<Self, FieldError> {
+        let mut fields = Fields::of("ground", value)?;
+        let mut evidence = Vec::new();
+        for item in fields.array("evidence")? {
+            let mut item = Fields::of("evidence", item)?;
+            evidence.push(Evidence {
+                kind: item.string("kind")?.to_owned(),
+                of: item.string("of")?.to_owned(),
+                version: item.unsigned("version")?,
+            });
+        }
+        Ok(Self { code: fields.string("code")?.to_owned(), evidence })
     }
 }
 
@@ -123,21 +182,73 @@ impl ResultIssued {
     }
 }
 
-/// The files of a `pack.published`, by path.
-pub(super) fn pack_files(data: &Object) -> Result<Vec<(String, Hash)>, FieldError> {
-    let mut fields = Fields::of_object("pack.published", data);
-    let mut files = Vec::new();
-    for file in fields.array("files")? {
-        let mut file = Fields::of("file", file)?;
-        let sha256 =
-            file.parsed("sha256", |text| Hash::from_hex(text).ok_or("not a SHA-256"))?;
-        files.push((file.string("path")?.to_owned(), sha256));
+impl EntryCreated {
+    pub(super) fn read(data: &Object) -> Result<Self, FieldError> {
+        let mut fields = Fields::of_object("registry.entry_created", data);
+        let mut basis = Fields::of_object("basis", fields.object("basis")?);
+        Ok(Self {
+            registry: fields.string("registry")?.to_owned(),
+            number: fields.string("number")?.to_owned(),
+            valid_from: fields.string("valid_from")?.to_owned(),
+            valid_until: fields.string("valid_until")?.to_owned(),
+            basis_kind: basis.string("kind")?.to_owned(),
+            basis_version: basis.unsigned("version")?,
+        })
     }
-    Ok(files)
 }
 
-/// Code and version of a `pack.published`.
-pub(super) fn pack_identity(data: &Object) -> Result<(String, u64), FieldError> {
-    let mut fields = Fields::of_object("pack.published", data);
-    Ok((fields.string("code")?.to_owned(), fields.unsigned("version")?))
+/// The grounds of an `application.refusal_issued`.
+pub(super) fn refusal_grounds(data: &Object) -> Result<Vec<String>, FieldError> {
+    strings(&mut Fields::of_object("application.refusal_issued", data), "grounds")
+}
+
+/// What a `pack.published` published.
+#[derive(Debug)]
+pub(super) struct PackPublished {
+    pub(super) code: String,
+    pub(super) version: u64,
+    /// SHA-256 of each file by its path.
+    pub(super) files: BTreeMap<String, Hash>,
+}
+
+impl PackPublished {
+    pub(super) fn read(data: &Object) -> Result<Self, FieldError> {
+        let mut fields = Fields::of_object("pack.published", data);
+        let mut files = BTreeMap::new();
+        for file in fields.array("files")? {
+            let mut file = Fields::of("file", file)?;
+            let path = file.string("path")?.to_owned();
+            if files.insert(path, sha256(&mut file)?).is_some() {
+                return Err(file.invalid("path", &"occurs twice"));
+            }
+        }
+        Ok(Self {
+            code: fields.string("code")?.to_owned(),
+            version: fields.unsigned("version")?,
+            files,
+        })
+    }
+}
+
+fn read_term(
+    fields: &mut Fields<'_>,
+    unit: &'static str,
+    make: fn(u32) -> Term,
+) -> Result<Option<Term>, FieldError> {
+    if fields.optional(unit).is_none() {
+        return Ok(None);
+    }
+    let count = u32::try_from(fields.unsigned(unit)?);
+    Ok(Some(make(count.map_err(|_| fields.invalid(unit, &"longer than any term"))?)))
+}
+
+fn sha256(fields: &mut Fields<'_>) -> Result<Hash, FieldError> {
+    fields
+        .parsed("sha256", |text| Hash::from_hex(text).ok_or("not 64 lower-case hexadecimal digits"))
+}
+
+fn strings(fields: &mut Fields<'_>, name: &'static str) -> Result<Vec<String>, FieldError> {
+    let items = fields.array(name)?.iter();
+    let texts: Option<Vec<String>> = items.map(|item| item.as_str().map(str::to_owned)).collect();
+    texts.ok_or_else(|| fields.invalid(name, &"an item is no string"))
 }

@@ -4,41 +4,64 @@
 //! of a regulation, which says how a case is worked.
 
 use std::collections::BTreeMap;
+use std::sync::mpsc::channel;
+use std::thread;
+use std::time::Duration;
 
 use letopis_ledger::{Hash, Timestamp};
 use letopis_rules::calendar::{Calendars, YearCalendar};
 use letopis_rules::deadline::{Term, UnixMs, UtcOffset, deadline};
-use letopis_rules::decision::{AdmittedModel, ENGINE};
+use letopis_rules::decision::{AdmittedModel, ENGINE, Evaluation};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::Stop;
 use super::event::{Decided, Registered};
 use crate::finding::{Finding, Rule};
-use crate::source::{LogSource, SourceError};
+use crate::source::LogSource;
+
+/// Longest time that a table may take. Admission bounds its work to far less.
+const EVALUATION_TIMEOUT: Duration = Duration::from_secs(60);
+/// Stack of the thread that evaluates: what the main thread of a program has.
+const EVALUATION_STACK_BYTES: usize = 8 << 20;
 
 /// What a decision is measured against.
 #[derive(Debug)]
 pub(super) struct Regulation {
+    /// The agency whose regulation this is.
+    pub(super) agency: String,
+    /// Path of the decision model in the pack.
+    pub(super) model_path: String,
+    /// Name of the decision in the model.
+    pub(super) decision: String,
     /// The closed list of grounds for refusal, by code.
     pub(super) grounds: BTreeMap<String, Ground>,
+    /// The registry that granted cases enter.
+    pub(super) registry: String,
+    /// The member of the decision that says for how many years.
+    pub(super) valid_years: String,
     term: Term,
     calendars: Calendars,
     zone: UtcOffset,
 }
 
 /// A ground for refusal.
-#[derive(Debug)]
+#[derive(Debug, Deserialize)]
 pub(super) struct Ground {
-    /// What the applicant reads, in the languages of the regulation.
-    pub(super) text: String,
-    /// The act that allows it.
-    pub(super) citation: String,
+    code: String,
+    /// What the applicant reads, by language.
+    #[serde(default)]
+    pub(super) text: BTreeMap<String, String>,
+    /// The act that allows it, by language.
+    #[serde(default)]
+    pub(super) law: BTreeMap<String, String>,
 }
 
 /// The part of `pack.yaml` that counts here.
 #[derive(Debug, Deserialize)]
 struct PackDocument {
+    agency: String,
     calendars: Vec<String>,
     utc_offset_minutes: i32,
 }
@@ -47,7 +70,9 @@ struct PackDocument {
 #[derive(Debug, Deserialize)]
 struct RegulationDocument {
     term: TermDocument,
-    grounds: Vec<GroundDocument>,
+    grounds: Vec<Ground>,
+    decision: DecisionDocument,
+    effect: EffectDocument,
 }
 
 #[derive(Debug, Deserialize)]
@@ -56,72 +81,75 @@ struct TermDocument {
 }
 
 #[derive(Debug, Deserialize)]
-struct GroundDocument {
-    code: String,
-    #[serde(default)]
-    text: BTreeMap<String, String>,
-    #[serde(default)]
-    law: BTreeMap<String, String>,
+struct DecisionDocument {
+    name: String,
 }
 
-/// The bytes of a published file, checked against their hash.
-pub(super) fn file(source: &dyn LogSource, hash: Hash, path: &str) -> Result<Vec<u8>, Stop> {
-    match source.blob(hash) {
-        Ok(bytes) => Ok(bytes),
-        // A file that is absent or altered is a statement about the log; a network is not.
-        Err(SourceError::Failed { reason, .. }) if !reason.starts_with("its SHA-256") => {
-            let path = path.to_owned();
-            Err(Stop::Source(SourceError::Failed { path, reason }))
-        }
-        Err(error) => {
-            Err(Finding::whole(Rule::RuleFiles, format!("file {path}: {error}")).into())
-        }
-    }
+#[derive(Debug, Deserialize)]
+struct EffectDocument {
+    registry: String,
+    valid_years: String,
 }
 
-/// Reads the regulation of a service out of the files of its pack.
-pub(super) fn load(
-    source: &dyn LogSource,
-    pack: &BTreeMap<String, Hash>,
-    service: &str,
-) -> Result<Regulation, Stop> {
-    let broken = |path: &str, reason: String| {
-        Stop::Found(Finding::whole(Rule::RuleFiles, format!("file {path}: {reason}")))
-    };
-    let text = |path: &str| -> Result<String, Stop> {
-        let hash = pack.get(path).ok_or_else(|| broken(path, "not in the pack".to_owned()))?;
-        String::from_utf8(file(source, *hash, path)?)
-            .map_err(|_| broken(path, "not UTF-8 text".to_owned()))
-    };
-    let path = "pack.yaml";
-    let document: PackDocument =
-        serde_saphyr::from_str(&text(path)?).map_err(|e| broken(path, e.to_string()))?;
-    let zone = UtcOffset::from_minutes(document.utc_offset_minutes)
-        .map_err(|e| broken(path, e.to_string()))?;
-    let mut years = Vec::new();
-    for path in &document.calendars {
-        let year = YearCalendar::from_json(&text(path)?);
-        years.push(year.map_err(|e| broken(path, e.to_string()))?);
-    }
-    let calendars = Calendars::new(years).map_err(|e| broken(path, e.to_string()))?;
-    let path = format!("services/{service}/regulation.yaml");
-    let document: RegulationDocument =
-        serde_saphyr::from_str(&text(&path)?).map_err(|e| broken(&path, e.to_string()))?;
-    let ground = |ground: GroundDocument| {
-        let joined = |texts: BTreeMap<String, String>| {
-            texts.into_values().collect::<Vec<_>>().join(" / ")
+/// The files of a published pack.
+pub(super) struct PackFiles<'a> {
+    pub(super) source: &'a dyn LogSource,
+    pub(super) files: &'a BTreeMap<String, Hash>,
+}
+
+impl PackFiles<'_> {
+    /// The text of a file, checked against the hash that the log has of it.
+    pub(super) fn text(&self, path: &str) -> Result<String, Stop> {
+        let hash = self.files.get(path).ok_or_else(|| broken(path, &"it is not in the pack"))?;
+        let bytes = match self.source.blob(*hash) {
+            Ok(bytes) => bytes,
+            // A file that is absent or altered is a statement about the log; a network is not.
+            Err(error) if error.is_of_log() => return Err(broken(path, &error)),
+            Err(error) => return Err(Stop::Source(error)),
         };
-        (ground.code, Ground { text: joined(ground.text), citation: joined(ground.law) })
-    };
-    Ok(Regulation {
-        grounds: document.grounds.into_iter().map(ground).collect(),
-        term: document.term.length,
-        calendars,
-        zone,
-    })
+        String::from_utf8(bytes).map_err(|_| broken(path, &"it is not UTF-8 text"))
+    }
+
+    fn yaml<T: DeserializeOwned>(&self, path: &str) -> Result<T, Stop> {
+        serde_saphyr::from_str(&self.text(path)?)
+            .map_err(|error| broken(path, &error.without_snippet()))
+    }
+}
+
+fn broken(path: &str, reason: &dyn ToString) -> Stop {
+    let detail = format!("file {path}: {}", reason.to_string());
+    Stop::Found(Finding::whole(Rule::RuleFiles, detail))
 }
 
 impl Regulation {
+    /// Reads the regulation of a service out of the files of its pack.
+    pub(super) fn load(pack: &PackFiles<'_>, service: &str) -> Result<Self, Stop> {
+        let path = "pack.yaml";
+        let manifest: PackDocument = pack.yaml(path)?;
+        let zone =
+            UtcOffset::from_minutes(manifest.utc_offset_minutes).map_err(|e| broken(path, &e))?;
+        let mut years = Vec::new();
+        for path in &manifest.calendars {
+            let year = YearCalendar::from_json(&pack.text(path)?);
+            years.push(year.map_err(|e| broken(path, &e))?);
+        }
+        let calendars = Calendars::new(years).map_err(|e| broken(path, &e))?;
+        let path = format!("services/{service}/regulation.yaml");
+        let document: RegulationDocument = pack.yaml(&path)?;
+        let grounds = document.grounds.into_iter().map(|ground| (ground.code.clone(), ground));
+        Ok(Self {
+            agency: manifest.agency,
+            model_path: format!("services/{service}/decision.dmn"),
+            decision: document.decision.name,
+            grounds: grounds.collect(),
+            registry: document.effect.registry,
+            valid_years: document.effect.valid_years,
+            term: document.term.length,
+            calendars,
+            zone,
+        })
+    }
+
     /// The last instant of the term, counted anew.
     pub(super) fn due(&self, registered: &Registered) -> Result<Timestamp, String> {
         if registered.term != self.term {
@@ -137,12 +165,13 @@ impl Regulation {
     }
 }
 
-/// Runs the published table on the disclosed inputs and compares outcome, grounds and rules.
+/// Runs the published table on the disclosed inputs and compares outcome, grounds and rules. Gives
+/// what the table says, for the checks of its effect.
 pub(super) fn execute_again(
-    model: &[u8],
+    model: String,
     decided: &Decided,
     inputs: Map<String, Value>,
-) -> Result<(), String> {
+) -> Result<Value, String> {
     if decided.engine != ENGINE {
         return Err(format!(
             "the decision was made with engine {}, this program has {ENGINE}: use the release \
@@ -150,16 +179,20 @@ pub(super) fn execute_again(
             decided.engine
         ));
     }
-    let model = std::str::from_utf8(model).map_err(|_| "the table is not text".to_owned())?;
-    let model = AdmittedModel::admit(model).map_err(|errors| {
-        let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
-        format!("the table is not admissible: {}", errors.join("; "))
-    })?;
-    let evaluation =
-        model.evaluate(&decided.decision, &inputs).map_err(|error| error.to_string())?;
-    let codes = evaluation.outputs.as_array().ok_or("the table gives no list of grounds")?;
+    let evaluation = evaluate(model, decided.decision.clone(), inputs)?;
+    let outputs = evaluation.outputs;
+    let outcome = outputs.get("outcome").and_then(Value::as_str);
+    if outcome != Some(decided.outcome.as_str()) {
+        return Err(format!(
+            "the table gives outcome {outcome:?}, recorded is {:?}",
+            decided.outcome.as_str()
+        ));
+    }
+    let codes = outputs.get("grounds").and_then(Value::as_array);
+    let codes = codes.ok_or("the table gives no list of grounds")?;
     let mut found: Vec<&str> = codes.iter().filter_map(Value::as_str).collect();
-    let mut recorded: Vec<&str> = decided.grounds.iter().map(String::as_str).collect();
+    let mut recorded: Vec<&str> =
+        decided.grounds.iter().map(|ground| ground.code.as_str()).collect();
     // A refusal names each ground once; a table may find one ground by several rules.
     found.sort_unstable();
     found.dedup();
@@ -172,5 +205,32 @@ pub(super) fn execute_again(
     if trace != decided.trace {
         return Err(format!("rules {trace:?} apply, recorded are {:?}", decided.trace));
     }
-    Ok(())
+    Ok(outputs)
+}
+
+/// Evaluates on a thread of its own: the table was written by somebody else, and whoever checks
+/// must get an answer.
+fn evaluate(
+    model: String,
+    decision: String,
+    inputs: Map<String, Value>,
+) -> Result<Evaluation, String> {
+    let (sender, receiver) = channel();
+    let work = move || {
+        let admitted = AdmittedModel::admit(&model).map_err(|errors| {
+            let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
+            format!("the table is not admissible: {}", errors.join("; "))
+        });
+        let evaluation = admitted
+            .and_then(|model| model.evaluate(&decision, &inputs).map_err(|e| e.to_string()));
+        // Nobody listens after the time is over.
+        let _ = sender.send(evaluation);
+    };
+    thread::Builder::new()
+        .stack_size(EVALUATION_STACK_BYTES)
+        .spawn(work)
+        .map_err(|error| format!("no thread to run the table on: {error}"))?;
+    receiver.recv_timeout(EVALUATION_TIMEOUT).unwrap_or_else(|_| {
+        Err(format!("the table gave no answer within {} s", EVALUATION_TIMEOUT.as_secs()))
+    })
 }

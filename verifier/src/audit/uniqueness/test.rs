@@ -31,7 +31,7 @@ fn record(number: u8, author: &str, version: u64, claim: Option<ClaimOperation>)
 }
 
 fn findings(records: &[Record]) -> Vec<(Rule, u64)> {
-    let mut uniqueness = Uniqueness::new().unwrap();
+    let mut uniqueness = Uniqueness::new();
     for (index, record) in records.iter().enumerate() {
         uniqueness.note(LeafIndex::new(index as u64), record).unwrap();
     }
@@ -84,4 +84,29 @@ fn rows_read_back() {
     let mut source = bytes.as_slice();
     assert_eq!(Row::read(&mut source).unwrap(), Some(row));
     assert_eq!(Row::read(&mut source).unwrap(), None);
+}
+
+#[test]
+fn a_long_file_is_split_and_judged_the_same() {
+    // One name's rows stay together and in order, whatever else shares its file.
+    let mut all = Uniqueness::new();
+    let mut rows = Vec::new();
+    for number in 0..2000_u64 {
+        let name = named("id", &(number % 1999).to_string());
+        let row =
+            Row { kind: Kind::RecordId, name, version: 0, party: Hash::of(b""), leaf: number };
+        rows.extend(row.to_bytes());
+        all.write(row).unwrap();
+    }
+    let judged = |uniqueness: Uniqueness| {
+        let mut found = Vec::new();
+        uniqueness.judge(|finding| found.push((finding.rule, finding.leaf))).unwrap();
+        found
+    };
+    let expected = [(Rule::RecordIdUnique, Some(LeafIndex::new(1999)))];
+    assert_eq!(judged(all), expected);
+    for depth in 1..=SPLITS_MAX {
+        let parts = split(rows.as_slice(), depth).unwrap();
+        assert_eq!(judged(parts), expected, "depth {depth}");
+    }
 }

@@ -1,0 +1,171 @@
+//! A decided case as its events tell it: complete, in order, with one final event.
+
+use letopis_ledger::json::{FieldError, Object};
+
+use super::Stop;
+use super::collect::{CaseEvent, Collector};
+use super::event::{Decided, Evidence, Outcome, Registered, Submitted, refusal_grounds};
+use crate::finding::{Finding, Findings, Rule};
+
+/// Version of the events' shapes that this program knows.
+const SCHEMA_VERSION: u32 = 1;
+
+pub(super) const SUBMITTED: &str = "application.submitted";
+pub(super) const REGISTERED: &str = "application.registered";
+pub(super) const ANSWERED: &str = "request.answered";
+pub(super) const DECIDED: &str = "application.decided";
+pub(super) const RESULT_ISSUED: &str = "application.result_issued";
+pub(super) const REFUSAL_ISSUED: &str = "application.refusal_issued";
+
+/// The events that every decided case has.
+pub(super) struct Case {
+    pub(super) submitted: Submitted,
+    pub(super) registered: Registered,
+    pub(super) decided: Decided,
+    /// Position of the decision among the case's events, which is also its version.
+    pub(super) decided_at: usize,
+}
+
+/// Reads the case.
+pub(super) fn read(collected: &Collector<'_>) -> Result<Case, Stop> {
+    if collected.stream.is_none() {
+        return Err(
+            Finding::whole(Rule::CaseExists, "no event of such a case is in the log").into()
+        );
+    }
+    if collected.more_events > 0 {
+        let count = collected.events.len() as u64 + collected.more_events;
+        let detail = format!("the case has {count} events, more than any service needs");
+        return Err(Finding::whole(Rule::CaseForm, detail).into());
+    }
+    let (submitted_at, submitted) = one(collected, SUBMITTED, Submitted::read)?;
+    let (registered_at, registered) = one(collected, REGISTERED, Registered::read)?;
+    let (decided_at, decided) = one(collected, DECIDED, Decided::read)?;
+    let in_order = submitted_at == 0 && registered_at < decided_at;
+    let numbered = |(number, event): (usize, &CaseEvent)| {
+        u64::try_from(number) == Ok(event.event().version.get())
+    };
+    if !in_order || !collected.events.iter().enumerate().all(numbered) {
+        let place = collected.events[decided_at].place;
+        let detail = "the case does not go from submission over registration to the decision";
+        return Err(Finding::at(Rule::CaseForm, place, detail).into());
+    }
+    let case = Case { submitted, registered, decided, decided_at };
+    check_end(&case, collected)?;
+    Ok(case)
+}
+
+/// The events of a type with their positions.
+pub(super) fn events_of<'a>(
+    collected: &'a Collector<'_>,
+    name: &'static str,
+) -> impl Iterator<Item = (usize, &'a CaseEvent)> {
+    let is_named =
+        move |(_, event): &(usize, &CaseEvent)| event.event().event_type.as_str() == name;
+    collected.events.iter().enumerate().filter(is_named)
+}
+
+/// The one event of a type, read.
+fn one<T>(
+    collected: &Collector<'_>,
+    name: &'static str,
+    read: impl Fn(&Object) -> Result<T, FieldError>,
+) -> Result<(usize, T), Stop> {
+    let found: Vec<_> = events_of(collected, name).collect();
+    let [(position, event)] = found.as_slice() else {
+        let rule = if name == DECIDED { Rule::CaseTerminal } else { Rule::CaseForm };
+        let detail = format!("the case has {} events {name}, not one", found.len());
+        return Err(Finding::whole(rule, detail).into());
+    };
+    Ok((*position, read_event(event, read)?))
+}
+
+/// Reads an event whose shape this program must know.
+pub(super) fn read_event<T>(
+    event: &CaseEvent,
+    read: impl Fn(&Object) -> Result<T, FieldError>,
+) -> Result<T, Stop> {
+    let broken = |detail: String| Stop::Found(Finding::at(Rule::CaseForm, event.place, detail));
+    let schema = event.event().schema;
+    if schema != SCHEMA_VERSION {
+        return Err(broken(format!(
+            "event {} has shape version {schema}, this program knows {SCHEMA_VERSION}: use the \
+             release that knows it",
+            event.event().event_type
+        )));
+    }
+    read(&event.event().data).map_err(|error| broken(error.to_string()))
+}
+
+/// The case must end once, as it was decided, and nothing may follow.
+fn check_end(case: &Case, collected: &Collector<'_>) -> Result<(), Stop> {
+    let results = events_of(collected, RESULT_ISSUED).count();
+    let refusals = events_of(collected, REFUSAL_ISSUED).count();
+    let expected = match case.decided.outcome {
+        Outcome::Granted => (1, 0),
+        Outcome::Refused => (0, 1),
+    };
+    if (results, refusals) != expected {
+        let detail = format!(
+            "the case was decided {:?} and ends with {results} results and {refusals} refusals",
+            case.decided.outcome.as_str()
+        );
+        return Err(Finding::whole(Rule::CaseTerminal, detail).into());
+    }
+    let last = collected.events.len() - 1;
+    if last != case.decided_at + 1 {
+        let place = collected.events[last].place;
+        let detail = "the case does not end with the result or refusal right after its decision";
+        return Err(Finding::at(Rule::CaseTerminal, place, detail).into());
+    }
+    Ok(())
+}
+
+/// The grounds of the refusal must be those of the decision, each with facts of the case.
+pub(super) fn check_grounds(
+    case: &Case,
+    collected: &Collector<'_>,
+    findings: &mut Findings,
+) -> Result<(), Stop> {
+    let place = collected.events[case.decided_at].place;
+    let decided: Vec<&str> = case.decided.grounds.iter().map(|g| g.code.as_str()).collect();
+    if (case.decided.outcome == Outcome::Granted) != decided.is_empty() {
+        let (outcome, count) = (case.decided.outcome.as_str(), decided.len());
+        let detail = format!("decided {outcome:?} with {count} grounds");
+        findings.push(Finding::at(Rule::GroundsClosed, place, detail));
+    }
+    if let Some((_, refusal)) = events_of(collected, REFUSAL_ISSUED).next() {
+        let issued = read_event(refusal, refusal_grounds)?;
+        if issued != decided {
+            let detail = format!("decided on {decided:?}, the refusal names {issued:?}");
+            findings.push(Finding::at(Rule::GroundsClosed, refusal.place, detail));
+        }
+    }
+    for ground in &case.decided.grounds {
+        let holds = |evidence: &Evidence| is_supported(case, collected, evidence);
+        if ground.evidence.is_empty() || !ground.evidence.iter().all(holds) {
+            let detail =
+                format!("ground {} refers to facts that the case does not have", ground.code);
+            findings.push(Finding::at(Rule::GroundsClosed, place, detail));
+        }
+    }
+    Ok(())
+}
+
+/// Whether the case has the event that a ground refers to.
+fn is_supported(case: &Case, collected: &Collector<'_>, evidence: &Evidence) -> bool {
+    let position = usize::try_from(evidence.version).ok();
+    let Some(event) = position.and_then(|position| collected.events.get(position)) else {
+        return false;
+    };
+    let event = event.event();
+    match evidence.kind.as_str() {
+        "form" => event.event_type.as_str() == SUBMITTED,
+        "answer" => {
+            event.event_type.as_str() == ANSWERED
+                && event.data.get("request").and_then(|of| of.as_str()) == Some(&evidence.of)
+        }
+        "input" => position == Some(case.decided_at),
+        _ => false,
+    }
+}

@@ -1,0 +1,91 @@
+//! What a decision did to a registry: a grant makes one entry in the same record, a refusal none.
+
+use jiff::civil::Date;
+use jiff::{Span, ToSpan};
+use serde_json::Value;
+
+use super::Stop;
+use super::case::{Case, RESULT_ISSUED, events_of, read_event};
+use super::collect::Collector;
+use super::event::{EntryCreated, Outcome, ResultIssued};
+use super::rule::Regulation;
+use crate::finding::{Finding, Rule};
+
+/// Most years that an entry may be in force.
+const VALID_YEARS_MAX: u64 = 100;
+
+/// Checks the effect and gives the stream of the entry, if there must be one. `outputs` is what
+/// the published table says, where it could be run.
+pub(super) fn check(
+    case: &Case,
+    collected: &Collector<'_>,
+    regulation: &Regulation,
+    outputs: Option<&Value>,
+) -> Result<Option<String>, Stop> {
+    let decided = collected.events[case.decided_at].place;
+    let broken = |detail: String| Stop::Found(Finding::at(Rule::RegistryEffect, decided, detail));
+    if case.decided.outcome == Outcome::Refused {
+        return match collected.entries.first() {
+            None => Ok(None),
+            Some(entry) => Err(broken(format!(
+                "a refused case has registry entry {} (leaf {})",
+                entry.stream, entry.place
+            ))),
+        };
+    }
+    let [entry] = collected.entries.as_slice() else {
+        let count = collected.entries.len();
+        return Err(broken(format!("a granted case has {count} registry entries, not one")));
+    };
+    let (_, result) = events_of(collected, RESULT_ISSUED)
+        .next()
+        .expect("invariant: a granted case was seen to have one result");
+    if entry.place != decided || result.place != decided {
+        return Err(broken(format!(
+            "the decision stands in leaf {decided}, the result in {}, the entry in {}",
+            result.place, entry.place
+        )));
+    }
+    let result = read_event(result, ResultIssued::read)?;
+    let created = EntryCreated::read(&entry.data).map_err(|e| broken(e.to_string()))?;
+    let stated = [&result.registry_entry, &result.number, &result.valid_from, &result.valid_until];
+    let stream = entry.stream.to_string();
+    let found = [&stream, &created.number, &created.valid_from, &created.valid_until];
+    if stated != found {
+        return Err(broken(format!("the result states {stated:?}, the entry has {found:?}")));
+    }
+    let version = u64::try_from(case.decided_at);
+    if created.basis_kind != "decision" || version != Ok(created.basis_version) {
+        return Err(broken("the entry does not name the decision as its basis".to_owned()));
+    }
+    let registry = &regulation.registry;
+    let is_there = stream.starts_with(&format!("registry/{registry}/"));
+    if &created.registry != registry || !is_there {
+        let detail = format!("the regulation names registry {registry}, the entry is {stream}");
+        return Err(broken(detail));
+    }
+    if let Some(outputs) = outputs {
+        check_validity(&created, outputs, &regulation.valid_years).map_err(broken)?;
+    }
+    Ok(Some(stream))
+}
+
+/// An entry is in force for as many years as the table says: to the day before the anniversary.
+fn check_validity(created: &EntryCreated, outputs: &Value, member: &str) -> Result<(), String> {
+    let years = outputs.get(member).and_then(Value::as_u64);
+    let years = years.filter(|years| (1..=VALID_YEARS_MAX).contains(years));
+    let years = years.ok_or_else(|| format!("the table gives no number of years {member:?}"))?;
+    let date = |text: &str| text.parse::<Date>().map_err(|_| format!("{text:?} is no date"));
+    let (from, until) = (date(&created.valid_from)?, date(&created.valid_until)?);
+    let years = i64::try_from(years).expect("invariant: at most 100 years");
+    let expected = from
+        .checked_add(Span::new().years(years))
+        .and_then(|anniversary| anniversary.checked_sub(1.day()))
+        .map_err(|error| error.to_string())?;
+    if until != expected {
+        return Err(format!(
+            "in force from {from} for {years} years is to {expected}, not {until}"
+        ));
+    }
+    Ok(())
+}

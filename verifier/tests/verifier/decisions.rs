@@ -1,0 +1,197 @@
+//! Decisions: sound ones hold, and every statement that is made otherwise is found.
+
+use letopis_ledger::Hash;
+use letopis_verifier::finding::Rule;
+
+use super::decision_case::{
+    CASE, CaseSpec, DECIDED_LEAF, Disclosed, EntrySpec, MODEL, NUMBER, REGULATION, SUBMITTED_LEAF,
+};
+use super::rules::Broken;
+use super::written::{Found, list};
+
+fn found(spec: &CaseSpec) -> Vec<Found> {
+    list(&spec.check().audit.findings)
+}
+
+pub(crate) fn break_rule(rule: Rule) -> Broken {
+    let granted = CaseSpec::granted;
+    let (spec, leaf) = match rule {
+        Rule::CaseExists => {
+            let checked = granted().check_with("no such case", vec![]);
+            return Broken::alone(list(&checked.audit.findings), None);
+        }
+        Rule::CaseTerminal => (granted().with(|case| case.ends = 0), None),
+        Rule::CaseForm => (granted().with(|case| case.registrations = 2), None),
+        Rule::RulePublished => {
+            (granted().with(|case| case.pack_leaf = SUBMITTED_LEAF), Some(SUBMITTED_LEAF))
+        }
+        Rule::RuleFiles => {
+            let altered = Some("services/parking/regulation.yaml");
+            (granted().with(|case| case.altered_file = altered), None)
+        }
+        Rule::InputsDisclosed => {
+            let disclosed = Disclosed::OneToApplicant;
+            (granted().with(|case| case.disclosed = disclosed), Some(DECIDED_LEAF))
+        }
+        Rule::ReExecution => (granted().with(|case| case.permits = 2), Some(DECIDED_LEAF)),
+        Rule::GroundsClosed => {
+            let regulation = REGULATION.replace("- code: G3", "- code: G4");
+            (CaseSpec::refused().with(|case| case.regulation = regulation), Some(DECIDED_LEAF))
+        }
+        Rule::Deadline => (granted().with(|case| case.decided_after_days = 9), Some(DECIDED_LEAF)),
+        Rule::RegistryEffect => {
+            (granted().with(|case| case.entry = EntrySpec::None), Some(DECIDED_LEAF))
+        }
+        other => unreachable!("{} is not about decisions", other.code()),
+    };
+    Broken::alone(found(&spec), leaf)
+}
+
+#[test]
+fn sound_decisions_hold_by_id_and_by_number() {
+    for spec in [CaseSpec::granted(), CaseSpec::refused()] {
+        for id in [CASE, NUMBER] {
+            let checked = spec.check_with(id, vec![]);
+            assert_eq!(checked.audit.findings.kept(), [], "{} by {id}", spec.outcome);
+            assert_eq!(checked.facts["outcome"], spec.outcome);
+            assert_eq!(checked.facts["leaf"], DECIDED_LEAF);
+            assert_eq!(checked.facts["re_executed"], true);
+            assert_eq!(checked.facts["grounds"], serde_json::json!(spec.grounds));
+            assert_eq!(checked.facts["due"], spec.due);
+        }
+    }
+}
+
+#[test]
+fn what_only_the_applicant_has_can_be_given() {
+    let spec = CaseSpec::granted().with(|case| case.disclosed = Disclosed::OneToApplicant);
+    assert_eq!(found(&spec), [(Rule::InputsDisclosed, Some(DECIDED_LEAF))]);
+    let checked = spec.check_with(CASE, spec.given());
+    assert_eq!(checked.audit.findings.kept(), []);
+}
+
+#[test]
+fn a_disclosure_of_another_value_opens_nothing() {
+    for disclosed in [Disclosed::OtherValue, Disclosed::Garbage] {
+        let spec = CaseSpec::granted().with(|case| case.disclosed = disclosed);
+        assert_eq!(found(&spec), [(Rule::InputsDisclosed, Some(DECIDED_LEAF))]);
+    }
+}
+
+#[test]
+fn another_outcome_than_the_table_gives_is_found() {
+    // Refused on paper, while the table grants.
+    let spec = CaseSpec::refused().with(|case| (case.resident, case.permits) = (true, 0));
+    assert_eq!(found(&spec), [(Rule::ReExecution, Some(DECIDED_LEAF))]);
+    // Granted on paper, while the table refuses.
+    let spec = CaseSpec::granted().with(|case| case.resident = false);
+    assert_eq!(found(&spec), [(Rule::ReExecution, Some(DECIDED_LEAF))]);
+    // Refused by both, on other grounds.
+    let spec = CaseSpec::refused().with(|case| case.grounds = vec!["G1"]);
+    assert_eq!(found(&spec), [(Rule::ReExecution, Some(DECIDED_LEAF))]);
+    // The same grounds by other rules.
+    let spec = CaseSpec::refused().with(|case| case.trace[0].1 = vec!["not_resident"]);
+    assert_eq!(found(&spec), [(Rule::ReExecution, Some(DECIDED_LEAF))]);
+    // By an engine that this program does not have.
+    let spec = CaseSpec::granted().with(|case| case.engine = "other-1".to_owned());
+    assert_eq!(found(&spec), [(Rule::ReExecution, Some(DECIDED_LEAF))]);
+}
+
+#[test]
+fn a_table_that_cannot_be_admitted_decides_nothing() {
+    let model = MODEL.replace("count(grounds)", "random()");
+    let spec = CaseSpec::granted().with(|case| case.model = model);
+    assert_eq!(found(&spec), [(Rule::ReExecution, Some(DECIDED_LEAF))]);
+}
+
+#[test]
+fn the_rule_must_be_the_published_one() {
+    let decided = [(Rule::RulePublished, Some(DECIDED_LEAF))];
+    let submitted = [(Rule::RulePublished, Some(SUBMITTED_LEAF))];
+    let other = Some(Hash::of(b"another table"));
+    let spec = CaseSpec::granted().with(|case| case.model_sha256 = other);
+    assert_eq!(found(&spec), decided, "a table that is not in the pack");
+    let spec = CaseSpec::granted().with(|case| case.decision = "outcome");
+    assert_eq!(found(&spec), decided, "another decision of the table");
+    let spec = CaseSpec::granted().with(|case| case.pack_version = 2);
+    assert_eq!(found(&spec), submitted, "a version that was not published");
+    let spec = CaseSpec::granted().with(|case| case.pack_leaf = 1);
+    assert_eq!(found(&spec), submitted, "a leaf that publishes no pack");
+    let spec = CaseSpec::granted().with(|case| case.pack_leaf = 1_000_000);
+    assert_eq!(found(&spec), submitted, "a leaf that the log does not have");
+}
+
+#[test]
+fn files_of_the_rule_must_be_there_and_unaltered() {
+    for file in [
+        "pack.yaml",
+        "calendars/ru-2026.json",
+        "services/parking/decision.dmn",
+        "services/parking/regulation.yaml",
+    ] {
+        let altered = CaseSpec::granted().with(|case| case.altered_file = Some(file));
+        assert_eq!(found(&altered), [(Rule::RuleFiles, None)], "{file} altered");
+        let missing = CaseSpec::granted().with(|case| case.missing_file = Some(file));
+        assert_eq!(found(&missing), [(Rule::RuleFiles, None)], "{file} missing");
+    }
+    let spec = CaseSpec::granted().with(|case| case.regulation = "grounds: [".to_owned());
+    assert_eq!(found(&spec), [(Rule::RuleFiles, None)]);
+}
+
+#[test]
+fn a_refusal_rests_on_grounds_of_the_case() {
+    let decided = [(Rule::GroundsClosed, Some(DECIDED_LEAF))];
+    let other = Some(vec!["G1"]);
+    let spec = CaseSpec::refused().with(|case| case.refusal_grounds = other);
+    assert_eq!(found(&spec), decided, "the refusal names other grounds than the decision");
+    for version in [0, 1, 3, 4, 77] {
+        let spec = CaseSpec::refused().with(|case| case.evidence_version = version);
+        assert_eq!(found(&spec)[0], decided[0], "evidence in event {version}, no such answer");
+    }
+    let spec = CaseSpec::refused().with(|case| case.grounds = vec![]);
+    let expected = [decided[0], (Rule::ReExecution, Some(DECIDED_LEAF))];
+    assert_eq!(found(&spec), expected, "refused without a ground");
+}
+
+#[test]
+fn the_term_is_counted_anew() {
+    let spec = CaseSpec::granted().with(|case| case.due = "2026-01-21T20:59:59.999Z");
+    assert_eq!(found(&spec), [(Rule::Deadline, Some(DECIDED_LEAF))], "due moved by a day");
+    let spec = CaseSpec::granted().with(|case| case.registered_late_ms = 3_600_000);
+    assert_eq!(found(&spec), [(Rule::Deadline, Some(SUBMITTED_LEAF))], "registered late");
+    let regulation = REGULATION.replace("working_days: 5", "working_days: 6");
+    let spec = CaseSpec::granted().with(|case| case.regulation = regulation);
+    assert_eq!(found(&spec), [(Rule::Deadline, Some(DECIDED_LEAF))], "another term");
+    // On the last day it is still in time.
+    let spec = CaseSpec::granted().with(|case| case.decided_after_days = 8);
+    assert_eq!(found(&spec), []);
+}
+
+#[test]
+fn the_registry_changes_as_the_decision_says() {
+    let effect = [(Rule::RegistryEffect, Some(DECIDED_LEAF))];
+    for entry in [
+        EntrySpec::None,
+        EntrySpec::InLaterLeaf,
+        EntrySpec::Twice,
+        EntrySpec::OtherNumber,
+        EntrySpec::OtherRegistry,
+    ] {
+        let spec = CaseSpec::granted().with(|case| case.entry = entry);
+        assert_eq!(found(&spec), effect);
+    }
+    for entry in [EntrySpec::WithDecision, EntrySpec::InLaterLeaf] {
+        let spec = CaseSpec::refused().with(|case| case.entry = entry);
+        assert_eq!(found(&spec), effect, "a refused case with an entry");
+    }
+    let spec = CaseSpec::granted().with(|case| case.valid_until = "2029-01-12");
+    assert_eq!(found(&spec), effect, "in force for longer than decided");
+}
+
+#[test]
+fn a_case_ends_once_and_as_decided() {
+    let spec = CaseSpec::granted().with(|case| case.ends = 2);
+    assert_eq!(found(&spec), [(Rule::CaseTerminal, None)]);
+    let spec = CaseSpec::granted().with(|case| case.registrations = 0);
+    assert_eq!(found(&spec), [(Rule::CaseForm, None)]);
+}

@@ -1,0 +1,15 @@
+//! Tests of the verifier on logs written here, sound ones and broken ones.
+//!
+//! The writer of these logs checks nothing, so every rule can be broken alone.
+
+mod command;
+mod decision_case;
+mod decisions;
+mod golden;
+mod mirrors;
+mod proofs;
+mod random;
+mod rules;
+mod sound;
+mod web;
+mod written;
