@@ -1,0 +1,160 @@
+//! `letopis init`: the folder of a new node, ready to run.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use anyhow::{Context, bail};
+use clap::Args;
+use letopis_ledger::checkpoint::Origin;
+use letopis_ledger::id::{AgencyId, RecordId};
+use letopis_ledger::json::Json;
+use letopis_ledger::note::{KeyName, SignatureType, VerifierKey};
+use letopis_ledger::policy::Policy;
+use letopis_ledger::record::SignedRecord;
+
+use crate::folder::{CLAIM_SECRET, CONFIG_FILE, COSIGNER_KEY, LOG_KEY, NodeFolder, OPERATOR_TOKEN};
+use crate::genesis::{Party, admitting_record, founding_record};
+use crate::keys::KeyFolder;
+
+/// What a node's folder is made from.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Arguments {
+    /// Folder to make.
+    #[arg(long)]
+    pub(crate) folder: PathBuf,
+    /// Name of the log, as in registry.example.org/log; it never changes.
+    #[arg(long)]
+    pub(crate) origin: String,
+    /// Id of the agency: lower-case letters, digits and hyphens.
+    #[arg(long)]
+    pub(crate) agency: AgencyId,
+    /// Name of the agency in Russian.
+    #[arg(long)]
+    pub(crate) name_ru: String,
+    /// Name of the agency in English.
+    #[arg(long)]
+    pub(crate) name_en: String,
+    /// Id of another agency whose records this node signs too; may be given several times.
+    #[arg(long = "with", value_name = "AGENCY")]
+    pub(crate) others: Vec<AgencyId>,
+    /// Address that the node listens on.
+    #[arg(long, default_value = "127.0.0.1:8460")]
+    pub(crate) listen: SocketAddr,
+}
+
+/// Makes the folder and says what is in it.
+pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    make_folder(arguments)?;
+    println!("{} is ready:", arguments.folder.display());
+    println!("  {CONFIG_FILE}   configuration; every value but origin and agency has a default");
+    println!("  keys/          keys and tokens; keep them secret, and keep a copy in a safe place");
+    println!("  genesis.json   the first records of the log");
+    println!("Run the node:    letopis node --folder {}", arguments.folder.display());
+    Ok(())
+}
+
+/// Makes the folder of a node.
+pub(crate) fn make_folder(arguments: &Arguments) -> anyhow::Result<()> {
+    let folder = &arguments.folder;
+    if folder.join(CONFIG_FILE).exists() {
+        bail!("{} is a node's folder already; nothing was changed", folder.display());
+    }
+    let origin = Origin::new(&arguments.origin)?;
+    Json::string(origin.as_str()).context("the origin cannot stand in records")?;
+    let keys = KeyFolder::new(folder.join("keys"));
+    fs::create_dir_all(folder).with_context(|| format!("{}", folder.display()))?;
+    keys.create()?;
+
+    let log_name = KeyName::new(origin.as_str()).context("the origin cannot name a key")?;
+    let log = keys.generate_note_key(LOG_KEY, log_name, SignatureType::Ed25519)?;
+    let cosigner_name = KeyName::new(&format!("{}/{}", origin, arguments.agency))?;
+    let cosigner =
+        keys.generate_note_key(COSIGNER_KEY, cosigner_name, SignatureType::Ed25519Cosignature)?;
+    keys.generate_secret(CLAIM_SECRET)?;
+    keys.generate_token(OPERATOR_TOKEN)?;
+
+    let policy = policy_of(log.verifier_key(), &arguments.agency, cosigner.verifier_key())?;
+    let records = first_records(arguments, &origin, &keys, &policy)?;
+    let lines: Vec<u8> =
+        records.iter().flat_map(|record| [record.to_bytes(), b"\n".to_vec()].concat()).collect();
+    fs::write(folder.join("genesis.json"), lines)?;
+    // The configuration comes last: a folder that has one is complete.
+    write_config(folder, arguments)?;
+    NodeFolder::open(folder)?;
+    Ok(())
+}
+
+/// A policy of one log and one cosigning agency.
+fn policy_of(
+    log: &VerifierKey,
+    agency: &AgencyId,
+    cosigner: &VerifierKey,
+) -> anyhow::Result<Policy> {
+    let text = format!("log {log}\nwitness {agency} {cosigner}\nquorum {agency}\n");
+    Ok(Policy::parse(&text)?)
+}
+
+fn first_records(
+    arguments: &Arguments,
+    origin: &Origin,
+    keys: &KeyFolder,
+    policy: &Policy,
+) -> anyhow::Result<Vec<SignedRecord>> {
+    let signer = keys.generate_author(&arguments.agency)?;
+    let founder = Party {
+        agency: arguments.agency.clone(),
+        names: vec![
+            ("ru".to_owned(), arguments.name_ru.clone()),
+            ("en".to_owned(), arguments.name_en.clone()),
+        ],
+        key: signer.key(),
+    };
+    let mut records =
+        vec![founding_record(origin, new_id()?, &founder, &signer, &policy.to_string())?];
+    for other in &arguments.others {
+        let party = Party {
+            agency: other.clone(),
+            names: vec![("en".to_owned(), other.to_string())],
+            key: keys.generate_author(other)?.key(),
+        };
+        let id = new_id()?;
+        records.push(admitting_record(origin, id, &founder.agency, &signer, &party)?);
+    }
+    Ok(records)
+}
+
+/// A new record id: now, and ten random bytes.
+pub(crate) fn new_id() -> anyhow::Result<RecordId> {
+    let mut random = [0; 10];
+    getrandom::fill(&mut random)?;
+    let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?;
+    Ok(RecordId::from_parts(u64::try_from(since_1970.as_millis())?, &random))
+}
+
+fn write_config(folder: &Path, arguments: &Arguments) -> anyhow::Result<()> {
+    let quoted = |text: &str| serde_json::Value::from(text).to_string();
+    let text = format!(
+        "# Configuration of a Letopis node. Lines that begin with # show the defaults.\n\
+         # Environment variables override: LETOPIS_LISTEN, LETOPIS_LIMITS__CASES_AT_ONCE …\n\n\
+         # Name of the log and id of this agency; they stand in every record and never change.\n\
+         origin = {}\n\
+         agency = {}\n\n\
+         # Address that the node listens on. Put a TLS proxy before it; loopback is safe.\n\
+         listen = {}\n\n\
+         [publication]\n\
+         # Least time between two published heads, in milliseconds.\n\
+         # interval_ms = 250\n\n\
+         [limits]\n\
+         # Records that may wait for the log; more are answered with 503.\n\
+         # queued_records = 4096\n\
+         # Cases that are worked on at once; more wait their turn.\n\
+         # cases_at_once = 64\n",
+        quoted(&arguments.origin),
+        quoted(arguments.agency.as_str()),
+        quoted(&arguments.listen.to_string()),
+    );
+    fs::write(folder.join(CONFIG_FILE), text)?;
+    Ok(())
+}

@@ -1,0 +1,89 @@
+//! `letopis node`: runs a node until it is asked to stop or fails.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::Context;
+use axum::serve::ListenerExt;
+use clap::Args;
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::folder::{NodeFolder, OPERATOR_TOKEN};
+use crate::http::{AppState, router};
+use crate::service::Service;
+
+/// How a node is run.
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// Folder of the node, made by `letopis init`.
+    #[arg(long)]
+    folder: PathBuf,
+    /// Address to listen on instead of the configured one; port 0 takes any free port.
+    #[arg(long)]
+    listen: Option<SocketAddr>,
+}
+
+/// Runs a node. The address it listens on is its only line on standard output.
+pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let mut folder = NodeFolder::open(&arguments.folder)?;
+    if let Some(address) = arguments.listen {
+        folder = folder.listening_on(address);
+    }
+    let metrics = install_metrics()?;
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("the asynchronous runtime does not start")?
+        .block_on(serve(folder, metrics))
+}
+
+async fn serve(folder: NodeFolder, metrics: PrometheusHandle) -> anyhow::Result<()> {
+    let token = folder.keys().token(OPERATOR_TOKEN)?;
+    let address = folder.config().listen;
+    // Bound before the log is opened: a wrong address is found at once.
+    let listener = TcpListener::bind(address)
+        .await
+        .with_context(|| format!("cannot listen on {address}"))?;
+    let address = listener.local_addr()?;
+    // A short answer must not wait for more to send.
+    let listener = listener.tap_io(|socket| drop(socket.set_nodelay(true)));
+    let (service, node) = Service::start(&folder).await?;
+    let service = Arc::new(service);
+    let state =
+        AppState { service: Arc::clone(&service), operator_token: Arc::new(token), metrics };
+    println!("listening on http://{address}");
+    let mut end = signal(SignalKind::terminate())?;
+    let stop = async move {
+        tokio::select! {
+            _ = tokio::signal::ctrl_c() => {}
+            _ = end.recv() => {}
+        }
+    };
+    let serving = axum::serve(listener, router(state)).with_graceful_shutdown(stop);
+    tokio::select! {
+        served = serving => served.context("the HTTP server failed")?,
+        fatal = node.failed() => {
+            // Nothing more may be promised: the process ends, and a restart recovers.
+            anyhow::bail!("the node stopped itself: {fatal}");
+        }
+        failed = service.failed() => {
+            anyhow::bail!("the read side stopped: {failed}");
+        }
+    }
+    service.stop().await;
+    node.shutdown().await.context("the node did not stop cleanly; it recovers at its start")
+}
+
+fn install_metrics() -> anyhow::Result<PrometheusHandle> {
+    const SECONDS: [f64; 14] = [
+        0.0001, 0.000_25, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0,
+        5.0,
+    ];
+    PrometheusBuilder::new()
+        .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS)
+        .and_then(PrometheusBuilder::install_recorder)
+        .context("metrics do not start")
+}

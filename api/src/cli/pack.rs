@@ -1,0 +1,89 @@
+//! `letopis pack`: checks a regulation pack where it is written, and publishes it on a node.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::bail;
+use clap::{Args, Subcommand};
+use letopis_ledger::encoding::encode_base64;
+use letopis_registry::pack::{Pack, PackError};
+use serde_json::{Map, Value, json};
+
+use super::remote::Remote;
+use crate::folder::{NodeFolder, OPERATOR_TOKEN};
+
+/// What to do with a pack.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Checks every file of a pack and runs its test cases.
+    Check {
+        /// Folder of the pack.
+        pack: PathBuf,
+    },
+    /// Publishes a pack on a running node.
+    Publish(PublishArguments),
+}
+
+/// Where to publish.
+#[derive(Debug, Args)]
+pub(crate) struct PublishArguments {
+    /// Folder of the pack.
+    pack: PathBuf,
+    /// Folder of the node, for the operator's token.
+    #[arg(long)]
+    folder: PathBuf,
+    /// Address of the node.
+    #[arg(long, default_value = "http://127.0.0.1:8460")]
+    node: String,
+}
+
+/// Runs the command.
+pub(crate) fn run(command: &Command) -> anyhow::Result<()> {
+    match command {
+        Command::Check { pack } => {
+            let pack = load(pack)?;
+            let tests: usize = pack.services().values().map(|service| service.cases.len()).sum();
+            println!(
+                "pack {} version {}: {} services, {} registries, {tests} test cases: all in order",
+                pack.code(),
+                pack.version(),
+                pack.services().len(),
+                pack.registries().len(),
+            );
+            Ok(())
+        }
+        Command::Publish(arguments) => {
+            let folder = NodeFolder::open(&arguments.folder)?;
+            let token = folder.keys().token(OPERATOR_TOKEN)?;
+            let remote = Remote::new(&arguments.node).with_token(&token);
+            let published = publish(&remote, &arguments.pack)?;
+            println!("published: {published}");
+            Ok(())
+        }
+    }
+}
+
+/// Checks a pack and publishes it; gives the node's answer.
+pub(crate) fn publish(remote: &Remote, folder: &Path) -> anyhow::Result<Value> {
+    let pack = load(folder)?;
+    let file = |(path, bytes): (&str, &[u8])| (path.to_owned(), encode_base64(bytes).into());
+    let files: Map<String, Value> = pack.files().iter().map(file).collect();
+    let body = json!({ "files": files }).to_string();
+    remote.post("api/v1/packs", body.as_bytes())?.ok()
+}
+
+/// Loads a pack and runs its test cases.
+fn load(folder: &Path) -> anyhow::Result<Pack> {
+    let loaded = Pack::load(folder).and_then(|pack| pack.check().map(|()| pack));
+    match loaded {
+        Ok(pack) => Ok(pack),
+        Err(errors) => bail!("{}", problems(folder, &errors)),
+    }
+}
+
+fn problems(folder: &Path, errors: &[PackError]) -> String {
+    let mut text = format!("the pack in {} has {} problems:", folder.display(), errors.len());
+    for error in errors {
+        text += &format!("\n  {error}");
+    }
+    text
+}

@@ -1,0 +1,213 @@
+//! `letopis demo`: the whole path in a temporary folder, from applications to found tampering.
+//!
+//! Everything goes through the doors that users have: the node is a process of its own, the load
+//! comes over HTTP, and `letopis-verify` is a separate program. Not here: any shortcut.
+
+mod load;
+mod population;
+mod process;
+mod report;
+mod tamper;
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use clap::Args;
+use letopis_ledger::id::AgencyId;
+use serde_json::{Value, json};
+
+use crate::cli::init;
+use crate::cli::pack;
+use crate::cli::remote::Remote;
+use crate::folder::{NodeFolder, OPERATOR_TOKEN};
+use crate::message::Language;
+
+use load::{Case, Load};
+use population::Population;
+use process::{NodeProcess, Verifier};
+use report::Printer;
+use tamper::{StoredLeaves, copy_folder};
+
+/// Rows of one request to a registry.
+const ROWS_AT_ONCE: usize = 500;
+/// How long the last decisions may take to be published.
+const PUBLICATION_LIMIT: Duration = Duration::from_secs(30);
+
+/// How the demonstration is run.
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// Applications to submit.
+    #[arg(long, default_value_t = 1000)]
+    applications: usize,
+    /// Applicants at the same time.
+    #[arg(long, default_value_t = 32)]
+    clients: usize,
+    /// Folder of the regulation pack.
+    #[arg(long, default_value = "deploy/packs/zarechny")]
+    pack: PathBuf,
+    /// Leave the node running at the end and print its address.
+    #[arg(long)]
+    stay: bool,
+    /// Language: en or ru.
+    #[arg(long, default_value = "en", value_parser = language)]
+    lang: Language,
+}
+
+fn language(code: &str) -> Result<Language, String> {
+    Language::parse(code).ok_or_else(|| format!("language {code:?} is not known: use en or ru"))
+}
+
+/// Runs the demonstration. An error of it means that something did not come out as it must.
+pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let print = Printer::new(arguments.lang);
+    let started = Instant::now();
+    let place = tempfile::tempdir().context("a temporary folder")?;
+    let verifier = Verifier::find(arguments.lang)?;
+    let (node, remote) = start_node(place.path(), &print)?;
+    let published = pack::publish(&remote, &arguments.pack)?;
+    print.line("demo.pack", &[("version", &published["version"].to_string())]);
+
+    let population = Population::generate(arguments.applications);
+    fill_registries(&remote, &population)?;
+    let (vehicles, residents) = (population.vehicles().len(), population.residents().len());
+    print.line(
+        "demo.registries",
+        &[("vehicles", &vehicles.to_string()), ("residents", &residents.to_string())],
+    );
+    let load = Load::run(node.address(), &population, arguments.clients, &print)?;
+    wait_until_published(&remote, &load)?;
+    report::print_load(&print, &load)?;
+    load.compare_with(&population)?;
+
+    verify(&verifier, node.address(), &load, place.path(), &print)?;
+    show_tampering(&verifier, node.address(), &load, place.path(), &print)?;
+    print.line("demo.done", &[("seconds", &started.elapsed().as_secs().to_string())]);
+    if arguments.stay {
+        print.line("demo.stay", &[("address", node.address())]);
+        node.wait()?;
+    }
+    Ok(())
+}
+
+fn start_node(place: &Path, print: &Printer) -> anyhow::Result<(NodeProcess, Remote)> {
+    let folder = place.join("node");
+    init::make_folder(&init::Arguments {
+        folder: folder.clone(),
+        origin: "letopis.zarechny.example/log".to_owned(),
+        agency: AgencyId::parse("zarechny")?,
+        name_ru: "Муниципальное образование «Заречный»".to_owned(),
+        name_en: "Municipality of Zarechny".to_owned(),
+        others: Vec::new(),
+        listen: ([127, 0, 0, 1], 0).into(),
+    })?;
+    let node = NodeProcess::start(&folder)?;
+    print.line(
+        "demo.node",
+        &[("address", node.address()), ("folder", &folder.display().to_string())],
+    );
+    let token = NodeFolder::open(&folder)?.keys().token(OPERATOR_TOKEN)?;
+    let remote = Remote::new(node.address()).with_token(&token);
+    Ok((node, remote))
+}
+
+fn fill_registries(remote: &Remote, population: &Population) -> anyhow::Result<()> {
+    for (registry, rows) in
+        [("vehicle", population.vehicles()), ("residence", population.residents())]
+    {
+        for rows in rows.chunks(ROWS_AT_ONCE) {
+            let body = json!({
+                "document_number": "Z-1", "document_date": "2026-01-12", "rows": rows,
+            });
+            let path = format!("api/v1/registries/{registry}/entries");
+            remote.post(&path, body.to_string().as_bytes())?.ok()?;
+        }
+    }
+    Ok(())
+}
+
+fn wait_until_published(remote: &Remote, load: &Load) -> anyhow::Result<()> {
+    let last = load.last_leaf();
+    let end = Instant::now() + PUBLICATION_LIMIT;
+    loop {
+        let health = remote.get("healthz")?.ok()?;
+        if health["published"].as_u64() > Some(last) {
+            return Ok(());
+        }
+        if Instant::now() > end {
+            bail!("leaf {last} was not published within {PUBLICATION_LIMIT:?}");
+        }
+        std::thread::park_timeout(Duration::from_millis(10));
+    }
+}
+
+/// The separate program checks the log, two decisions and one proof file.
+fn verify(
+    verifier: &Verifier,
+    address: &str,
+    load: &Load,
+    place: &Path,
+    print: &Printer,
+) -> anyhow::Result<()> {
+    let remote = Remote::new(address);
+    let policy = place.join("policy");
+    std::fs::write(&policy, remote.bytes("policy")?)?;
+    print.line("demo.verify.log", &[("address", address)]);
+    verifier.expect_in_order(&["log", address], print)?;
+    for case in [load.one_granted()?, load.one_refused()?] {
+        print.line("demo.verify.decision", &[("case", &case.id), ("address", address)]);
+        verifier.expect_in_order(&["decision", &case.id, "--log", address], print)?;
+    }
+    let case = load.one_granted()?;
+    let proof = place.join("decision.tlog-proof");
+    std::fs::write(&proof, remote.bytes(&format!("api/v1/decisions/{}/proof", case.id))?)?;
+    let (proof, policy) = (proof.display().to_string(), policy.display().to_string());
+    print.line("demo.verify.proof", &[("file", &proof)]);
+    verifier.expect_in_order(&["proof", &proof, "--policy", &policy], print)
+}
+
+/// On copies of the log: alters a refusal, deletes one, swaps two entries; each must be found.
+fn show_tampering(
+    verifier: &Verifier,
+    address: &str,
+    load: &Load,
+    place: &Path,
+    print: &Printer,
+) -> anyhow::Result<()> {
+    let mirror = place.join("mirror");
+    let mirror_text = mirror.display().to_string();
+    print.line("demo.mirror", &[("folder", &mirror_text)]);
+    verifier.expect_in_order(&["mirror", address, &mirror_text], print)?;
+    let refusal = load.one_refused()?;
+    let leaf = usize::try_from(refusal.leaf)?;
+    type Change = fn(&mut StoredLeaves, usize) -> anyhow::Result<()>;
+    let changes: [(&str, Change); 3] = [
+        ("demo.tamper.alter", |leaves, leaf| leaves.alter_outcome(leaf)),
+        ("demo.tamper.delete", |leaves, leaf| leaves.delete(leaf)),
+        ("demo.tamper.swap", |leaves, leaf| leaves.swap(leaf, leaf - 1)),
+    ];
+    for (number, (title, change)) in changes.into_iter().enumerate() {
+        let copy = place.join(format!("altered-{number}"));
+        copy_folder(&mirror, &copy)?;
+        change(&mut StoredLeaves::read(&copy)?, leaf)?;
+        print.line(title, &[("leaf", &leaf.to_string())]);
+        verifier.expect_found(&["log", &copy.display().to_string()], print)?;
+    }
+    Ok(())
+}
+
+/// Reads a field of an answer that must be there.
+fn text<'a>(answer: &'a Value, name: &str) -> anyhow::Result<&'a str> {
+    answer[name].as_str().with_context(|| format!("the answer has no {name}: {answer}"))
+}
+
+impl Case {
+    /// Reads a case out of the answer that its decision is served with.
+    fn decided(&mut self, decision: &Value) -> anyhow::Result<()> {
+        self.outcome = text(decision, "outcome")?.to_owned();
+        let grounds = decision["grounds"].as_array().into_iter().flatten();
+        self.grounds = grounds.filter_map(|ground| Some(ground["code"].as_str()?.to_owned())).collect();
+        self.leaf = decision["leaf"].as_u64().context("a decision has a leaf")?;
+        Ok(())
+    }
+}

@@ -1,0 +1,248 @@
+//! The HTTP interface: routes, shared extractors, and how errors become problems.
+//!
+//! Handlers translate and nothing more: what they answer comes from the ledger, the read model and
+//! the case engine. Every answer names the log position that it reflects, in the header
+//! `letopis-position`. Not here: what the answers mean.
+
+mod application;
+mod decision;
+mod import;
+mod log;
+mod operation;
+mod pack;
+pub(crate) mod problem;
+mod registry;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::rejection::{BytesRejection, JsonRejection, PathRejection};
+use axum::extract::{DefaultBodyLimit, FromRequestParts, Path, Request, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use letopis_consensus::{AppendError, ReadError, Reject};
+use metrics_exporter_prometheus::PrometheusHandle;
+use serde::de::DeserializeOwned;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::timeout::TimeoutLayer;
+use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+use zeroize::Zeroizing;
+
+use crate::message::Language;
+use crate::service::Service;
+
+use problem::{Code, Problem};
+
+/// Most bytes of a request's body: a leaf's worth of record, or a pack's file in base64.
+const BODY_MAX_BYTES: usize = 8 << 20;
+/// Longest time for a request; waiting for a decision is bounded by it too.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Header with the log position that an answer reflects: leaves folded into the read model.
+pub(crate) const POSITION: &str = "letopis-position";
+
+/// What every handler can reach.
+#[derive(Clone)]
+pub(crate) struct AppState {
+    /// The running service.
+    pub(crate) service: Arc<Service>,
+    /// The token of those who may change registries and publish packs.
+    pub(crate) operator_token: Arc<Zeroizing<String>>,
+    /// Renders the metrics.
+    pub(crate) metrics: PrometheusHandle,
+}
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Letopis",
+        description = "Public services on a public log: submit applications, follow cases, read \
+            registries, and get proofs. The log itself is at the paths of C2SP tlog-tiles: \
+            /checkpoint, /tile/…, /tile/entries/…; public files at /blob/<sha256>; the quorum \
+            policy at /policy; public disclosures of decisions at /disclosure/<case id>.",
+        license(name = "Apache-2.0")
+    ),
+    tags(
+        (name = "services", description = "Applications and decisions"),
+        (name = "registries", description = "Entries with their proofs"),
+        (name = "regulations", description = "Packs in force"),
+        (name = "log", description = "Records, leaves and proofs"),
+        (name = "operations", description = "Health and metrics")
+    )
+)]
+struct Document;
+
+/// All routes.
+pub(crate) fn router(state: AppState) -> Router {
+    let (router, document) = OpenApiRouter::with_openapi(Document::openapi())
+        .routes(routes!(application::submit))
+        .routes(routes!(application::status))
+        .routes(routes!(application::own_data))
+        .routes(routes!(decision::decision))
+        .routes(routes!(decision::decision_proof))
+        .routes(routes!(registry::list))
+        .routes(routes!(registry::entries, registry::create))
+        .routes(routes!(registry::entry))
+        .routes(routes!(registry::entry_proof))
+        .routes(routes!(pack::list, pack::publish))
+        .routes(routes!(import::statistics))
+        .routes(routes!(log::append))
+        .routes(routes!(log::receipt))
+        .routes(routes!(log::leaf))
+        .routes(routes!(log::leaf_proof))
+        .routes(routes!(operation::health))
+        .routes(routes!(operation::metrics))
+        .split_for_parts();
+    let (long, long_document) = OpenApiRouter::new().routes(routes!(import::xes)).split_for_parts();
+    let document = Arc::new(document.merge_from(long_document));
+    router
+        .route("/", get(operation::index))
+        .route("/checkpoint", get(log::checkpoint))
+        .route("/policy", get(log::policy))
+        .route("/tile/{*path}", get(log::tile))
+        .route("/blob/{hash}", get(log::blob))
+        .route("/disclosure/{case}", get(decision::public_disclosures))
+        .route("/openapi.json", get(move || async move { Json((*document).clone()) }))
+        .fallback(no_such_path)
+        .method_not_allowed_fallback(no_such_method)
+        .layer(middleware::from_fn_with_state(state.clone(), finish))
+        .layer(DefaultBodyLimit::max(BODY_MAX_BYTES))
+        .layer(CatchPanicLayer::custom(|_| {
+            Problem::new(Code::Internal, "a handler panicked; see the node's log").into_response()
+        }))
+        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, REQUEST_TIMEOUT))
+        // A large event log takes longer than any other request may.
+        .merge(long)
+        .with_state(state)
+}
+
+/// Adds the position to every answer, and puts a problem's title into the reader's language.
+async fn finish(State(app): State<AppState>, request: Request, next: Next) -> Response {
+    let language = language_of(request.headers());
+    let mut response = next.run(request).await;
+    if language == Language::Ru
+        && let Some(problem) = response.extensions_mut().remove::<Problem>()
+    {
+        response = problem.titled_in(language).into_response();
+    }
+    let position = app.service.position().get();
+    if let Ok(position) = HeaderValue::from_str(&position.to_string()) {
+        response.headers_mut().insert(POSITION, position);
+    }
+    response
+}
+
+/// The language that a request prefers; English unless Russian comes first.
+fn language_of(headers: &HeaderMap) -> Language {
+    let accepted = headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
+    let first = accepted.and_then(|list| list.split([',', ';', '-']).next());
+    first.and_then(|code| Language::parse(code.trim())).unwrap_or(Language::En)
+}
+
+async fn no_such_path(request: Request) -> Problem {
+    Problem::new(Code::NotFound, format!("there is no path {}", request.uri().path()))
+}
+
+async fn no_such_method(request: Request) -> Problem {
+    let detail = format!("{} is not possible at {}", request.method(), request.uri().path());
+    Problem::with_specific_code(Code::BadRequest, "method-not-allowed", detail)
+        .with_status(StatusCode::METHOD_NOT_ALLOWED)
+}
+
+/// A path parameter that answers with a problem when it cannot be read.
+pub(crate) struct PathOf<T>(pub(crate) T);
+
+impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for PathOf<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        match Path::<T>::from_request_parts(parts, state).await {
+            Ok(Path(value)) => Ok(Self(value)),
+            Err(error) => Err(unreadable_path(&error)),
+        }
+    }
+}
+
+/// The bearer of the operator's token.
+pub(crate) struct Operator;
+
+impl FromRequestParts<AppState> for Operator {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, Problem> {
+        let given = bearer(&parts.headers).unwrap_or_default();
+        if same(given.as_bytes(), app.operator_token.as_bytes()) {
+            return Ok(Self);
+        }
+        Err(Problem::new(
+            Code::Unauthorized,
+            "send the operator's token (keys/operator.token) as Authorization: Bearer",
+        ))
+    }
+}
+
+/// The token of a request, if it has one.
+pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
+    headers.get(header::AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ")
+}
+
+/// Compares without telling by its time where two tokens differ.
+fn same(one: &[u8], other: &[u8]) -> bool {
+    let difference = one.iter().zip(other).fold(0, |difference, (a, b)| difference | (a ^ b));
+    one.len() == other.len() && difference == 0
+}
+
+fn unreadable_path(error: &PathRejection) -> Problem {
+    Problem::new(Code::BadRequest, error.body_text())
+}
+
+/// A body that could not be received.
+pub(crate) fn unreadable_body(error: &BytesRejection) -> Problem {
+    let code = match error.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => Code::TooLarge,
+        _ => Code::BadRequest,
+    };
+    Problem::new(code, error.body_text())
+}
+
+/// A JSON body that could not be received or read.
+pub(crate) fn unreadable_json(error: &JsonRejection) -> Problem {
+    let code = match error.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => Code::TooLarge,
+        _ => Code::BadRequest,
+    };
+    Problem::new(code, error.body_text())
+}
+
+/// The ledger could not be read.
+pub(crate) fn unreadable(error: &ReadError) -> Problem {
+    Problem::new(Code::Unavailable, error.to_string())
+}
+
+/// A record that was not appended.
+pub(crate) fn refused(error: &AppendError) -> Problem {
+    let class = match error {
+        AppendError::Rejected(reject) => match reject.as_ref() {
+            Reject::VersionConflict { .. } | Reject::ClaimTaken { .. } | Reject::IdReused { .. } => {
+                Code::Conflict
+            }
+            _ => Code::RecordRefused,
+        },
+        AppendError::BadSignature(_) => Code::RecordRefused,
+        AppendError::Busy { .. } => Code::Busy,
+        AppendError::Unavailable | AppendError::Unknown { .. } | AppendError::Stopped { .. } => {
+            Code::Unavailable
+        }
+    };
+    let code = match error {
+        AppendError::Rejected(reject) => reject.code(),
+        other => other.code(),
+    };
+    Problem::with_specific_code(class, code.replace('_', "-"), error.to_string())
+}

@@ -1,0 +1,349 @@
+//! Applications: submitted, followed, and their private values for who holds the case's token.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::rejection::JsonRejection;
+use axum::extract::{Query, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use letopis_registry::case::CaseStatus;
+use letopis_registry::code::{ChannelCode, ServiceCode};
+use letopis_registry::engine::{Accepted, AppendRefused, Application, EngineError};
+use letopis_registry::event::CaseId;
+use letopis_registry::messages::{Language, MessageId};
+use letopis_registry::pack::FormError;
+use letopis_registry::private::AccessToken;
+use letopis_registry::projection::CaseRow;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::{IntoParams, ToSchema};
+
+use super::problem::{Code, FieldProblem, Problem};
+use super::{AppState, PathOf, bearer, unreadable_json};
+use crate::service::Finality;
+
+/// Longest time that a request may wait for a case to end.
+const WAIT_MAX: Duration = Duration::from_secs(30);
+
+/// An application as it comes in.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ApplicationDto {
+    /// How it came; one of the service's channels.
+    #[serde(default = "portal")]
+    channel: String,
+    /// The form, as the service's JSON Schema describes it.
+    form: Value,
+}
+
+fn portal() -> String {
+    "portal".to_owned()
+}
+
+/// A registered application.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct AcceptedDto {
+    /// Id of the case.
+    id: String,
+    /// Number of the case.
+    number: String,
+    /// Gives access to the case's private values. It is shown once; keep it.
+    token: String,
+    /// Last instant of the legal term.
+    due: String,
+    /// Whether a calendar not yet published may move the end of the term.
+    provisional: bool,
+    /// Leaf of the registration.
+    leaf: u64,
+    /// When the log took it.
+    time: String,
+    /// Whether an earlier submission with the same idempotency key made the case.
+    repeated: bool,
+}
+
+/// How far a case is.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct StatusDto {
+    /// Id of the case.
+    pub(crate) id: String,
+    /// Number of the case.
+    pub(crate) number: String,
+    /// The service.
+    pub(crate) service: String,
+    /// `in_progress`, `granted` or `refused`.
+    pub(crate) status: &'static str,
+    /// The status in words, by language.
+    pub(crate) status_text: TextDto,
+    /// When its term began.
+    pub(crate) registered_at: String,
+    /// Last instant of the legal term.
+    pub(crate) due: String,
+    /// Whether a calendar not yet published may move the end of the term.
+    pub(crate) provisional: bool,
+    /// When it ended.
+    pub(crate) ended_at: Option<String>,
+    /// Leaf that ended it.
+    pub(crate) ended_leaf: Option<u64>,
+    /// `committed` or `final`, of the newest leaf that says something about the case.
+    pub(crate) state: &'static str,
+    /// Leaves that this answer reflects.
+    pub(crate) position: u64,
+}
+
+/// A text in both languages.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct TextDto {
+    /// In Russian.
+    pub(crate) ru: String,
+    /// In English.
+    pub(crate) en: String,
+}
+
+/// What the applicant gave and what was found out, for who holds the token.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct OwnDataDto {
+    /// Id of the case.
+    id: String,
+    /// Name and value of each private field, with the disclosure string that proves it.
+    fields: Vec<OwnFieldDto>,
+    /// Leaves that this answer reflects.
+    position: u64,
+}
+
+/// One private field.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct OwnFieldDto {
+    name: String,
+    value: Value,
+    /// The RFC 9901 disclosure; its SHA-256 stands in a leaf of the case.
+    disclosure: String,
+}
+
+/// Whether to wait.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct WaitQuery {
+    /// Milliseconds to wait for the case to end, at most 30,000.
+    #[serde(default)]
+    wait_ms: u64,
+}
+
+/// Submits an application.
+#[utoipa::path(
+    post, path = "/api/v1/services/{service}/applications", tag = "services",
+    params(
+        ("service" = String, Path, description = "Code of the service"),
+        ("idempotency-key" = Option<String>, Header,
+         description = "A key of your choice: the same key with the same form gives the same case"),
+    ),
+    request_body = ApplicationDto,
+    responses(
+        (status = 201, description = "Registered", body = AcceptedDto),
+        (status = 400, description = "Not JSON of this shape", body = Problem),
+        (status = 404, description = "No such service", body = Problem),
+        (status = 409, description = "The key was used for another form", body = Problem),
+        (status = 413, description = "Too large", body = Problem),
+        (status = 422, description = "Fields are wrong; each is named", body = Problem),
+        (status = 503, description = "Busy or stopping", body = Problem),
+    )
+)]
+pub(super) async fn submit(
+    State(app): State<AppState>,
+    service: PathOf<String>,
+    headers: HeaderMap,
+    body: Result<Json<ApplicationDto>, JsonRejection>,
+) -> Result<Response, Problem> {
+    let Json(body) = body.map_err(|error| unreadable_json(&error))?;
+    let unreadable = |error: String| Problem::new(Code::BadRequest, error);
+    let unknown = |error: String| Problem::new(Code::NotFound, error);
+    let key = headers.get("idempotency-key").map(|key| key.to_str().map(str::to_owned));
+    let key = key.transpose().map_err(|error| unreadable(error.to_string()))?;
+    let application = Application {
+        service: ServiceCode::parse(&service.0).map_err(|e| unknown(e.to_string()))?,
+        channel: ChannelCode::parse(&body.channel).map_err(|e| unreadable(e.to_string()))?,
+        form: body.form,
+        idempotency_key: key,
+    };
+    let accepted =
+        app.service.engine().submit(&application).await.map_err(|e| engine_problem(&e))?;
+    app.service.worker().take_up(accepted.case);
+    let location = format!("/api/v1/applications/{}", accepted.case);
+    let body = Json(AcceptedDto::of(&accepted));
+    Ok((StatusCode::CREATED, [(header::LOCATION, location)], body).into_response())
+}
+
+/// How far a case is; waits for its end if asked to.
+#[utoipa::path(
+    get, path = "/api/v1/applications/{id}", tag = "services",
+    params(("id" = String, Path, description = "Id of the case"), WaitQuery),
+    responses(
+        (status = 200, description = "How far the case is", body = StatusDto),
+        (status = 400, description = "Not an id or not a waiting time", body = Problem),
+        (status = 404, description = "No such case", body = Problem),
+    )
+)]
+pub(super) async fn status(
+    State(app): State<AppState>,
+    id: PathOf<String>,
+    wait: Result<Query<WaitQuery>, axum::extract::rejection::QueryRejection>,
+) -> Result<Json<StatusDto>, Problem> {
+    let Query(wait) = wait.map_err(|e| Problem::new(Code::BadRequest, e.body_text()))?;
+    let case = case_id(&id.0)?;
+    let limit = Duration::from_millis(wait.wait_ms).min(WAIT_MAX);
+    if !limit.is_zero() {
+        let model = app.service.model();
+        let ended = || {
+            let row = model.case(case).ok()?.value?;
+            (row.status != CaseStatus::InProgress).then_some(())
+        };
+        app.service.wait_for(limit, ended).await;
+    }
+    let (row, position) = case_row(&app, case)?;
+    Ok(Json(StatusDto::of(&app, &row, position)))
+}
+
+/// The private values of a case.
+#[utoipa::path(
+    get, path = "/api/v1/applications/{id}/private", tag = "services",
+    params(("id" = String, Path, description = "Id of the case")),
+    responses(
+        (status = 200, description = "Private fields with their disclosures", body = OwnDataDto),
+        (status = 400, description = "Not an id", body = Problem),
+        (status = 401, description = "Not the case's token", body = Problem),
+    )
+)]
+pub(super) async fn own_data(
+    State(app): State<AppState>,
+    id: PathOf<String>,
+    headers: HeaderMap,
+) -> Result<Json<OwnDataDto>, Problem> {
+    let case = case_id(&id.0)?;
+    admit(&app, case, &headers)?;
+    let private = app.service.engine().private();
+    let opened = private.of_stream(&case.stream());
+    let opened = opened.map_err(|e| Problem::new(Code::Unavailable, e.to_string()))?;
+    let field = |disclosure: &letopis_ledger::disclosure::Disclosure| OwnFieldDto {
+        name: disclosure.name().to_owned(),
+        value: disclosure.value().to_value(),
+        disclosure: disclosure.as_str().to_owned(),
+    };
+    Ok(Json(OwnDataDto {
+        id: case.to_string(),
+        fields: opened.iter().map(field).collect(),
+        position: app.service.position().get(),
+    }))
+}
+
+/// Whether a request holds the token of a case. The answer is the same for a case that does not
+/// exist, so that nobody finds out cases by asking.
+pub(super) fn admit(app: &AppState, case: CaseId, headers: &HeaderMap) -> Result<(), Problem> {
+    let refused = || {
+        Problem::new(Code::Unauthorized, "send the token of the case as Authorization: Bearer")
+    };
+    let token = bearer(headers).ok_or_else(refused)?;
+    let token = AccessToken::parse(token).map_err(|_| refused())?;
+    let admitted = app.service.engine().private().admits(&token, &case.stream());
+    match admitted {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(refused()),
+        Err(error) => Err(Problem::new(Code::Unavailable, error.to_string())),
+    }
+}
+
+/// Reads the id of a case.
+pub(super) fn case_id(text: &str) -> Result<CaseId, Problem> {
+    CaseId::parse(text).map_err(|error| Problem::new(Code::BadRequest, error.to_string()))
+}
+
+/// A case with the leaves that the answer reflects.
+pub(super) fn case_row(app: &AppState, case: CaseId) -> Result<(CaseRow, u64), Problem> {
+    let found = app.service.model().case(case);
+    let found = found.map_err(|e| Problem::new(Code::Unavailable, e.to_string()))?;
+    match found.value {
+        Some(row) => Ok((row, found.size.get())),
+        None => Err(Problem::new(Code::NotFound, format!("there is no case {case}"))),
+    }
+}
+
+impl AcceptedDto {
+    fn of(accepted: &Accepted) -> Self {
+        Self {
+            id: accepted.case.to_string(),
+            number: accepted.registered.number.clone(),
+            token: accepted.token.reveal(),
+            due: accepted.registered.due.to_string(),
+            provisional: accepted.registered.provisional,
+            leaf: accepted.appended.leaf.get(),
+            time: accepted.appended.time.to_string(),
+            repeated: accepted.repeated,
+        }
+    }
+}
+
+impl StatusDto {
+    fn of(app: &AppState, row: &CaseRow, position: u64) -> Self {
+        let message = match row.status {
+            CaseStatus::Granted => MessageId::StatusGranted,
+            CaseStatus::Refused => MessageId::StatusRefused,
+            CaseStatus::InProgress | CaseStatus::Absent => MessageId::StatusInProgress,
+        };
+        Self {
+            id: row.case.to_string(),
+            number: row.number.clone(),
+            service: row.service.to_string(),
+            status: row.status.as_str(),
+            status_text: TextDto {
+                ru: message.text(Language::Ru, &[]),
+                en: message.text(Language::En, &[]),
+            },
+            registered_at: row.registered_at.to_string(),
+            due: row.due.to_string(),
+            provisional: row.provisional,
+            ended_at: row.ended_at.map(|time| time.to_string()),
+            ended_leaf: row.ended_leaf.map(letopis_ledger::LeafIndex::get),
+            state: Finality::of(app.service.ledger(), row.leaf).as_str(),
+            position,
+        }
+    }
+}
+
+/// Why the engine did not do what it was asked, as a problem.
+pub(super) fn engine_problem(error: &EngineError) -> Problem {
+    let specific = |class, code: &str| Problem::with_specific_code(class, code, error.to_string());
+    match error {
+        EngineError::Form { errors } => {
+            Problem::new(Code::InvalidForm, error.to_string())
+                .with_errors(errors.iter().map(field_problem).collect())
+        }
+        EngineError::UnknownService { .. }
+        | EngineError::UnknownCase { .. }
+        | EngineError::UnknownEntry { .. } => Problem::new(Code::NotFound, error.to_string()),
+        EngineError::ChannelClosed { .. } => specific(Code::InvalidForm, "channel-closed"),
+        EngineError::IdempotencyKeyReused => specific(Code::Conflict, "idempotency-key-reused"),
+        EngineError::PackVersionTaken { .. } | EngineError::PackVersionGap { .. } => {
+            specific(Code::Conflict, "pack-version")
+        }
+        EngineError::ForeignPack { .. } | EngineError::Offered { .. } => {
+            specific(Code::Conflict, "pack-not-for-this-node")
+        }
+        EngineError::Case(_) | EngineError::Entry(_) | EngineError::Row { .. } => {
+            specific(Code::InvalidForm, "rule-broken")
+        }
+        EngineError::TooManyRaces { .. } | EngineError::Append(AppendRefused::Busy { .. }) => {
+            Problem::new(Code::Busy, error.to_string())
+        }
+        EngineError::Append(AppendRefused::TooLarge { .. }) => specific(Code::TooLarge, "leaf-too-large"),
+        _ => Problem::new(Code::Unavailable, error.to_string()),
+    }
+}
+
+fn field_problem(error: &FormError) -> FieldProblem {
+    let arguments: Vec<&str> = error.arguments.iter().map(String::as_str).collect();
+    FieldProblem {
+        pointer: error.pointer.clone(),
+        code: error.message.as_str().to_owned(),
+        ru: error.message.text(Language::Ru, &arguments),
+        en: error.message.text(Language::En, &arguments),
+    }
+}

@@ -1,0 +1,67 @@
+//! Health, metrics, and the first page that a visitor sees.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderMap, header};
+use axum::response::{Html, IntoResponse, Response};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::{AppState, language_of};
+use crate::message;
+
+/// How far each stage of the log is, in leaves.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct HealthDto {
+    /// `ok` while the node takes records.
+    state: &'static str,
+    /// Name of the log.
+    origin: String,
+    /// Leaves applied.
+    applied: u64,
+    /// Leaves folded into the read model.
+    projected: u64,
+    /// Leaves of the last tree head agreed through consensus.
+    agreed: u64,
+    /// Leaves of the last head that the log signed.
+    signed: u64,
+    /// Leaves of the last head that this node cosigned.
+    cosigned: u64,
+    /// Leaves of the newest published head.
+    published: u64,
+}
+
+/// Whether the node works, and how far each stage of the log is.
+#[utoipa::path(
+    get, path = "/healthz", tag = "operations",
+    responses((status = 200, description = "The node works", body = HealthDto))
+)]
+pub(super) async fn health(State(app): State<AppState>) -> Json<HealthDto> {
+    let ledger = app.service.ledger();
+    let positions = ledger.positions();
+    Json(HealthDto {
+        state: "ok",
+        origin: ledger.origin().to_string(),
+        applied: positions.applied.get(),
+        projected: app.service.position().get(),
+        agreed: positions.agreed.get(),
+        signed: positions.signed.get(),
+        cosigned: positions.cosigned.get(),
+        published: positions.published.get(),
+    })
+}
+
+/// Figures for Prometheus.
+#[utoipa::path(
+    get, path = "/metrics", tag = "operations",
+    responses((status = 200, description = "Prometheus text format", content_type = "text/plain"))
+)]
+pub(super) async fn metrics(State(app): State<AppState>) -> Response {
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], app.metrics.render()).into_response()
+}
+
+/// What there is at this address, in the reader's language.
+pub(super) async fn index(State(app): State<AppState>, headers: HeaderMap) -> Html<String> {
+    let origin = app.service.ledger().origin().to_string();
+    Html(message::index_page(language_of(&headers), &origin))
+}

@@ -1,0 +1,332 @@
+//! Registries: their entries with proofs, and entering by the keeper of a manual registry.
+
+use axum::Json;
+use axum::extract::rejection::{JsonRejection, QueryRejection};
+use axum::extract::{Query, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use letopis_ledger::id::StreamName;
+use letopis_ledger::json::Json as LedgerJson;
+use letopis_registry::code::RegistryCode;
+use letopis_registry::event::Document;
+use letopis_registry::pack::RegistryKind;
+use letopis_registry::projection::{EntryChange, EntryRow, Reflected};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::{IntoParams, ToSchema};
+
+use super::application::{TextDto, engine_problem};
+use super::log::proof_of;
+use super::problem::{Code, Problem};
+use super::{AppState, Operator, PathOf, unreadable_json};
+use crate::service::Finality;
+
+/// Most entries of one answer.
+const PAGE_MAX: u32 = 200;
+
+/// A registry.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct RegistryDto {
+    code: String,
+    title: TextDto,
+    /// `automatic`: by decisions only; `manual`: by its keeper; `system`: a projection.
+    kind: &'static str,
+    /// Entries in force.
+    in_force: u64,
+}
+
+/// All registries.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct RegistriesDto {
+    registries: Vec<RegistryDto>,
+    /// Leaves that this answer reflects.
+    position: u64,
+}
+
+/// A registry entry as the public sees it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct EntryDto {
+    /// Id of the entry.
+    id: String,
+    registry: String,
+    /// Its number, in registries that number entries.
+    number: Option<String>,
+    /// Public fields.
+    fields: Value,
+    valid_from: Option<String>,
+    valid_until: Option<String>,
+    /// `in_force`, `excluded` or `expired`.
+    status: &'static str,
+    created_at: String,
+    /// Leaf of the newest change.
+    leaf: u64,
+    /// `committed` or `final`, of the newest change.
+    state: &'static str,
+    /// Every change, oldest first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    history: Vec<ChangeDto>,
+    /// Leaves that this answer reflects.
+    position: u64,
+}
+
+/// A change of an entry.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ChangeDto {
+    version: u64,
+    event: String,
+    data: Value,
+    at: String,
+    leaf: u64,
+}
+
+/// A page of entries.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct EntriesDto {
+    entries: Vec<EntryDto>,
+    /// Give this as `after` to get the next page; absent on the last one.
+    next: Option<String>,
+    /// Leaves that this answer reflects.
+    position: u64,
+}
+
+/// Which page.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PageQuery {
+    /// Id of the entry after which the page begins.
+    after: Option<String>,
+    /// Most entries of the page, at most 200.
+    #[serde(default = "page_default")]
+    limit: u32,
+}
+
+const fn page_default() -> u32 {
+    50
+}
+
+/// Entries to be made by the keeper, all by one document.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewEntriesDto {
+    /// Number of the document by which the keeper acts.
+    document_number: String,
+    /// Its date, as in 2026-11-21.
+    document_date: String,
+    /// One object of fields for each entry.
+    rows: Vec<Value>,
+}
+
+/// What was entered.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct EntriesCreatedDto {
+    /// Ids of the new entries, in the order of the rows.
+    ids: Vec<String>,
+    /// Records that hold them.
+    records: usize,
+}
+
+/// The registries of this agency.
+#[utoipa::path(
+    get, path = "/api/v1/registries", tag = "registries",
+    responses((status = 200, description = "Every registry", body = RegistriesDto))
+)]
+pub(super) async fn list(State(app): State<AppState>) -> Result<Json<RegistriesDto>, Problem> {
+    let mut registries = Vec::new();
+    for installed in app.service.engine().installed_packs() {
+        for (code, registry) in installed.pack.registries() {
+            let count = app.service.model().entry_count(code).map_err(|e| tables(&e))?;
+            registries.retain(|known: &RegistryDto| known.code != code.as_str());
+            registries.push(RegistryDto {
+                code: code.to_string(),
+                title: TextDto { ru: registry.title.ru.clone(), en: registry.title.en.clone() },
+                kind: match registry.kind {
+                    RegistryKind::Automatic => "automatic",
+                    RegistryKind::Manual => "manual",
+                    RegistryKind::System => "system",
+                },
+                in_force: count.value,
+            });
+        }
+    }
+    Ok(Json(RegistriesDto { registries, position: app.service.position().get() }))
+}
+
+/// Entries of a registry, a page at a time in the order of their ids.
+#[utoipa::path(
+    get, path = "/api/v1/registries/{code}/entries", tag = "registries",
+    params(("code" = String, Path, description = "Code of the registry"), PageQuery),
+    responses(
+        (status = 200, description = "A page of entries", body = EntriesDto),
+        (status = 400, description = "Not a page", body = Problem),
+        (status = 404, description = "No such registry", body = Problem),
+    )
+)]
+pub(super) async fn entries(
+    State(app): State<AppState>,
+    code: PathOf<String>,
+    page: Result<Query<PageQuery>, QueryRejection>,
+) -> Result<Json<EntriesDto>, Problem> {
+    let Query(page) = page.map_err(|e| Problem::new(Code::BadRequest, e.body_text()))?;
+    let registry = known_registry(&app, &code.0)?;
+    if page.limit == 0 || page.limit > PAGE_MAX {
+        return Err(Problem::new(
+            Code::BadRequest,
+            format!("limit {} is not 1 to {PAGE_MAX}", page.limit),
+        ));
+    }
+    let after = page.after.as_deref().map(|id| entry_stream(&registry, id)).transpose()?;
+    let found = app.service.model().entries_after(&registry, after.as_ref(), page.limit);
+    let Reflected { size, value } = found.map_err(|e| tables(&e))?;
+    let full = value.len() as u64 == u64::from(page.limit);
+    let next = value.last().filter(|_| full).map(|row| id_of(&row.stream));
+    let entries = value.iter().map(|row| EntryDto::of(&app, row, vec![], size.get())).collect();
+    Ok(Json(EntriesDto { entries, next, position: size.get() }))
+}
+
+/// Enters rows into a manual registry; all of them, or none.
+#[utoipa::path(
+    post, path = "/api/v1/registries/{code}/entries", tag = "registries",
+    params(("code" = String, Path, description = "Code of the registry")),
+    request_body = NewEntriesDto,
+    security(("operator" = [])),
+    responses(
+        (status = 201, description = "Entered", body = EntriesCreatedDto),
+        (status = 400, description = "Not JSON of this shape", body = Problem),
+        (status = 401, description = "Not the operator's token", body = Problem),
+        (status = 404, description = "No such registry", body = Problem),
+        (status = 413, description = "Too large", body = Problem),
+        (status = 422, description = "A row is wrong, or the registry is not manual", body = Problem),
+        (status = 503, description = "Busy or stopping", body = Problem),
+    )
+)]
+pub(super) async fn create(
+    State(app): State<AppState>,
+    _: Operator,
+    code: PathOf<String>,
+    body: Result<Json<NewEntriesDto>, JsonRejection>,
+) -> Result<Response, Problem> {
+    let Json(body) = body.map_err(|error| unreadable_json(&error))?;
+    let registry = known_registry(&app, &code.0)?;
+    let date = body.document_date.parse();
+    let document = Document {
+        number: body.document_number,
+        date: date.map_err(|_| {
+            let detail = format!("{:?} is not a date, as in 2026-11-21", body.document_date);
+            Problem::new(Code::BadRequest, detail)
+        })?,
+        sha256: None,
+    };
+    let engine = app.service.engine();
+    let created = engine.create_entries(&registry, &body.rows, &document).await;
+    let created = created.map_err(|error| engine_problem(&error))?;
+    let ids = created.entries.iter().map(id_of).collect();
+    let records = created.record_count;
+    Ok((StatusCode::CREATED, Json(EntriesCreatedDto { ids, records })).into_response())
+}
+
+/// One entry with its history.
+#[utoipa::path(
+    get, path = "/api/v1/registries/{code}/entries/{id}", tag = "registries",
+    params(
+        ("code" = String, Path, description = "Code of the registry"),
+        ("id" = String, Path, description = "Id or number of the entry"),
+    ),
+    responses(
+        (status = 200, description = "The entry", body = EntryDto),
+        (status = 404, description = "No such registry or entry", body = Problem),
+    )
+)]
+pub(super) async fn entry(
+    State(app): State<AppState>,
+    names: PathOf<(String, String)>,
+) -> Result<Json<EntryDto>, Problem> {
+    let (row, position) = entry_row(&app, &names.0.0, &names.0.1)?;
+    let history = app.service.model().entry_history(&row.stream).map_err(|e| tables(&e))?;
+    let history = history.value.iter().map(ChangeDto::of).collect();
+    Ok(Json(EntryDto::of(&app, &row, history, position)))
+}
+
+/// The proof of an entry's newest change, with its leaf inside (C2SP tlog-proof).
+#[utoipa::path(
+    get, path = "/api/v1/registries/{code}/entries/{id}/proof", tag = "registries",
+    params(
+        ("code" = String, Path, description = "Code of the registry"),
+        ("id" = String, Path, description = "Id or number of the entry"),
+    ),
+    responses(
+        (status = 200, description = "A C2SP tlog-proof", content_type = "text/plain"),
+        (status = 404, description = "No such entry, or not published yet", body = Problem),
+    )
+)]
+pub(super) async fn entry_proof(
+    State(app): State<AppState>,
+    names: PathOf<(String, String)>,
+) -> Result<Response, Problem> {
+    let (row, _) = entry_row(&app, &names.0.0, &names.0.1)?;
+    proof_of(&app, row.leaf)
+}
+
+fn known_registry(app: &AppState, code: &str) -> Result<RegistryCode, Problem> {
+    let unknown = || Problem::new(Code::NotFound, format!("there is no registry {code}"));
+    let code = RegistryCode::parse(code).map_err(|_| unknown())?;
+    app.service.engine().registry(&code).map(|_| code.clone()).ok_or_else(unknown)
+}
+
+fn entry_stream(registry: &RegistryCode, id: &str) -> Result<StreamName, Problem> {
+    StreamName::parse(&format!("registry/{registry}/{id}"))
+        .map_err(|_| Problem::new(Code::BadRequest, format!("{id:?} is not the id of an entry")))
+}
+
+fn entry_row(app: &AppState, code: &str, id: &str) -> Result<(EntryRow, u64), Problem> {
+    let registry = known_registry(app, code)?;
+    let model = app.service.model();
+    let mut found = model.entry_by_number(&registry, id).map_err(|e| tables(&e))?;
+    if found.value.is_none()
+        && let Ok(stream) = entry_stream(&registry, id)
+    {
+        found = model.entry(&stream).map_err(|e| tables(&e))?;
+    }
+    let size = found.size.get();
+    let missing = || Problem::new(Code::NotFound, format!("registry {code} has no entry {id}"));
+    found.value.map(|row| (row, size)).ok_or_else(missing)
+}
+
+fn id_of(stream: &StreamName) -> String {
+    stream.as_str().rsplit('/').next().unwrap_or_default().to_owned()
+}
+
+/// The tables could not be read.
+pub(super) fn tables(error: &letopis_registry::projection::ProjectionError) -> Problem {
+    Problem::new(Code::Unavailable, error.to_string())
+}
+
+impl EntryDto {
+    fn of(app: &AppState, row: &EntryRow, history: Vec<ChangeDto>, position: u64) -> Self {
+        Self {
+            id: id_of(&row.stream),
+            registry: row.registry.to_string(),
+            number: row.number.clone(),
+            fields: LedgerJson::from(row.fields.clone()).to_value(),
+            valid_from: row.valid_from.clone(),
+            valid_until: row.valid_until.clone(),
+            status: row.status.as_str(),
+            created_at: row.created_at.to_string(),
+            leaf: row.leaf.get(),
+            state: Finality::of(app.service.ledger(), row.leaf).as_str(),
+            history,
+            position,
+        }
+    }
+}
+
+impl ChangeDto {
+    fn of(change: &EntryChange) -> Self {
+        Self {
+            version: change.version.get(),
+            event: change.event_type.clone(),
+            data: LedgerJson::from(change.data.clone()).to_value(),
+            at: change.changed_at.to_string(),
+            leaf: change.leaf.get(),
+        }
+    }
+}

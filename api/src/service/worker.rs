@@ -1,0 +1,114 @@
+//! Takes cases forward in the background until each has ended or waits for somebody.
+//!
+//! As many at once as the configuration allows. What is open when the process ends is taken up
+//! again at the next start, so nothing here needs to be durable.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use letopis_consensus::{AppendError, LedgerHandle, Receipt};
+use letopis_ledger::record::SignedRecord;
+use letopis_registry::engine::{AppendRefused, EngineError};
+use letopis_registry::event::CaseId;
+use metrics::{counter, gauge};
+use tokio::sync::Semaphore;
+use tokio::time::sleep;
+use tokio_util::task::TaskTracker;
+use tokio_util::sync::CancellationToken;
+
+use super::Engine;
+
+/// Shortest and longest wait before a ledger that is busy or not ready is asked again.
+const RETRY_MIN: Duration = Duration::from_millis(20);
+const RETRY_MAX: Duration = Duration::from_secs(2);
+
+/// Takes cases forward.
+#[derive(Debug, Clone)]
+pub(crate) struct Worker {
+    engine: Arc<Engine>,
+    places: Arc<Semaphore>,
+    tasks: TaskTracker,
+    stopping: CancellationToken,
+}
+
+impl Worker {
+    /// A worker for as many cases at once.
+    pub(crate) fn new(engine: Arc<Engine>, at_once: usize) -> Self {
+        Self {
+            engine,
+            places: Arc::new(Semaphore::new(at_once.max(1))),
+            tasks: TaskTracker::new(),
+            stopping: CancellationToken::new(),
+        }
+    }
+
+    /// Takes a case forward as soon as there is a place.
+    pub(crate) fn take_up(&self, case: CaseId) {
+        let worker = self.clone();
+        self.tasks.spawn(async move {
+            tokio::select! {
+                () = worker.work(case) => {}
+                () = worker.stopping.cancelled() => {}
+            }
+        });
+    }
+
+    /// Stops; what is under way is left where the ledger has it.
+    pub(crate) async fn stop(&self) {
+        self.stopping.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+
+    async fn work(&self, case: CaseId) {
+        let place = self.places.acquire().await;
+        let _place = place.expect("invariant: the places are never closed");
+        gauge!("letopis_cases_under_way").increment(1.0);
+        let mut wait = RETRY_MIN;
+        loop {
+            match self.engine.advance(case).await {
+                Ok(progress) => {
+                    counter!("letopis_cases_advanced_total", "status" => progress.status.as_str())
+                        .increment(1);
+                    break;
+                }
+                Err(error) if passes_by_itself(&error) => {
+                    sleep(wait).await;
+                    wait = (wait * 2).min(RETRY_MAX);
+                }
+                Err(error) => {
+                    // The case stays open and visible; an official or a restart takes it up.
+                    counter!("letopis_cases_stuck_total").increment(1);
+                    tracing::error!(%case, %error, "a case cannot be taken forward");
+                    break;
+                }
+            }
+        }
+        gauge!("letopis_cases_under_way").decrement(1.0);
+    }
+}
+
+fn passes_by_itself(error: &EngineError) -> bool {
+    matches!(
+        error,
+        EngineError::TooManyRaces { .. }
+            | EngineError::Append(AppendRefused::Busy { .. } | AppendRefused::Unavailable { .. })
+    )
+}
+
+/// Appends a record to a ledger that may not have elected its leader yet.
+pub(crate) async fn append_when_ready(
+    ledger: &LedgerHandle,
+    record: SignedRecord,
+) -> Result<Receipt, AppendError> {
+    let mut wait = RETRY_MIN;
+    loop {
+        match ledger.append(record.clone()).await {
+            Err(AppendError::Unavailable | AppendError::Busy { .. }) => {
+                sleep(wait).await;
+                wait = (wait * 2).min(RETRY_MAX);
+            }
+            other => return other,
+        }
+    }
+}
