@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use futures::stream::{self, StreamExt};
 use letopis_ledger::json::Json;
 use letopis_ledger::record::SignedRecord;
 use letopis_ledger::{LeafIndex, Timestamp};
@@ -24,6 +25,8 @@ use crate::pack::{Asked, CaseValues, RequestRule, Service, plain_text};
 use crate::projection::EntryQuery;
 use crate::record_draft::Decision;
 
+/// Open cases that are taken forward at the same time after a restart.
+const CASES_AT_ONCE: usize = 32;
 /// Most states that are kept between appends; others are folded again from the ledger.
 const UNDER_WAY_MAX: usize = 100_000;
 
@@ -76,8 +79,11 @@ impl<P: LedgerPort> CaseEngine<P> {
     pub async fn resume_open_cases(&self) -> Result<Resumed, EngineError> {
         self.catch_up().await?;
         let mut resumed = Resumed::default();
-        for case in self.model.open_cases(&self.author.agency)?.value {
-            match self.advance(case).await {
+        let open = self.model.open_cases(&self.author.agency)?.value;
+        let advance = |case| async move { (case, self.advance(case).await) };
+        let mut results = stream::iter(open).map(advance).buffer_unordered(CASES_AT_ONCE);
+        while let Some((case, result)) = results.next().await {
+            match result {
                 Ok(CaseProgress {
                     status: CaseStatus::InProgress | CaseStatus::Absent, ..
                 }) => {

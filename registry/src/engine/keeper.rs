@@ -12,7 +12,7 @@ use super::{CaseEngine, EngineError, InstalledPack, LedgerPort, Race, TRIES_MAX,
 use crate::case::slot_claim;
 use crate::code::{FieldPath, RegistryCode};
 use crate::entry::{
-    AmendEntry, CreateEntry, EntryRefusal, ExcludeEntry, ExpireEntry, check_values,
+    AmendEntry, CreateEntry, EntryRefusal, ExcludeEntry, ExpireEntry, check_manual, check_values,
 };
 use crate::environment::random;
 use crate::event::{Document, EntryId};
@@ -54,6 +54,7 @@ impl<P: LedgerPort> CaseEngine<P> {
         document: &Document,
     ) -> Result<EntriesCreated, EngineError> {
         let (installed, definition) = self.definition(registry)?;
+        check_manual(&definition)?;
         let mut checked = Vec::with_capacity(rows.len());
         for (row_index, row) in rows.iter().enumerate() {
             let values = check_values(&definition, row, false).map_err(|errors| {

@@ -6,6 +6,7 @@
 
 mod adapter;
 mod advance;
+mod disclosures;
 mod documents;
 mod error;
 mod keeper;
@@ -27,6 +28,7 @@ use letopis_ledger::{LeafIndex, TreeSize};
 
 pub use adapter::{AdapterAnswer, AdapterError, PendingRequest, RegistryAdapter, RequestAdapter};
 pub use advance::{CaseProgress, Resumed};
+pub use disclosures::CaseDisclosure;
 pub use error::EngineError;
 pub use keeper::EntriesCreated;
 pub use packs::InstalledPack;

@@ -233,7 +233,8 @@ fn remove(
     Decision { events: vec![NewEvent { stream, version, event, private: vec![] }], claims }
 }
 
-fn check_manual(registry: &Registry) -> Result<(), EntryRefusal> {
+/// That keepers write the registry.
+pub(crate) fn check_manual(registry: &Registry) -> Result<(), EntryRefusal> {
     let way = match registry.kind {
         RegistryKind::Manual => return Ok(()),
         RegistryKind::Automatic => "only decisions on cases write it",

@@ -24,7 +24,8 @@ pub fn term_object(term: Term) -> Object {
 
 pub(super) fn parse_term(value: &Object) -> Result<Term, FieldError> {
     let mut fields = Fields::of_object("term", value);
-    let units: [(&'static str, fn(u32) -> Term); 3] = [
+    type Unit = (&'static str, fn(u32) -> Term);
+    let units: [Unit; 3] = [
         ("working_days", Term::WorkingDays),
         ("calendar_days", Term::CalendarDays),
         ("hours", Term::Hours),

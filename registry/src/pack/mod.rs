@@ -108,8 +108,7 @@ impl Pack {
     /// # Errors
     /// The cases that came out otherwise than they expect.
     pub fn check(&self) -> Result<(), Vec<PackError>> {
-        let failed: Vec<PackError> =
-            self.services.values().flat_map(|service| cases::run(service)).collect();
+        let failed: Vec<PackError> = self.services.values().flat_map(cases::run).collect();
         if failed.is_empty() { Ok(()) } else { Err(failed) }
     }
 

@@ -61,11 +61,11 @@ impl Template {
     /// The names of the values that the template takes.
     #[must_use]
     pub fn names(&self) -> BTreeSet<&str> {
-        let name = |part| match part {
-            &Part::Value(ref name) => Some(name.as_str()),
-            &Part::Literal(_) => None,
-        };
-        self.parts.iter().filter_map(name).collect()
+        let names = self.parts.iter().filter_map(|part| match part {
+            Part::Value(name) => Some(name.as_str()),
+            Part::Literal(_) => None,
+        });
+        names.collect()
     }
 
     /// The document; a value that is absent leaves its place empty. Characters that Markdown

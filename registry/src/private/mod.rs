@@ -143,29 +143,6 @@ impl PrivateStore {
         texts.into_iter().zip(digests).map(parse).collect()
     }
 
-    /// Every disclosure of a stream, in ascending order of digest.
-    ///
-    /// # Errors
-    /// See [`PrivateError`].
-    pub fn of_stream(&self, stream: &StreamName) -> Result<Vec<Disclosure>, PrivateError> {
-        let texts: Vec<(String, [u8; 32])> = self.read(|connection| {
-            let mut select = connection.prepare_cached(
-                "SELECT text, digest FROM disclosure WHERE stream = ?1 ORDER BY digest",
-            )?;
-            let rows = select.query_map([stream.as_str()], |row| Ok((row.get(0)?, row.get(1)?)))?;
-            rows.collect()
-        })?;
-        let parse = |(text, digest): (String, [u8; 32])| match Disclosure::parse(&text) {
-            Ok(found) if found.digest().hash().as_bytes() == &digest => Ok(found),
-            Ok(found) => Err(PrivateError::Damaged { digest: found.digest() }),
-            Err(_) => {
-                let reason = "a disclosure is not readable".to_owned();
-                Err(PrivateError::Database { path: self.path.to_path_buf(), reason })
-            }
-        };
-        texts.into_iter().map(parse).collect()
-    }
-
     /// Whether a token gives access to a stream.
     ///
     /// # Errors

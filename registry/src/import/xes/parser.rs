@@ -76,7 +76,13 @@ enum State {
     Ended,
 }
 
-/// An element as the reader meets it.
+/// An element as the reader meets it, with the place where its tag begins.
+struct Found {
+    token: Token,
+    place: Place,
+}
+
+/// A tag, or the end of the file.
 enum Token {
     Start { name: String, key: Option<String>, value: Option<String>, empty: bool },
     End { name: String },
@@ -116,8 +122,8 @@ impl<R: BufRead> XesReader<R> {
     /// The next trace, or `None` at the end of the log.
     fn next_trace(&mut self) -> Result<Option<XesTrace>, XesError> {
         loop {
-            let place = self.place();
-            match self.token()? {
+            let Found { token, place } = self.token()?;
+            match token {
                 Token::Start { name, empty, .. } if self.state == State::BeforeLog => {
                     if name != "log" {
                         return Err(XesError::NotALog { found: name, place });
@@ -145,8 +151,8 @@ impl<R: BufRead> XesReader<R> {
         let mut trace = XesTrace { index, attributes: Vec::new(), events: Vec::new(), place };
         let mut keys = BTreeSet::new();
         loop {
-            let place = self.place();
-            match self.token()? {
+            let Found { token, place } = self.token()?;
+            match token {
                 Token::Start { name, empty, .. } if name == "event" => {
                     let attributes = if empty { Vec::new() } else { self.event()? };
                     trace.events.push(XesEvent { attributes, place });
@@ -167,8 +173,8 @@ impl<R: BufRead> XesReader<R> {
     fn event(&mut self) -> Result<Vec<XesAttribute>, XesError> {
         let (mut attributes, mut keys) = (Vec::new(), BTreeSet::new());
         loop {
-            let place = self.place();
-            match self.token()? {
+            let Found { token, place } = self.token()?;
+            match token {
                 Token::Start { name, key, value, empty } => {
                     let start = AttributeStart { name, key, value, empty, place };
                     self.attribute(start, "", &mut attributes, &mut keys)?;
@@ -210,8 +216,8 @@ impl<R: BufRead> XesReader<R> {
         }
         let prefix = format!("{key}/");
         loop {
-            let place = self.place();
-            match self.token()? {
+            let Found { token, place } = self.token()?;
+            match token {
                 Token::Start { name, key, value, empty } if name != "values" => {
                     let start = AttributeStart { name, key, value, empty, place };
                     self.attribute(start, &prefix, attributes, keys)?;
@@ -228,8 +234,8 @@ impl<R: BufRead> XesReader<R> {
     fn skip(&mut self, name: &str) -> Result<(), XesError> {
         let mut depth = 1_u64;
         while depth > 0 {
-            let place = self.place();
-            match self.token()? {
+            let Found { token, place } = self.token()?;
+            match token {
                 Token::Start { name: inner, empty: false, .. } if inner == name => depth += 1,
                 Token::End { name: inner } if inner == name => depth -= 1,
                 Token::Eof => return Err(XesError::CutOff { place }),
@@ -239,7 +245,7 @@ impl<R: BufRead> XesReader<R> {
         Ok(())
     }
 
-    fn token(&mut self) -> Result<Token, XesError> {
+    fn token(&mut self) -> Result<Found, XesError> {
         loop {
             self.buffer.clear();
             let place = Place { byte: self.reader.buffer_position() };
@@ -250,9 +256,9 @@ impl<R: BufRead> XesReader<R> {
                 Event::Empty(tag) => return start(&tag, true, place),
                 Event::End(tag) => {
                     let name: &str = tag.local_name().into_inner();
-                    return Ok(Token::End { name: name.to_owned() });
+                    return Ok(Found { token: Token::End { name: name.to_owned() }, place });
                 }
-                Event::Eof => return Ok(Token::Eof),
+                Event::Eof => return Ok(Found { token: Token::Eof, place }),
                 Event::DocType(_) => {
                     let reason = "a document type declaration is not taken".to_owned();
                     return Err(XesError::Xml { reason, place });
@@ -265,10 +271,6 @@ impl<R: BufRead> XesReader<R> {
                 | Event::GeneralRef(_) => {}
             }
         }
-    }
-
-    fn place(&self) -> Place {
-        Place { byte: self.reader.buffer_position() }
     }
 }
 
@@ -298,7 +300,7 @@ struct AttributeStart {
     place: Place,
 }
 
-fn start(tag: &BytesStart<'_>, empty: bool, place: Place) -> Result<Token, XesError> {
+fn start(tag: &BytesStart<'_>, empty: bool, place: Place) -> Result<Found, XesError> {
     let xml = |reason: String| XesError::Xml { reason, place };
     let name: &str = tag.local_name().into_inner();
     let (mut key, mut value) = (None, None);
@@ -313,7 +315,7 @@ fn start(tag: &BytesStart<'_>, empty: bool, place: Place) -> Result<Token, XesEr
             _ => {}
         }
     }
-    Ok(Token::Start { name: name.to_owned(), key, value, empty })
+    Ok(Found { token: Token::Start { name: name.to_owned(), key, value, empty }, place })
 }
 
 fn read_value(kind: &str, key: &str, text: String, place: Place) -> Result<XesValue, XesError> {
