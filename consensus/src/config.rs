@@ -48,7 +48,7 @@ impl Default for Limits {
             entry_bytes: 128 << 10,
             entries_in_flight: 4,
             append_timeout: Duration::from_secs(30),
-            raft_log_keep_entries: 4_096,
+            raft_log_keep_entries: 1_024,
         }
     }
 }

@@ -8,7 +8,6 @@
 //!
 //! Not here: the meaning of records, and anything of openraft's.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
@@ -33,6 +32,7 @@ use crate::raft::log::RaftLog;
 use crate::raft::types::TreeHead;
 use crate::store::blob::Blobs;
 use crate::store::{Store, StoreError, tile_error};
+use crate::verifier::Verifier;
 
 /// Why a record has no receipt.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -61,7 +61,7 @@ pub enum AppendError {
         waited: Duration,
     },
     /// The node has stopped. The record may have been appended.
-    #[error("the node has stopped: send the same bytes again when it runs{}", because(fatal.as_ref()))]
+    #[error("the node has stopped, send the same bytes later{}", because(fatal.as_ref()))]
     Stopped {
         /// Why, if it did not stop by request.
         fatal: Option<Fatal>,
@@ -174,8 +174,7 @@ pub(crate) struct Parts {
     pub(crate) blobs: Blobs,
     pub(crate) proposer: Proposer,
     pub(crate) fatal: FatalSignal,
-    /// Signature checks under way.
-    pub(crate) checks: AtomicUsize,
+    pub(crate) verifier: Verifier,
 }
 
 /// A handle on a running node's ledger. Clones share the node.
@@ -230,7 +229,8 @@ impl LedgerHandle {
             return Ok(first);
         }
         let keys = parts.signing_keys(&record)?;
-        let record = parts.verify(record, keys).await?;
+        let verified = parts.verifier.verify(record, keys).await.ok_or_else(stopped)?;
+        let record = verified.map_err(AppendError::BadSignature)?;
         let proposer = parts.proposer.clone();
         drop(parts);
         match proposer.append(record).await {
@@ -490,39 +490,12 @@ impl Parts {
         self.fatal.report(fatal.clone());
         AppendError::Stopped { fatal: Some(fatal) }
     }
-
-    /// Verifies every signature, on a blocking thread when others are being verified already.
-    async fn verify(
-        &self,
-        record: SignedRecord,
-        keys: Vec<AuthorKey>,
-    ) -> Result<SignedRecord, AppendError> {
-        let started = Instant::now();
-        let under_way = self.checks.fetch_add(1, Ordering::Relaxed);
-        let verified = if under_way == 0 {
-            verify_all(record, &keys)
-        } else {
-            let verify = move || verify_all(record, &keys);
-            let joined = tokio::task::spawn_blocking(verify).await;
-            joined.unwrap_or(Err(AppendError::Stopped { fatal: None }))
-        };
-        self.checks.fetch_sub(1, Ordering::Relaxed);
-        metric::signature_checked(started.elapsed());
-        verified
-    }
 }
 
 impl std::fmt::Debug for LedgerHandle {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "LedgerHandle({}, {} leaves)", self.origin(), self.applied())
     }
-}
-
-fn verify_all(record: SignedRecord, keys: &[AuthorKey]) -> Result<SignedRecord, AppendError> {
-    for ((_, signature), key) in record.signatures().iter().zip(keys) {
-        key.verify(record.record_bytes(), signature).map_err(AppendError::BadSignature)?;
-    }
-    Ok(record)
 }
 
 fn read_error(error: TileTreeError<StoreError>) -> ReadError {

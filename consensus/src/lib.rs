@@ -21,6 +21,7 @@ mod proposer;
 mod publish;
 mod raft;
 mod store;
+mod verifier;
 
 pub use config::{Intervals, Limits, NodeConfig, ProgressListener, SigningKeys};
 pub use crash::{CrashHook, CrashPoint};

@@ -11,7 +11,7 @@
 //! | `letopis_records_rejected_total{rule}` | counter | rejects by [`crate::Reject::code`] |
 //! | `letopis_append_seconds` | histogram | from the call of `append` to its answer |
 //! | `letopis_signature_check_seconds` | histogram | verification of one record |
-//! | `letopis_position_leaves{stage}` | gauge | `applied`, `agreed`, `signed`, `cosigned`, `published` |
+//! | `letopis_position_leaves{stage}` | gauge | `applied`, `agreed`, `signed`, … as [`Positions`] |
 //! | `letopis_publish_seconds` | histogram | from reading the tree head to its publication |
 //! | `letopis_publish_lag_leaves` | gauge | applied leaves that are not published |
 //! | `letopis_quorum_missing_total` | counter | publications refused by the policy |

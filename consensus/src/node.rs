@@ -7,7 +7,6 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
 use std::time::{Duration, Instant};
 
 use letopis_ledger::checkpoint::Checkpoint;
@@ -34,6 +33,7 @@ use crate::raft::types::{LogId, NODE_ID, Raft, TreeHead};
 use crate::store::blob::Blobs;
 use crate::store::file::read;
 use crate::store::{CheckProgress, Folder, Opened, Store, StoreError, StoreOpenError, lock_folder};
+use crate::verifier::Verifier;
 
 /// How long recovery may take before opening gives up.
 const RECOVERY_TIMEOUT: Duration = Duration::from_secs(600);
@@ -188,7 +188,7 @@ impl Node {
             blobs: Blobs::new(folder.blobs()),
             proposer: Proposer::start(raft.clone(), config.limits),
             fatal: fatal.clone(),
-            checks: AtomicUsize::new(0),
+            verifier: Verifier::start().map_err(|e| OpenError::Raft { reason: e.to_string() })?,
         });
         let ledger = LedgerHandle::new(&parts, publisher.stages(), publisher.published());
         let tasks = vec![

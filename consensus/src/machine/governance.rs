@@ -36,8 +36,11 @@ pub(super) fn check_genesis(signed: &SignedRecord) -> Result<(), Reject> {
     let require = |held: bool, missing: GenesisPart| {
         if held { Ok(()) } else { Err(Reject::NotGenesis { missing }) }
     };
-    let admits = |event: GovernanceEvent| matches!(event, GovernanceEvent::AgencyAdmitted { agency, .. } if &agency == author);
-    require(events().any(admits), GenesisPart::Admission)?;
+    let admission = |event| match event {
+        GovernanceEvent::AgencyAdmitted { agency, .. } => &agency == author,
+        _ => false,
+    };
+    require(events().any(admission), GenesisPart::Admission)?;
     let introduced = |key: AuthorKeyId| introduced_keys(signed).any(|known| known.id() == key);
     require(signed.signatures().iter().all(|(key, _)| introduced(*key)), GenesisPart::Key)?;
     let sets = |event| matches!(event, GovernanceEvent::PolicySet { .. });

@@ -7,7 +7,9 @@
 
 mod value;
 
+use std::collections::HashMap;
 use std::path::Path;
+use std::sync::{PoisonError, RwLock};
 
 use letopis_ledger::checkpoint::Origin;
 use letopis_ledger::id::{AgencyId, ClaimName, RecordId, StreamName};
@@ -44,6 +46,8 @@ const WRITE_BUFFER_BYTES: usize = 1 << 30;
 /// The index of one node.
 pub(super) struct Index {
     db: DB,
+    /// All author keys, decoded: few, and decoding one costs as much as checking a signature.
+    keys: RwLock<HashMap<AuthorKeyId, KeyState>>,
 }
 
 /// The state of the append machine at a certain end of the log.
@@ -72,7 +76,10 @@ impl Index {
         table.set_bloom_filter(10.0, false);
         options.set_block_based_table_factory(&table);
         let families = FAMILIES.map(|name| ColumnFamilyDescriptor::new(name, options.clone()));
-        Ok(Self { db: DB::open_cf_descriptors(&options, folder, families)? })
+        let db = DB::open_cf_descriptors(&options, folder, families)?;
+        let index = Self { db, keys: RwLock::new(HashMap::new()) };
+        let keys = index.read_keys()?;
+        Ok(Self { keys: RwLock::new(keys), ..index })
     }
 
     pub(super) const fn view<'a>(&'a self, origin: &'a Origin, tail: LogTail) -> IndexView<'a> {
@@ -87,8 +94,12 @@ impl Index {
         end: &End,
     ) -> Result<(), StoreError> {
         let mut batch = WriteBatch::default();
+        let mut keys = Vec::new();
         for write in writes {
             self.put(&mut batch, write);
+            if let Write::Key(id, state) = write {
+                keys.push((*id, state.clone()));
+            }
         }
         let meta = self.family(META);
         if let Some(founder) = founder {
@@ -97,7 +108,11 @@ impl Index {
         batch.put_cf(meta, END, StoredEnd::write(end));
         let mut options = WriteOptions::default();
         options.disable_wal(true);
-        Ok(self.db.write_opt(batch, &options)?)
+        self.db.write_opt(batch, &options)?;
+        if !keys.is_empty() {
+            self.keys.write().unwrap_or_else(PoisonError::into_inner).extend(keys);
+        }
+        Ok(())
     }
 
     pub(super) fn put_manifest(&self, manifest: &Manifest) -> Result<(), StoreError> {
@@ -165,15 +180,21 @@ impl Index {
         for item in self.db.iterator_cf(self.family(CLAIMS), IteratorMode::Start) {
             value::read_claim(&item?.1)?;
         }
-        for item in self.db.iterator_cf(self.family(KEYS), IteratorMode::Start) {
-            value::read_key(&item?.1)?;
-        }
         for item in self.db.iterator_cf(self.family(AGENCIES), IteratorMode::Start) {
             value::read_agency(&item?.1)?;
         }
         view.founder()?;
         view.policy()?;
         Ok(())
+    }
+
+    fn read_keys(&self) -> Result<HashMap<AuthorKeyId, KeyState>, StoreError> {
+        let mut keys = HashMap::new();
+        for item in self.db.iterator_cf(self.family(KEYS), IteratorMode::Start) {
+            let state = value::read_key(&item?.1)?;
+            keys.insert(state.key.id(), state);
+        }
+        Ok(keys)
     }
 
     fn put(&self, batch: &mut WriteBatch, write: &Write) {
@@ -248,8 +269,8 @@ impl StateView for IndexView<'_> {
     }
 
     fn key(&self, id: AuthorKeyId) -> Result<Option<KeyState>, StoreError> {
-        let bytes = self.index.db.get_pinned_cf(self.index.family(KEYS), id.as_bytes())?;
-        bytes.map(|bytes| value::read_key(&bytes)).transpose()
+        let keys = self.index.keys.read().unwrap_or_else(PoisonError::into_inner);
+        Ok(keys.get(&id).cloned())
     }
 
     fn agency(&self, id: &AgencyId) -> Result<Option<AgencyState>, StoreError> {

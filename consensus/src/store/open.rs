@@ -1,11 +1,12 @@
 //! Opening the store: the lock, the index, then the check of everything (`check`).
 
+use std::collections::HashMap;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use letopis_ledger::checkpoint::Origin;
-use letopis_ledger::tile::{TileIndex, TileLevel, TilePath, TileWidth};
+use letopis_ledger::tile::{Tile, TileLevel, tile_with};
 use letopis_ledger::tree::Frontier;
 use letopis_ledger::{Hash, LeafIndex, TreeSize};
 use thiserror::Error;
@@ -138,7 +139,7 @@ pub(super) fn check_index(
     tiles: &Path,
 ) -> Result<(), CheckError> {
     let tiles = Tiles::new(tiles.to_owned(), edge.clone());
-    let mut hashes = LeafHashes { tiles: &tiles, size, tile: None };
+    let mut hashes = LeafHashes { tiles: &tiles, size, recent: HashMap::new() };
     let mut seen = Seen::new(size);
     for item in index.receipts() {
         let (id, first) = item.map_err(|error| seen.damage(&error.to_string()))?;
@@ -159,30 +160,29 @@ pub(super) fn check_index(
     Ok(())
 }
 
-/// Leaf hashes from level 0 tiles; record ids follow time, so one tile serves many in a row.
+/// Leaf hashes from level 0 tiles; record ids follow time, so few tiles serve many in a row.
 struct LeafHashes<'a> {
     tiles: &'a Tiles,
     size: TreeSize,
-    tile: Option<(u64, Vec<Hash>)>,
+    recent: HashMap<u64, Tile>,
 }
 
 impl LeafHashes<'_> {
+    const RECENT_TILES: usize = 256;
+
     fn get(&mut self, leaf: LeafIndex) -> Result<Hash, StoreError> {
         let (number, at) = (leaf.get() / 256, (leaf.get() % 256) as usize);
-        if let Some((known, hashes)) = &self.tile
-            && *known == number
-        {
-            return Ok(hashes[at]);
+        if let Some(tile) = self.recent.get(&number) {
+            return Ok(tile.hashes()[at]);
         }
-        let width = (self.size.get() - number * 256).min(256) as u16;
-        let path = TilePath {
-            level: TileLevel::ZERO,
-            index: TileIndex::new(number),
-            width: TileWidth::new(width).expect("invariant: the leaf is in the tree"),
-        };
+        let path = tile_with(TileLevel::ZERO, leaf.get(), self.size)
+            .expect("invariant: the leaf is in the tree");
         let tile = self.tiles.get(path)?.expect("invariant: the tile was just compared");
         let hash = tile.hashes()[at];
-        self.tile = Some((number, tile.hashes().to_vec()));
+        if self.recent.len() == Self::RECENT_TILES {
+            self.recent.clear();
+        }
+        self.recent.insert(number, tile);
         Ok(hash)
     }
 }

@@ -6,14 +6,13 @@
 use std::io;
 use std::path::Path;
 
-use openraft::entry::RaftEntry;
 use rocksdb::{
     ColumnFamilyDescriptor, DB, DBCompressionType, DBRecoveryMode, IteratorMode, Options,
 };
 use thiserror::Error;
 
-use super::super::encoding::{EncodingError, Stored, read_frame};
-use super::{COMMITTED, Known, LOG, META, PURGED, RaftLog, VOTE, decode};
+use super::super::encoding::{EncodingError, Stored, read_entry_log_id, read_frame};
+use super::{COMMITTED, Known, LOG, META, PURGED, RaftLog, VOTE};
 use crate::crash::CrashHook;
 use crate::fatal::FatalSignal;
 
@@ -120,7 +119,12 @@ fn read_known(db: &DB) -> Result<Known, RaftLogError> {
         if index != expected {
             return Err(RaftLogError::Hole { expected, found: index });
         }
-        known.last = Some(decode(index, &frame)?.log_id());
+        let read = read_frame(&frame).and_then(read_entry_log_id);
+        let log_id = read.map_err(|reason| RaftLogError::Entry { index, reason })?;
+        if log_id.index != index {
+            return Err(RaftLogError::Misplaced { index, found: log_id.index });
+        }
+        known.last = Some(log_id);
     }
     known.synced_index = known.last.map(|id| id.index);
     match (known.last, known.committed) {
