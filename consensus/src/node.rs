@@ -142,7 +142,7 @@ pub struct Node {
 impl Node {
     /// Opens the folder, checks everything in it, recovers and starts.
     ///
-    /// Takes about a second per million leaves; see [`NodeConfig::progress`].
+    /// Reads every leaf: some seconds per million of them; see [`NodeConfig::progress`].
     ///
     /// # Errors
     /// See [`OpenError`].
