@@ -16,6 +16,7 @@ use std::collections::BTreeMap;
 use letopis_ledger::bundle::EntryBundle;
 use letopis_ledger::disclosure::Disclosure;
 use letopis_ledger::hash::leaf_hash;
+use letopis_ledger::id::AgencyId;
 use letopis_ledger::json::{Fields, Json};
 use letopis_ledger::leaf::Leaf;
 use letopis_ledger::tile::bundle_with;
@@ -133,10 +134,10 @@ impl Check<'_> {
     fn run(&mut self, given: &[String]) -> Result<(), Stop> {
         let case = case::read(&self.collected)?;
         self.state_case(&case);
-        let pack = self.pack(&case)?;
+        let (pack, publisher) = self.pack(&case)?;
         let files = PackFiles { source: self.source, files: &pack.files };
         let regulation = Regulation::load(&files, &case.submitted.service)?;
-        self.check_rule(&case, &pack, &regulation)?;
+        self.check_rule(&case, &pack, &publisher, &regulation)?;
         self.check_grounds(&case, &regulation)?;
         self.check_deadline(&case, &regulation);
         let outputs = self.check_model(&case, &files, given)?;
@@ -169,8 +170,9 @@ impl Check<'_> {
         self.say("decision.decided", [("time", time), ("leaf", leaf), ("agency", agency)]);
     }
 
-    /// The pinned pack, if it was published before the case and is the one named.
-    fn pack(&self, case: &Case) -> Result<PackPublished, Stop> {
+    /// The pinned pack, if it was published before the case and is the one named, and who
+    /// published it.
+    fn pack(&self, case: &Case) -> Result<(PackPublished, AgencyId), Stop> {
         let pinned = &case.submitted;
         let submitted = self.collected.events[0].place;
         let broken =
@@ -191,13 +193,17 @@ impl Check<'_> {
             })
             .ok_or_else(|| broken(format!("leaf {} publishes no {stream}", pinned.pack_leaf)))?;
         let pack = PackPublished::read(&event.data).map_err(|e| broken(e.to_string()))?;
+        if event.version.get().checked_add(1) != Some(pack.version) {
+            let (found, version) = (pack.version, event.version);
+            return Err(broken(format!("event {version} of {stream} publishes version {found}")));
+        }
         if (&pack.code, pack.version) != (&pinned.pack, pinned.pack_version) {
             return Err(broken(format!(
                 "leaf {} publishes pack {} version {}, the case names {} version {}",
                 pinned.pack_leaf, pack.code, pack.version, pinned.pack, pinned.pack_version
             )));
         }
-        Ok(pack)
+        Ok((pack, leaf.record().author().clone()))
     }
 
     /// A leaf that the check of the log has seen, read once more.
@@ -224,16 +230,19 @@ impl Check<'_> {
         &mut self,
         case: &Case,
         pack: &PackPublished,
+        publisher: &AgencyId,
         regulation: &Regulation,
     ) -> Result<(), Stop> {
         let decided = &case.decided;
         let event = &self.collected.events[case.decided_at];
-        let author = event.leaf.record().author().as_str();
+        let author = event.leaf.record().author();
         let broken =
             |detail: String| Stop::Found(Finding::at(Rule::RulePublished, event.place, detail));
-        if author != regulation.agency {
-            let agency = &regulation.agency;
-            return Err(broken(format!("{author} decided by the regulation of {agency}")));
+        let agency = &regulation.agency;
+        if publisher.as_str() != agency || author.as_str() != agency {
+            return Err(broken(format!(
+                "the regulation is that of {agency}; {publisher} published it, {author} decided"
+            )));
         }
         if decided.model_path != regulation.model_path || decided.decision != regulation.decision {
             return Err(broken(format!(
@@ -262,13 +271,18 @@ impl Check<'_> {
             self.say("decision.refused", []);
         }
         let mut codes = Vec::new();
+        let mut last = None;
         for found in &case.decided.grounds {
             codes.push(found.code.clone());
-            let Some(ground) = regulation.grounds.get(&found.code) else {
+            let Some((number, ground)) = regulation.ground(&found.code) else {
                 let detail = format!("ground {} is not in the regulation", found.code);
                 self.findings.push(Finding::at(Rule::GroundsClosed, place, detail));
                 continue;
             };
+            if last.replace(number).is_some_and(|last| last >= number) {
+                let detail = format!("ground {} is not in its order, or twice", found.code);
+                self.findings.push(Finding::at(Rule::GroundsClosed, place, detail));
+            }
             let values = vec![
                 ("code", Words::Plain(found.code.clone())),
                 ("text", Words::InLanguages(ground.text.clone())),
@@ -297,16 +311,13 @@ impl Check<'_> {
             ));
         }
         let (place, time) = (decided.place, decided.leaf.time());
-        match regulation.due(registered) {
+        match regulation.check_term(registered) {
             Err(reason) => problem = Some((place, reason)),
-            Ok(due) if due != registered.due => {
-                let stated = registered.due;
-                problem = Some((place, format!("the term ends {due}, the case states {stated}")));
-            }
-            Ok(due) if time > due => {
+            Ok(()) if time > registered.due => {
+                let due = registered.due;
                 problem = Some((place, format!("decided {time}, the term ended {due}")));
             }
-            Ok(_) => {}
+            Ok(()) => {}
         }
         match problem {
             Some((place, detail)) => {

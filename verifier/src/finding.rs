@@ -132,7 +132,7 @@ pub struct Findings {
 
 impl Findings {
     /// Most findings kept of one rule.
-    pub const KEPT_PER_RULE: u64 = 8;
+    pub const KEPT_PER_RULE: u64 = 3;
 
     /// Adds a finding.
     pub fn push(&mut self, finding: Finding) {
@@ -192,7 +192,7 @@ mod tests {
         findings.push(Finding::whole(Rule::TreeRoot, "y"));
         assert_eq!(findings.count(), 1001);
         assert_eq!(findings.counts()[&Rule::LeafLink], 1000);
-        assert_eq!(findings.kept().len(), 9);
+        assert_eq!(findings.kept().len(), 4);
         assert_eq!(findings.kept().last().map(|finding| finding.rule), Some(Rule::TreeRoot));
         assert!(findings.broke(Rule::TreeRoot) && !findings.broke(Rule::LeafForm));
     }

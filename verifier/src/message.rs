@@ -182,7 +182,7 @@ mod tests {
     #[test]
     fn names_are_filled_in() {
         let text = Messages::of(Language::English).text("verdict.broken", &[("count", "3")]);
-        assert_eq!(text, "NOT IN ORDER: 3 findings.");
+        assert_eq!(text, "NOT IN ORDER, findings: 3.");
     }
 
     #[test]

@@ -182,7 +182,8 @@ impl Report {
     fn log_lines(&mut self, place: String, audit: &Audit) {
         self.line("log.heading", [("origin", audit.origin.clone()), ("place", place)]);
         match audit.last_time {
-            None => self.line("log.empty", []),
+            None if audit.size == 0 => self.line("log.empty", []),
+            None => self.line("log.unread", [("size", audit.size.to_string())]),
             Some(time) => {
                 let size = audit.size.to_string();
                 self.line("log.size", [("size", size), ("time", time.to_string())]);

@@ -92,9 +92,9 @@ pub trait LogSource: Sync {
     /// Neither is there.
     fn tile(&self, path: TilePath) -> Result<Vec<u8>, SourceError> {
         match self.get(&path.to_string(), TILE_MAX_BYTES) {
-            Err(SourceError::NotFound { .. }) if !path.width.is_full() => {
+            Err(missing @ SourceError::NotFound { .. }) if !path.width.is_full() => {
                 let full = TilePath { width: TileWidth::FULL, ..path };
-                let mut bytes = self.get(&full.to_string(), TILE_MAX_BYTES)?;
+                let mut bytes = self.get(&full.to_string(), TILE_MAX_BYTES).map_err(or(missing))?;
                 bytes.truncate(usize::from(path.width.get()) * Hash::SIZE_BYTES);
                 Ok(bytes)
             }
@@ -109,9 +109,9 @@ pub trait LogSource: Sync {
     /// Neither is there.
     fn bundle(&self, path: BundlePath) -> Result<Vec<u8>, SourceError> {
         match self.get(&path.to_string(), BUNDLE_MAX_BYTES) {
-            Err(SourceError::NotFound { .. }) if !path.width.is_full() => {
+            Err(missing @ SourceError::NotFound { .. }) if !path.width.is_full() => {
                 let full = BundlePath { width: TileWidth::FULL, ..path };
-                let bytes = self.get(&full.to_string(), BUNDLE_MAX_BYTES)?;
+                let bytes = self.get(&full.to_string(), BUNDLE_MAX_BYTES).map_err(or(missing))?;
                 Ok(first_entries(&bytes, path.width).unwrap_or(bytes))
             }
             other => other,
@@ -130,6 +130,11 @@ pub trait LogSource: Sync {
         }
         Ok(bytes)
     }
+}
+
+/// Where the full file is missing too, the partial one is what is missed.
+fn or(missing: SourceError) -> impl FnOnce(SourceError) -> SourceError {
+    move |error| if matches!(error, SourceError::NotFound { .. }) { missing } else { error }
 }
 
 /// The first entries of a full bundle, or `None` when it is none.

@@ -1,6 +1,8 @@
 //! A decided case as its events tell it: complete, in order, with one final event.
 
-use letopis_ledger::json::{FieldError, Object};
+use std::collections::BTreeMap;
+
+use letopis_ledger::json::{FieldError, Json, Object};
 
 use super::Stop;
 use super::collect::{CaseEvent, Collector};
@@ -12,6 +14,7 @@ const SCHEMA_VERSION: u32 = 1;
 
 pub(super) const SUBMITTED: &str = "application.submitted";
 pub(super) const REGISTERED: &str = "application.registered";
+pub(super) const SENT: &str = "request.sent";
 pub(super) const ANSWERED: &str = "request.answered";
 pub(super) const DECIDED: &str = "application.decided";
 pub(super) const RESULT_ISSUED: &str = "application.result_issued";
@@ -41,18 +44,36 @@ pub(super) fn read(collected: &Collector<'_>) -> Result<Case, Stop> {
     let (submitted_at, submitted) = one(collected, SUBMITTED, Submitted::read)?;
     let (registered_at, registered) = one(collected, REGISTERED, Registered::read)?;
     let (decided_at, decided) = one(collected, DECIDED, Decided::read)?;
-    let in_order = submitted_at == 0 && registered_at < decided_at;
+    let place_of = |position: usize| collected.events[position].place;
+    let in_order = submitted_at == 0
+        && registered_at == 1
+        && place_of(submitted_at) == place_of(registered_at)
+        && requests_are_in_order(collected, decided_at)
+        && decided.read_size <= place_of(decided_at).get();
     let numbered = |(number, event): (usize, &CaseEvent)| {
         u64::try_from(number) == Ok(event.event().version.get())
     };
     if !in_order || !collected.events.iter().enumerate().all(numbered) {
-        let place = collected.events[decided_at].place;
-        let detail = "the case does not go from submission over registration to the decision";
-        return Err(Finding::at(Rule::CaseForm, place, detail).into());
+        let detail = "the case does not go in order from its submission to the decision";
+        return Err(Finding::at(Rule::CaseForm, place_of(decided_at), detail).into());
     }
     let case = Case { submitted, registered, decided, decided_at };
     check_end(&case, collected)?;
     Ok(case)
+}
+
+/// Between registration and decision there are requests, each sent once and answered at most once.
+fn requests_are_in_order(collected: &Collector<'_>, decided_at: usize) -> bool {
+    let mut sent = BTreeMap::new();
+    collected.events[..decided_at].iter().skip(2).all(|event| {
+        let event = event.event();
+        let request = event.data.get("request").and_then(Json::as_str);
+        match (event.event_type.as_str(), request) {
+            (SENT, Some(request)) => sent.insert(request, false).is_none(),
+            (ANSWERED, Some(request)) => sent.insert(request, true) == Some(false),
+            _ => false,
+        }
+    })
 }
 
 /// The events of a type with their positions.
@@ -113,9 +134,9 @@ fn check_end(case: &Case, collected: &Collector<'_>) -> Result<(), Stop> {
         return Err(Finding::whole(Rule::CaseTerminal, detail).into());
     }
     let last = collected.events.len() - 1;
-    if last != case.decided_at + 1 {
-        let place = collected.events[last].place;
-        let detail = "the case does not end with the result or refusal right after its decision";
+    let place = collected.events[last].place;
+    if last != case.decided_at + 1 || place != collected.events[case.decided_at].place {
+        let detail = "the case does not end with its decision and the result or refusal at once";
         return Err(Finding::at(Rule::CaseTerminal, place, detail).into());
     }
     Ok(())
@@ -163,7 +184,7 @@ fn is_supported(case: &Case, collected: &Collector<'_>, evidence: &Evidence) -> 
         "form" => event.event_type.as_str() == SUBMITTED,
         "answer" => {
             event.event_type.as_str() == ANSWERED
-                && event.data.get("request").and_then(|of| of.as_str()) == Some(&evidence.of)
+                && event.data.get("request").and_then(Json::as_str) == Some(&evidence.of)
         }
         "input" => position == Some(case.decided_at),
         _ => false,

@@ -40,11 +40,9 @@ pub(super) fn check(
     let (_, result) = events_of(collected, RESULT_ISSUED)
         .next()
         .expect("invariant: a granted case was seen to have one result");
-    if entry.place != decided || result.place != decided {
-        return Err(broken(format!(
-            "the decision stands in leaf {decided}, the result in {}, the entry in {}",
-            result.place, entry.place
-        )));
+    if entry.place != decided {
+        let place = entry.place;
+        return Err(broken(format!("the decision stands in leaf {decided}, the entry in {place}")));
     }
     let result = read_event(result, ResultIssued::read)?;
     let created = EntryCreated::read(&entry.data).map_err(|e| broken(e.to_string()))?;
@@ -64,10 +62,27 @@ pub(super) fn check(
         let detail = format!("the regulation names registry {registry}, the entry is {stream}");
         return Err(broken(detail));
     }
+    let decided_on =
+        regulation.date(collected.events[case.decided_at].leaf.time()).map_err(broken)?;
+    check_beginning(&created, decided_on).map_err(broken)?;
     if let Some(outputs) = outputs {
         check_validity(&created, outputs, &regulation.valid_years).map_err(broken)?;
     }
     Ok(Some(stream))
+}
+
+/// An entry is in force from the day of the decision. The leader took the record a moment after it
+/// was decided, so its leaf may be of the next day.
+fn check_beginning(created: &EntryCreated, decided_on: Date) -> Result<(), String> {
+    let from = date(&created.valid_from)?;
+    if from == decided_on || decided_on.yesterday().is_ok_and(|day| day == from) {
+        return Ok(());
+    }
+    Err(format!("decided on {decided_on}, in force from {from}"))
+}
+
+fn date(text: &str) -> Result<Date, String> {
+    text.parse().map_err(|_| format!("{text:?} is no date"))
 }
 
 /// An entry is in force for as many years as the table says: to the day before the anniversary.
@@ -75,7 +90,6 @@ fn check_validity(created: &EntryCreated, outputs: &Value, member: &str) -> Resu
     let years = outputs.get(member).and_then(Value::as_u64);
     let years = years.filter(|years| (1..=VALID_YEARS_MAX).contains(years));
     let years = years.ok_or_else(|| format!("the table gives no number of years {member:?}"))?;
-    let date = |text: &str| text.parse::<Date>().map_err(|_| format!("{text:?} is no date"));
     let (from, until) = (date(&created.valid_from)?, date(&created.valid_until)?);
     let years = i64::try_from(years).expect("invariant: at most 100 years");
     let expected = from

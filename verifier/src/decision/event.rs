@@ -25,6 +25,8 @@ pub(super) struct Registered {
     pub(super) registered_at: Timestamp,
     pub(super) term: Term,
     pub(super) due: Timestamp,
+    pub(super) last_day: String,
+    pub(super) provisional: bool,
 }
 
 /// What `application.decided` states.
@@ -37,6 +39,8 @@ pub(super) struct Decided {
     pub(super) decision: String,
     pub(super) engine: String,
     pub(super) trace: Vec<(String, Vec<String>)>,
+    /// Counts among the inputs are those of a log of so many leaves.
+    pub(super) read_size: u64,
 }
 
 /// How a case was decided.
@@ -113,6 +117,11 @@ impl Registered {
             registered_at: fields.parsed("registered_at", Timestamp::parse)?,
             term: length,
             due: fields.parsed("due", Timestamp::parse)?,
+            last_day: fields.string("last_day")?.to_owned(),
+            provisional: fields
+                .required("provisional")?
+                .as_bool()
+                .ok_or_else(|| fields.invalid("provisional", &"not true or false"))?,
         })
     }
 }
@@ -150,6 +159,7 @@ impl Decided {
             decision: fields.string("decision")?.to_owned(),
             engine: fields.string("engine")?.to_owned(),
             trace,
+            read_size: fields.unsigned("read_size")?,
         })
     }
 }

@@ -8,6 +8,8 @@ use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
 
+use jiff::civil::Date;
+use jiff::tz::Offset;
 use letopis_ledger::{Hash, Timestamp};
 use letopis_rules::calendar::{Calendars, YearCalendar};
 use letopis_rules::deadline::{Term, UnixMs, UtcOffset, deadline};
@@ -35,8 +37,8 @@ pub(super) struct Regulation {
     pub(super) model_path: String,
     /// Name of the decision in the model.
     pub(super) decision: String,
-    /// The closed list of grounds for refusal, by code.
-    pub(super) grounds: BTreeMap<String, Ground>,
+    /// The closed list of grounds for refusal.
+    grounds: Vec<Ground>,
     /// The registry that granted cases enter.
     pub(super) registry: String,
     /// The member of the decision that says for how many years.
@@ -136,12 +138,11 @@ impl Regulation {
         let calendars = Calendars::new(years).map_err(|e| broken(path, &e))?;
         let path = format!("services/{service}/regulation.yaml");
         let document: RegulationDocument = pack.yaml(&path)?;
-        let grounds = document.grounds.into_iter().map(|ground| (ground.code.clone(), ground));
         Ok(Self {
             agency: manifest.agency,
             model_path: format!("services/{service}/decision.dmn"),
             decision: document.decision.name,
-            grounds: grounds.collect(),
+            grounds: document.grounds,
             registry: document.effect.registry,
             valid_years: document.effect.valid_years,
             term: document.term.length,
@@ -150,8 +151,8 @@ impl Regulation {
         })
     }
 
-    /// The last instant of the term, counted anew.
-    pub(super) fn due(&self, registered: &Registered) -> Result<Timestamp, String> {
+    /// Counts the term anew and compares it with what the registration states.
+    pub(super) fn check_term(&self, registered: &Registered) -> Result<(), String> {
         if registered.term != self.term {
             return Err(format!(
                 "the regulation sets {:?}, the case states {:?}",
@@ -161,7 +162,28 @@ impl Regulation {
         let start = UnixMs::new(registered.registered_at.unix_ms());
         let counted =
             deadline(start, self.term, &self.calendars, self.zone).map_err(|e| e.to_string())?;
-        Timestamp::from_unix_ms(counted.due.get()).map_err(|e| e.to_string())
+        let due = Timestamp::from_unix_ms(counted.due.get()).map_err(|e| e.to_string())?;
+        let expected = (due, counted.last_day.to_string(), counted.provisional);
+        let stated = (registered.due, registered.last_day.clone(), registered.provisional);
+        if expected != stated {
+            return Err(format!(
+                "the term ends {} (day {}, provisional {}), the case states {} (day {}, {})",
+                expected.0, expected.1, expected.2, stated.0, stated.1, stated.2
+            ));
+        }
+        Ok(())
+    }
+
+    /// The agency's date at an instant.
+    pub(super) fn date(&self, at: Timestamp) -> Result<Date, String> {
+        let instant = jiff::Timestamp::from_millisecond(at.unix_ms()).map_err(|e| e.to_string())?;
+        let offset = Offset::from_seconds(self.zone.minutes() * 60).map_err(|e| e.to_string())?;
+        Ok(offset.to_datetime(instant).date())
+    }
+
+    /// The ground of a code with its place in the regulation.
+    pub(super) fn ground(&self, code: &str) -> Option<(usize, &Ground)> {
+        self.grounds.iter().enumerate().find(|(_, ground)| ground.code == code)
     }
 }
 
@@ -233,4 +255,64 @@ fn evaluate(
     receiver.recv_timeout(EVALUATION_TIMEOUT).unwrap_or_else(|_| {
         Err(format!("the table gave no answer within {} s", EVALUATION_TIMEOUT.as_secs()))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::source::{DirectorySource, SourceError};
+
+    const PACK: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/packs/zarechny");
+
+    /// The files of the shipped pack, as a log would serve them.
+    struct Shipped(BTreeMap<String, Hash>);
+
+    impl Shipped {
+        fn new() -> Self {
+            let folder = Path::new(PACK);
+            let paths = [
+                "pack.yaml",
+                "calendars/ru-2025.json",
+                "calendars/ru-2026.json",
+                "services/parking-permit/regulation.yaml",
+                "services/parking-permit/decision.dmn",
+            ];
+            let hash = |path: &str| Hash::of(&std::fs::read(folder.join(path)).unwrap());
+            Self(paths.map(|path| (path.to_owned(), hash(path))).into())
+        }
+    }
+
+    impl LogSource for Shipped {
+        fn get(&self, path: &str, max_bytes: usize) -> Result<Vec<u8>, SourceError> {
+            let mut files = self.0.iter();
+            let file = files.find(|(_, hash)| path == format!("blob/{}", hash.to_hex()));
+            DirectorySource::new(PACK).get(file.unwrap().0, max_bytes)
+        }
+
+        fn location(&self) -> String {
+            PACK.to_owned()
+        }
+    }
+
+    #[test]
+    fn the_shipped_pack_is_read_as_its_author_means_it() {
+        let shipped = Shipped::new();
+        let pack = PackFiles { source: &shipped, files: &shipped.0 };
+        let Ok(regulation) = Regulation::load(&pack, "parking-permit") else {
+            panic!("the shipped pack cannot be read");
+        };
+        assert_eq!(regulation.agency, "zarechny");
+        assert_eq!(regulation.decision, "resolution");
+        assert_eq!(regulation.registry, "parking_permit");
+        assert_eq!(regulation.valid_years, "years");
+        assert_eq!(regulation.term, Term::WorkingDays(6));
+        let codes: Vec<&str> = regulation.grounds.iter().map(|g| g.code.as_str()).collect();
+        assert_eq!(codes, ["G1", "G2", "G3", "G5"]);
+        assert!(regulation.grounds.iter().all(|g| g.text.len() == 2 && g.law.len() == 2));
+        let Ok(model) = pack.text(&regulation.model_path) else { panic!("no model") };
+        let admitted = AdmittedModel::admit(&model).unwrap();
+        assert!(admitted.inputs(&regulation.decision).is_some());
+    }
 }

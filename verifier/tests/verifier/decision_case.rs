@@ -49,7 +49,10 @@ pub(crate) struct CaseSpec {
     /// How much later than it was entered the case says that it was registered.
     pub(crate) registered_late_ms: i64,
     pub(crate) pack_leaf: u64,
+    /// The version that the case names.
     pub(crate) pack_version: u32,
+    /// The version that the pack was published as.
+    pub(crate) published_version: u32,
     pub(crate) entry: EntrySpec,
     pub(crate) valid_until: &'static str,
     pub(crate) disclosed: Disclosed,
@@ -61,6 +64,12 @@ pub(crate) struct CaseSpec {
     pub(crate) altered_file: Option<&'static str>,
     /// Files that are not published.
     pub(crate) missing_file: Option<&'static str>,
+    /// The request that is answered; "residence" was sent.
+    pub(crate) answered: &'static str,
+    pub(crate) read_size: u32,
+    /// Whether the refusal stands in a record of its own.
+    pub(crate) ends_later: bool,
+    pub(crate) valid_from: &'static str,
     pub(crate) ends: usize,
     pub(crate) registrations: usize,
 }
@@ -97,7 +106,7 @@ impl CaseSpec {
             outcome: "granted",
             grounds: vec![],
             refusal_grounds: None,
-            evidence_version: 2,
+            evidence_version: 3,
             trace: [("grounds", vec![]), ("outcome", vec!["no_ground"])],
             engine: ENGINE.to_owned(),
             decision: "resolution",
@@ -107,6 +116,7 @@ impl CaseSpec {
             registered_late_ms: 0,
             pack_leaf: PACK_LEAF,
             pack_version: 1,
+            published_version: 1,
             entry: EntrySpec::WithDecision,
             valid_until: "2028-01-12",
             disclosed: Disclosed::Public,
@@ -115,6 +125,10 @@ impl CaseSpec {
             model_sha256: None,
             altered_file: None,
             missing_file: None,
+            answered: "residence",
+            read_size: 4,
+            ends_later: false,
+            valid_from: "2026-01-13",
             ends: 1,
             registrations: 1,
         }
@@ -157,11 +171,16 @@ impl CaseSpec {
         written.now_ms = START_MS + 60_000;
         let submission = self.submission(&mut written);
         written.push(ZARECHNY, submission);
-        let answer = Object::new().with("request", "residence").with("outcome", "answered");
+        let answer = Object::new().with("request", self.answered).with("outcome", "answered");
         let answer = written.event(&stream(), "request.answered", answer);
         written.push(ZARECHNY, vec![answer]);
         written.now_ms = START_MS + self.decided_after_days * DAY_MS;
         let mut decided = self.decided(&mut written);
+        if self.ends_later {
+            let end = decided.pop().unwrap();
+            written.push(ZARECHNY, decided);
+            decided = vec![end];
+        }
         let entries = self.entries(&mut written);
         if self.entry == EntrySpec::InLaterLeaf {
             written.push(ZARECHNY, decided);
@@ -220,7 +239,10 @@ impl CaseSpec {
                 .with("media_type", "text/plain");
             files.push(Json::from(file));
         }
-        let data = Object::new().with("code", ZARECHNY).with("version", 1_u32).with("files", files);
+        let data = Object::new()
+            .with("code", ZARECHNY)
+            .with("version", self.published_version)
+            .with("files", files);
         written.event("pack/zarechny", "pack.published", data)
     }
 
@@ -247,6 +269,13 @@ impl CaseSpec {
             let data = registered.clone();
             events.push(written.event(&stream(), "application.registered", data));
         }
+        let sent = Object::new()
+            .with("request", "residence")
+            .with("kind", "registry")
+            .with("registry", "residence")
+            .with("mandatory", true)
+            .with("due", self.due);
+        events.push(written.event(&stream(), "request.sent", sent));
         events
     }
 
@@ -283,7 +312,7 @@ impl CaseSpec {
             .with("decision", self.decision)
             .with("engine", self.engine.as_str())
             .with("trace", self.trace.iter().map(table).collect::<Vec<_>>())
-            .with("read_size", 4_u32);
+            .with("read_size", self.read_size);
         let mut decided = written.event(&stream(), "application.decided", data);
         let disclosures = self.disclosures();
         decided.private = disclosures.iter().map(Disclosure::digest).collect();
@@ -310,7 +339,7 @@ impl CaseSpec {
             let data = Object::new()
                 .with("registry_entry", ENTRY)
                 .with("number", "РП-1")
-                .with("valid_from", "2026-01-13")
+                .with("valid_from", self.valid_from)
                 .with("valid_until", self.valid_until);
             return written.event(&stream(), "application.result_issued", data);
         }
@@ -326,12 +355,12 @@ impl CaseSpec {
         let basis = Object::new()
             .with("kind", "decision")
             .with("stream", stream().as_str())
-            .with("version", 2 + u32::try_from(self.registrations).unwrap());
+            .with("version", 3 + u32::try_from(self.registrations).unwrap());
         let data = Object::new()
             .with("registry", registry)
             .with("number", number)
             .with("fields", Object::new())
-            .with("valid_from", "2026-01-13")
+            .with("valid_from", self.valid_from)
             .with("valid_until", self.valid_until)
             .with("basis", basis);
         let streams: &[&str] = match self.entry {

@@ -38,7 +38,13 @@ pub(crate) fn break_rule(rule: Rule) -> Broken {
             let regulation = REGULATION.replace("- code: G3", "- code: G4");
             (CaseSpec::refused().with(|case| case.regulation = regulation), Some(DECIDED_LEAF))
         }
-        Rule::Deadline => (granted().with(|case| case.decided_after_days = 9), Some(DECIDED_LEAF)),
+        Rule::Deadline => {
+            let late = granted().with(|case| {
+                case.decided_after_days = 9;
+                (case.valid_from, case.valid_until) = ("2026-01-21", "2028-01-20");
+            });
+            (late, Some(DECIDED_LEAF))
+        }
         Rule::RegistryEffect => {
             (granted().with(|case| case.entry = EntrySpec::None), Some(DECIDED_LEAF))
         }
@@ -115,6 +121,8 @@ fn the_rule_must_be_the_published_one() {
     assert_eq!(found(&spec), decided, "another decision of the table");
     let spec = CaseSpec::granted().with(|case| case.pack_version = 2);
     assert_eq!(found(&spec), submitted, "a version that was not published");
+    let both = |case: &mut CaseSpec| (case.pack_version, case.published_version) = (2, 2);
+    assert_eq!(found(&CaseSpec::granted().with(both)), submitted, "a version left out");
     let spec = CaseSpec::granted().with(|case| case.pack_leaf = 1);
     assert_eq!(found(&spec), submitted, "a leaf that publishes no pack");
     let spec = CaseSpec::granted().with(|case| case.pack_leaf = 1_000_000);
@@ -144,7 +152,10 @@ fn a_refusal_rests_on_grounds_of_the_case() {
     let other = Some(vec!["G1"]);
     let spec = CaseSpec::refused().with(|case| case.refusal_grounds = other);
     assert_eq!(found(&spec), decided, "the refusal names other grounds than the decision");
-    for version in [0, 1, 3, 4, 77] {
+    let order = vec!["G3", "G1"];
+    let spec = CaseSpec::refused().with(|case| case.grounds = order);
+    assert_eq!(found(&spec), decided, "not in the order of the regulation");
+    for version in [0, 1, 2, 4, 5, 77] {
         let spec = CaseSpec::refused().with(|case| case.evidence_version = version);
         assert_eq!(found(&spec)[0], decided[0], "evidence in event {version}, no such answer");
     }
@@ -163,7 +174,10 @@ fn the_term_is_counted_anew() {
     let spec = CaseSpec::granted().with(|case| case.regulation = regulation);
     assert_eq!(found(&spec), [(Rule::Deadline, Some(DECIDED_LEAF))], "another term");
     // On the last day it is still in time.
-    let spec = CaseSpec::granted().with(|case| case.decided_after_days = 8);
+    let spec = CaseSpec::granted().with(|case| {
+        case.decided_after_days = 8;
+        (case.valid_from, case.valid_until) = ("2026-01-20", "2028-01-19");
+    });
     assert_eq!(found(&spec), []);
 }
 
@@ -186,12 +200,23 @@ fn the_registry_changes_as_the_decision_says() {
     }
     let spec = CaseSpec::granted().with(|case| case.valid_until = "2029-01-12");
     assert_eq!(found(&spec), effect, "in force for longer than decided");
+    for from in ["2026-01-14", "2026-01-11", "soon"] {
+        let spec = CaseSpec::granted().with(|case| case.valid_from = from);
+        assert_eq!(found(&spec), effect, "in force from {from}");
+    }
 }
 
 #[test]
 fn a_case_ends_once_and_as_decided() {
     let spec = CaseSpec::granted().with(|case| case.ends = 2);
     assert_eq!(found(&spec), [(Rule::CaseTerminal, None)]);
+    let spec = CaseSpec::refused().with(|case| case.ends_later = true);
+    assert_eq!(found(&spec), [(Rule::CaseTerminal, Some(DECIDED_LEAF + 1))]);
     let spec = CaseSpec::granted().with(|case| case.registrations = 0);
     assert_eq!(found(&spec), [(Rule::CaseForm, None)]);
+    let decided = [(Rule::CaseForm, Some(DECIDED_LEAF))];
+    let spec = CaseSpec::granted().with(|case| case.answered = "vehicle");
+    assert_eq!(found(&spec), decided, "an answer to what nobody asked");
+    let spec = CaseSpec::granted().with(|case| case.read_size = 6);
+    assert_eq!(found(&spec), decided, "inputs read from a log that was not there yet");
 }

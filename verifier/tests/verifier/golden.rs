@@ -5,12 +5,13 @@
 use std::fs;
 use std::path::Path;
 
+use letopis_ledger::bundle::encode_bundle;
 use letopis_verifier::message::{Language, Messages};
 use letopis_verifier::proof::check_proof;
 use letopis_verifier::report::Report;
 
 use super::decision_case::CaseSpec;
-use super::written::{Written, audit_of, note, policy, write};
+use super::written::{Written, audit_of, policy, write};
 
 const PLACE: &str = "https://log.example";
 
@@ -39,10 +40,10 @@ fn the_report_of_a_sound_log() {
 #[test]
 fn the_report_of_a_log_with_a_removed_leaf() {
     let mut written = Written::of_size(30);
-    let checkpoint = note(&written.checkpoint(), 2).to_string();
-    written.leaves.remove(10);
     let folder = written.published();
-    write(folder.path(), "checkpoint", checkpoint.as_bytes());
+    written.leaves.remove(10);
+    let rest = encode_bundle(&written.leaves).unwrap();
+    write(folder.path(), "tile/entries/000.p/30", &rest);
     let audit = audit_of(folder.path());
     assert_report("log-removed", &Report::of_log(PLACE.to_owned(), &audit));
 }
