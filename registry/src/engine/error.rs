@@ -8,7 +8,7 @@ use crate::case::{CaseRefusal, OutOfPlace};
 use crate::code::{ChannelCode, PackCode, RegistryCode, ServiceCode};
 use crate::entry::EntryRefusal;
 use crate::event::{CaseId, EventError};
-use crate::pack::FormError;
+use crate::pack::{FormError, PackError};
 use crate::private::PrivateError;
 use crate::projection::ProjectionError;
 use crate::record_draft::SealError;
@@ -75,6 +75,12 @@ pub enum EngineError {
         pack: PackCode,
         /// The version.
         version: u32,
+    },
+    /// A pack whose own test cases fail.
+    #[error("{} test cases of the pack fail, the first: {}", errors.len(), errors[0])]
+    PackFails {
+        /// The cases that came out otherwise.
+        errors: Vec<PackError>,
     },
     /// A version of a pack that is not the next one.
     #[error("version {found} of pack {pack} does not follow version {last}; versions are dense")]

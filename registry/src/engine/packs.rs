@@ -112,9 +112,11 @@ impl<P: LedgerPort> CaseEngine<P> {
     /// are for the node to serve as blobs, and to make durable before this is called.
     ///
     /// # Errors
-    /// The version is taken or leaves a gap, or the ledger does not take the record.
+    /// A test case of the pack fails, the version is taken or leaves a gap, or the ledger does not
+    /// take the record.
     pub async fn publish_pack(&self, pack: &Pack) -> Result<PackRef, EngineError> {
         self.check_agency(pack)?;
+        pack.check().map_err(|errors| EngineError::PackFails { errors })?;
         self.catch_up().await?;
         let (code, version) = (pack.code().clone(), pack.version());
         let published = pack.published();

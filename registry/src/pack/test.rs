@@ -84,8 +84,8 @@ fn texts_and_citations_must_be_there_in_both_languages() {
     );
     assert_breaks!(
         REGULATION,
-        "    law: {ru: \"Постановление № 7, пункт 2.8, подпункт 3\", en: \"Resolution No 7, clause 2.8 (3)\"}\n",
-        "",
+        "law: {ru: \"Постановление № 7, пункт 2.8, подпункт 3\",",
+        "# law",
         PackRule::MissingCitation { what } if what == "ground G3"
     );
     assert_breaks!(FORM, r#""en": "Surname""#, r#""en": """#, PackRule::MissingLanguage { .. });

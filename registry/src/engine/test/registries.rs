@@ -1,0 +1,155 @@
+//! Keepers, expiry, and versions of packs.
+
+use super::*;
+
+#[test]
+fn a_keepers_bulk_is_whole_rows_or_a_named_row() {
+    let node = TwinNode::start();
+    let rows: Vec<Value> = (0..150)
+        .map(|n| json!({"plate": format!("А{:03}ВС77", n + 1), "owner_snils": ANNA}))
+        .collect();
+    let created = block_on(node.engine.create_entries(&registry("vehicle"), &rows, &document()));
+    let created = created.unwrap();
+    assert_eq!((created.entries.len(), created.record_count), (150, 3));
+    let before = node.ledger.leaves_now().len();
+    let wrong = [rows[0].clone(), json!({"plate": "?", "owner_snils": ANNA, "colour": "red"})];
+    let error = block_on(node.engine.create_entries(&registry("vehicle"), &wrong, &document()));
+    let Err(EngineError::Row { row_index: 1, refusal }) = error else { panic!("{error:?}") };
+    assert!(refusal.to_string().starts_with("2 values"));
+    // A plate that stands in the registry cannot be entered twice.
+    let twice = block_on(node.engine.create_entries(&registry("vehicle"), &rows[..1], &document()));
+    assert!(matches!(twice, Err(EngineError::Append(AppendRefused::ClaimTaken { .. }))));
+    assert_eq!(node.ledger.leaves_now().len(), before);
+}
+
+#[test]
+fn only_decisions_write_an_automatic_registry() {
+    let node = furnished();
+    let row = json!({"plate": PLATES[0], "dwelling": HOME, "holder_snils": ANNA, "zone": "Z1"});
+    let before = node.ledger.leaves_now().len();
+    let code = registry("parking_permit");
+    let refused = block_on(node.engine.create_entries(&code, &[row], &document()));
+    assert!(matches!(
+        refused,
+        Err(EngineError::Entry(crate::entry::EntryRefusal::NotManual { .. }))
+    ));
+    assert_eq!(run(&node, ANNA, PLATES[0]).1, CaseStatus::Granted);
+    block_on(node.engine.catch_up()).unwrap();
+    let entry = node.engine.model().entry_by_number(&code, "РР-2026-000001").unwrap();
+    let stream = entry.value.unwrap().stream;
+    for refused in [
+        block_on(node.engine.exclude_entry(&stream, &document())),
+        block_on(node.engine.amend_entry(&stream, &json!({"zone": "Z2"}), &document())),
+    ] {
+        assert!(matches!(
+            refused,
+            Err(EngineError::Entry(crate::entry::EntryRefusal::NotManual { .. }))
+        ));
+    }
+    assert_eq!(node.ledger.leaves_now().len(), before + 3);
+}
+
+#[test]
+fn an_amended_entry_answers_with_its_new_values_and_an_excluded_one_not_at_all() {
+    let node = TwinNode::start();
+    let vehicle = [json!({"plate": PLATES[0], "owner_snils": BORIS})];
+    let resident = [json!({"snils": ANNA, "dwelling": HOME, "zone": "Z1"})];
+    let (vehicles, residents) = (registry("vehicle"), registry("residence"));
+    let entered = block_on(node.engine.create_entries(&vehicles, &vehicle, &document())).unwrap();
+    block_on(node.engine.create_entries(&residents, &resident, &document())).unwrap();
+    assert_eq!(run(&node, ANNA, PLATES[0]).1, CaseStatus::Refused);
+    let stream = &entered.entries[0];
+    let sold = json!({"owner_snils": ANNA});
+    block_on(node.engine.amend_entry(stream, &sold, &document())).unwrap();
+    assert_eq!(run(&node, ANNA, PLATES[0]).1, CaseStatus::Granted);
+    let moved =
+        block_on(node.engine.amend_entry(stream, &json!({"plate": PLATES[1]}), &document()));
+    assert!(matches!(
+        moved,
+        Err(EngineError::Entry(crate::entry::EntryRefusal::FixedField { .. }))
+    ));
+    block_on(node.engine.exclude_entry(stream, &document())).unwrap();
+    let history = node.engine.model().entry_history(stream).unwrap().value;
+    assert_eq!(history.len(), 3);
+    let (case, _) = run(&node, ANNA, PLATES[0]);
+    assert_eq!(grounds(&node, case), ["G2", "G5"]);
+    // The plate is free again for another entry.
+    block_on(node.engine.create_entries(&vehicles, &vehicle, &document())).unwrap();
+}
+
+#[test]
+fn an_expired_permit_frees_its_slot_and_its_plate() {
+    let node = furnished();
+    for plate in &PLATES[..2] {
+        assert_eq!(run(&node, ANNA, plate).1, CaseStatus::Granted);
+    }
+    let code = registry("parking_permit");
+    node.clock.set("2028-11-19T12:00:00.000Z");
+    assert_eq!(block_on(node.engine.expire_entries(&code, 10)).unwrap(), 0);
+    node.clock.set("2028-11-19T21:00:00.000Z");
+    assert_eq!(block_on(node.engine.expire_entries(&code, 10)).unwrap(), 2, "midnight in the zone");
+    let (case, status) = run(&node, ANNA, PLATES[0]);
+    assert_eq!(status, CaseStatus::Granted);
+    block_on(node.engine.catch_up()).unwrap();
+    let provided = node.engine.model().provided_services(LeafIndex::ZERO, 9).unwrap().value;
+    let number = provided.iter().find(|row| row.case == case).unwrap().number.clone().unwrap();
+    assert_eq!(number, "РР-2028-000001", "numbers are never given twice");
+    let first = node.engine.model().entry_by_number(&code, "РР-2026-000001").unwrap().value;
+    assert_eq!(first.unwrap().status, EntryStatus::Expired);
+}
+
+#[test]
+fn every_case_follows_the_version_that_it_began_with() {
+    let node = furnished();
+    let case = submit(&node, ANNA, PLATES[0]).case;
+    let path = "services/parking-permit/regulation.yaml";
+    let strict = |text: &str| text.replace("working_days: 6", "working_days: 3");
+    let mut files = crate::pack::fixture::files();
+    let regulation = strict(&String::from_utf8(files[path].clone()).unwrap());
+    files.insert(path.into(), regulation.into_bytes());
+    let same_version = pack(files.clone());
+    assert!(matches!(
+        block_on(node.engine.publish_pack(&same_version)),
+        Err(EngineError::PackVersionTaken { version: 1, .. })
+    ));
+    let manifest = String::from_utf8(files["pack.yaml"].clone()).unwrap();
+    let raised = |version| {
+        let mut files = files.clone();
+        let manifest = manifest.replace("version: 1", &format!("version: {version}"));
+        files.insert("pack.yaml".into(), manifest.into_bytes());
+        pack(files)
+    };
+    assert!(matches!(
+        block_on(node.engine.publish_pack(&raised(3))),
+        Err(EngineError::PackVersionGap { last: 1, found: 3, .. })
+    ));
+    assert!(matches!(
+        block_on(node.engine.install_pack(raised(2))),
+        Err(EngineError::PackNotPublished { .. })
+    ));
+    block_on(node.engine.publish_pack(&raised(2))).unwrap();
+    block_on(node.engine.install_pack(raised(2))).unwrap();
+    let accepted = submit(&node, ANNA, PLATES[1]);
+    assert_eq!(
+        (accepted.pack.version, accepted.registered.last_day.to_string().as_str()),
+        (2, "2026-11-25")
+    );
+    assert_eq!(block_on(node.engine.advance(case)).unwrap().status, CaseStatus::Granted);
+    let state = block_on(node.engine.case_state(case)).unwrap();
+    assert_eq!(state.pack().unwrap().version, 1);
+}
+
+fn pack(files: std::collections::BTreeMap<String, Vec<u8>>) -> crate::pack::Pack {
+    crate::pack::Pack::from_files(crate::pack::PackFiles::new(files).unwrap()).unwrap()
+}
+
+#[test]
+fn a_pack_whose_own_cases_fail_is_not_published() {
+    let node = TwinNode::start();
+    let path = "services/parking-permit/cases/grounds.yaml";
+    let failing = crate::pack::fixture::changed(path, "{outcome: granted}", "{outcome: official}");
+    let before = node.ledger.leaves_now().len();
+    let refused = block_on(node.engine.publish_pack(&failing.unwrap()));
+    assert!(matches!(refused, Err(EngineError::PackFails { errors }) if errors.len() == 1));
+    assert_eq!(node.ledger.leaves_now().len(), before);
+}
