@@ -206,7 +206,8 @@ impl Case {
     fn decided(&mut self, decision: &Value) -> anyhow::Result<()> {
         self.outcome = text(decision, "outcome")?.to_owned();
         let grounds = decision["grounds"].as_array().into_iter().flatten();
-        self.grounds = grounds.filter_map(|ground| Some(ground["code"].as_str()?.to_owned())).collect();
+        self.grounds =
+            grounds.filter_map(|ground| Some(ground["code"].as_str()?.to_owned())).collect();
         self.leaf = decision["leaf"].as_u64().context("a decision has a leaf")?;
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! The folder of a node: its configuration, keys, and data.
 //!
 //! `letopis.toml` has working defaults for everything but the log's origin and the agency's id.
-//! Values can be overridden by environment variables: `LETOPIS_LISTEN`, `LETOPIS_PUBLICATION__INTERVAL_MS`.
+//! Values can be overridden by environment variables: `LETOPIS_NODE_LISTEN`, `LETOPIS_NODE_PUBLICATION__INTERVAL_MS`.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -28,7 +28,7 @@ pub(crate) const OPERATOR_TOKEN: &str = "operator.token";
 
 /// Why a configuration was refused.
 #[derive(Debug, Error)]
-pub enum ConfigError {
+pub(crate) enum ConfigError {
     /// There is no configuration.
     #[error("{path} is not there: make a node's folder with `letopis init`")]
     Absent {
@@ -129,7 +129,7 @@ impl NodeFolder {
         }
         let config = Figment::new()
             .merge(Toml::file_exact(&file))
-            .merge(Env::prefixed("LETOPIS_").split("__"))
+            .merge(Env::prefixed("LETOPIS_NODE_").split("__"))
             .extract()
             .map_err(|error| ConfigError::Invalid { path: file, reason: error.to_string() })?;
         Ok(Self { path: path.to_owned(), config })

@@ -48,16 +48,12 @@ pub(crate) fn admitting_record(
 
 fn admission(party: &Party) -> Result<Vec<Event>, JsonError> {
     let agency = party.agency.clone();
-    let name = |(language, name): &(String, String)| {
-        Ok((language.clone(), Json::string(name.as_str())?))
-    };
+    let name =
+        |(language, name): &(String, String)| Ok((language.clone(), Json::string(name.as_str())?));
     let names = party.names.iter().map(name).collect::<Result<Object, JsonError>>()?;
     let admitted = GovernanceEvent::AgencyAdmitted { agency: agency.clone(), names };
     let introduced = GovernanceEvent::KeyIntroduced { agency, key: party.key };
-    Ok(vec![
-        event(&admitted, StreamVersion::ZERO),
-        event(&introduced, StreamVersion::ZERO.next()),
-    ])
+    Ok(vec![event(&admitted, StreamVersion::ZERO), event(&introduced, StreamVersion::ZERO.next())])
 }
 
 fn event(governance: &GovernanceEvent, version: StreamVersion) -> Event {

@@ -229,9 +229,9 @@ pub(crate) fn unreadable(error: &ReadError) -> Problem {
 pub(crate) fn refused(error: &AppendError) -> Problem {
     let class = match error {
         AppendError::Rejected(reject) => match reject.as_ref() {
-            Reject::VersionConflict { .. } | Reject::ClaimTaken { .. } | Reject::IdReused { .. } => {
-                Code::Conflict
-            }
+            Reject::VersionConflict { .. }
+            | Reject::ClaimTaken { .. }
+            | Reject::IdReused { .. } => Code::Conflict,
             _ => Code::RecordRefused,
         },
         AppendError::BadSignature(_) => Code::RecordRefused,

@@ -19,7 +19,7 @@ const AUTHOR_PREFIX: &str = "PRIVATE+AUTHOR";
 
 /// Why a key cannot be used.
 #[derive(Debug, Error)]
-pub enum KeyFileError {
+pub(crate) enum KeyFileError {
     /// The file system failed.
     #[error("key file {path}: {error}")]
     Io {
@@ -150,7 +150,8 @@ impl KeyFolder {
         let path = self.0.join(file);
         let attempt = || -> io::Result<()> {
             // Never over an existing key: what it signed could no longer be continued.
-            let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
+            let mut file =
+                OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
             writeln!(file, "{text}")?;
             file.sync_all()
         };

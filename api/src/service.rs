@@ -181,8 +181,7 @@ async fn open_node(folder: &NodeFolder) -> anyhow::Result<Node> {
         cosigner: Some(CosignatureSigner::new(&keys.note_key(COSIGNER_KEY)?)?),
     };
     let mut node = NodeConfig::new(folder.data(), config.origin.clone(), keys);
-    node.limits =
-        Limits { queue_records: config.limits.queued_records, ..Limits::default() };
+    node.limits = Limits { queue_records: config.limits.queued_records, ..Limits::default() };
     node.intervals = Intervals {
         publish: Duration::from_millis(config.publication.interval_ms),
         ..Intervals::default()
@@ -195,8 +194,7 @@ async fn append_genesis(folder: &NodeFolder, ledger: &LedgerHandle) -> anyhow::R
     let path = folder.genesis();
     let text = fs::read(&path).with_context(|| format!("{}", path.display()))?;
     for line in text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
-        let record =
-            SignedRecord::parse(line).with_context(|| format!("{}", path.display()))?;
+        let record = SignedRecord::parse(line).with_context(|| format!("{}", path.display()))?;
         if ledger.record(record.record().id())?.is_none() {
             worker::append_when_ready(ledger, record).await?;
         }

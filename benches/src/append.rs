@@ -115,7 +115,9 @@ async fn run(
 /// Prints the figures beside the limits of the machine.
 pub(crate) fn print(all: &[Measured], limits: &Limits) {
     println!("## Append of {RECORD_BYTES}-byte signed records, one node, everything durable\n");
-    println!("| clients | records/s | p50 ms | p99 ms | of one core's signature checks | records per possible sync |");
+    println!(
+        "| clients | records/s | p50 ms | p99 ms | of one core's signature checks | records per possible sync |"
+    );
     println!("|---:|---:|---:|---:|---:|---:|");
     for one in all {
         println!(
@@ -128,7 +130,9 @@ pub(crate) fn print(all: &[Measured], limits: &Limits) {
             one.records_per_second / limits.syncs_per_second,
         );
     }
-    println!("\nWhere the time goes, in seconds of work per second of wall time (2 cores: at most 2):\n");
+    println!(
+        "\nWhere the time goes, in seconds of work per second of wall time (2 cores: at most 2):\n"
+    );
     let names: Vec<&str> = all[0].shares.iter().map(|(name, _)| *name).collect();
     println!("| clients | {} |", names.join(" | "));
     println!("|---:|{}", "---:|".repeat(names.len()));

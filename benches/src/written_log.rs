@@ -88,4 +88,3 @@ impl ReadTile for TreeTiles<'_> {
         Ok(tile.expect("invariant: only tiles of the tree are asked for"))
     }
 }
-

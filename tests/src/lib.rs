@@ -42,6 +42,12 @@ pub fn wait_for<T>(what: &str, limit: Duration, mut condition: impl FnMut() -> O
     }
 }
 
+/// Folder of the workspace.
+#[must_use]
+pub fn workspace() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
 /// A started process that is ended when the test ends, however it ends.
 #[derive(Debug)]
 pub struct Process(Child);
@@ -68,6 +74,21 @@ impl Process {
         // An error means that the process has ended already, which is what is wanted.
         let _ = self.0.kill();
         self.0.wait().expect("a child process can be waited for")
+    }
+}
+
+impl Process {
+    /// Asks the process to end, as a service manager does, and waits until it has.
+    ///
+    /// # Panics
+    /// It does not end, or ends with an error.
+    pub fn terminate(&mut self) {
+        let asked = Command::new("kill").args(["-TERM", &self.0.id().to_string()]).status();
+        assert!(asked.is_ok_and(|status| status.success()), "the process cannot be asked to end");
+        let status = wait_for("the process to end", Duration::from_secs(30), || {
+            self.0.try_wait().expect("a child process can be waited for")
+        });
+        assert!(status.success(), "the process ended with {status}");
     }
 }
 

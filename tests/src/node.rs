@@ -107,7 +107,8 @@ impl NodeFolder {
     #[must_use]
     pub fn signer(&self, agency: &str) -> AuthorSigner {
         let text = self.key_file(&format!("author-{agency}.key"));
-        let seed = text.rsplit('+').next().expect("the key has a last part");
+        // PRIVATE+AUTHOR+<agency>+<base64>, and base64 itself may contain a plus.
+        let seed = text.splitn(4, '+').nth(3).expect("the key has four parts");
         let seed = decode_base64(seed).expect("the seed is base64");
         AuthorSigner::from_seed(&seed.try_into().expect("the seed has 32 bytes"))
     }

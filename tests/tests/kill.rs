@@ -95,7 +95,11 @@ impl Writer {
             if answer.status == 503 {
                 continue;
             }
-            assert!(matches!(answer.status, 200 | 201), "{}", String::from_utf8_lossy(&answer.bytes));
+            assert!(
+                matches!(answer.status, 200 | 201),
+                "{}",
+                String::from_utf8_lossy(&answer.bytes)
+            );
             let receipt = answer.json();
             let leaf = receipt["leaf"].as_u64().expect("a receipt names its leaf");
             let hash = receipt["leaf_hash"].as_str().expect("a receipt names its hash").to_owned();

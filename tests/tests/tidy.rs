@@ -78,9 +78,10 @@ fn paths_named_in_documents_exist() {
     for document in &documents {
         let text = fs::read_to_string(document).expect("the document exists");
         for quoted in text.split('`').skip(1).step_by(2) {
-            let ours = FOLDERS.iter().chain(&["docs"]).any(|folder| {
-                quoted.starts_with(&format!("{folder}/"))
-            });
+            let ours = FOLDERS
+                .iter()
+                .chain(&["docs"])
+                .any(|folder| quoted.starts_with(&format!("{folder}/")));
             let plain = !quoted.contains([' ', '*', '<', '{', '…', '\n']);
             if ours && plain {
                 checked += 1;

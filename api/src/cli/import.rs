@@ -41,11 +41,12 @@ pub(crate) fn run(command: &Command) -> anyhow::Result<()> {
     let folder = NodeFolder::open(&arguments.folder)?;
     let token = folder.keys().token(OPERATOR_TOKEN)?;
     let remote = Remote::new(&arguments.node).with_token(&token);
-    let file = File::open(&arguments.file)
-        .with_context(|| format!("{}", arguments.file.display()))?;
+    let file =
+        File::open(&arguments.file).with_context(|| format!("{}", arguments.file.display()))?;
     let size = file.metadata()?.len();
-    let bar = indicatif::ProgressBar::new(size)
-        .with_style(indicatif::ProgressStyle::with_template("{wide_bar} {bytes}/{total_bytes} {msg}")?);
+    let bar = indicatif::ProgressBar::new(size).with_style(
+        indicatif::ProgressStyle::with_template("{wide_bar} {bytes}/{total_bytes} {msg}")?,
+    );
     bar.set_message("sending");
     bar.enable_steady_tick(Duration::from_millis(200));
     let imported = remote.upload("api/v1/imports/xes", bar.wrap_read(file))?.ok()?;

@@ -44,9 +44,8 @@ async fn serve(folder: NodeFolder, metrics: PrometheusHandle) -> anyhow::Result<
     let token = folder.keys().token(OPERATOR_TOKEN)?;
     let address = folder.config().listen;
     // Bound before the log is opened: a wrong address is found at once.
-    let listener = TcpListener::bind(address)
-        .await
-        .with_context(|| format!("cannot listen on {address}"))?;
+    let listener =
+        TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))?;
     let address = listener.local_addr()?;
     // A short answer must not wait for more to send.
     let listener = listener.tap_io(|socket| drop(socket.set_nodelay(true)));
@@ -79,8 +78,7 @@ async fn serve(folder: NodeFolder, metrics: PrometheusHandle) -> anyhow::Result<
 
 fn install_metrics() -> anyhow::Result<PrometheusHandle> {
     const SECONDS: [f64; 14] = [
-        0.0001, 0.000_25, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0,
-        5.0,
+        0.0001, 0.000_25, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0,
     ];
     PrometheusBuilder::new()
         .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS)

@@ -62,8 +62,7 @@ impl Remote {
 
     /// Sends a POST request with a JSON body.
     pub(crate) fn post(&self, path: &str, body: &[u8]) -> anyhow::Result<Answer> {
-        let request =
-            self.agent.post(self.url(path)).header("content-type", "application/json");
+        let request = self.agent.post(self.url(path)).header("content-type", "application/json");
         let request = match &self.token {
             Some(token) => request.header("authorization", format!("Bearer {token}")),
             None => request,
@@ -85,10 +84,7 @@ impl Remote {
         format!("{}/{path}", self.base)
     }
 
-    fn read(
-        &self,
-        answer: Result<http::Response<Body>, ureq::Error>,
-    ) -> anyhow::Result<Answer> {
+    fn read(&self, answer: Result<http::Response<Body>, ureq::Error>) -> anyhow::Result<Answer> {
         let mut answer = answer.with_context(|| format!("no answer from {}", self.base))?;
         let bytes = answer.body_mut().read_to_vec().context("an answer broke off")?;
         let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);

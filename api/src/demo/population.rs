@@ -8,11 +8,9 @@ use serde_json::{Value, json};
 
 const SURNAMES: [&str; 8] =
     ["Иванов", "Петрова", "Сидоров", "Кузнецова", "Смирнов", "Попова", "Волков", "Соколова"];
-const NAMES: [&str; 8] =
-    ["Иван", "Анна", "Пётр", "Мария", "Олег", "Елена", "Сергей", "Ольга"];
+const NAMES: [&str; 8] = ["Иван", "Анна", "Пётр", "Мария", "Олег", "Елена", "Сергей", "Ольга"];
 /// Letters that Russian plates have in common with the Latin alphabet.
-const PLATE_LETTERS: [char; 12] =
-    ['А', 'В', 'Е', 'К', 'М', 'Н', 'О', 'Р', 'С', 'Т', 'У', 'Х'];
+const PLATE_LETTERS: [char; 12] = ['А', 'В', 'Е', 'К', 'М', 'Н', 'О', 'Р', 'С', 'Т', 'У', 'Х'];
 
 /// What must come of an application.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -108,7 +106,8 @@ impl Population {
             _ => self.add_vehicle(&plate, &person.snils, None),
         }
         let snils = if kind == 18 { wrong_control(&person.snils) } else { person.snils.clone() };
-        let plate = if kind == 19 { plate.replacen(|c: char| c.is_ascii_digit(), "", 1) } else { plate };
+        let plate =
+            if kind == 19 { plate.replacen(|c: char| c.is_ascii_digit(), "", 1) } else { plate };
         let form = json!({
             "applicant": {
                 "surname": person.surname, "given_name": person.name, "snils": snils,

@@ -75,7 +75,11 @@ impl Verifier {
     }
 
     /// Runs a check that must come out well, and shows its report.
-    pub(super) fn expect_in_order(&self, arguments: &[&str], print: &Printer) -> anyhow::Result<()> {
+    pub(super) fn expect_in_order(
+        &self,
+        arguments: &[&str],
+        print: &Printer,
+    ) -> anyhow::Result<()> {
         let output = self.run(arguments)?;
         print.quoted(&output.stdout, usize::MAX);
         if !output.status.success() {

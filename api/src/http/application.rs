@@ -7,6 +7,7 @@ use axum::extract::rejection::JsonRejection;
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use letopis_ledger::disclosure::Disclosure;
 use letopis_registry::case::CaseStatus;
 use letopis_registry::code::{ChannelCode, ServiceCode};
 use letopis_registry::engine::{Accepted, AppendRefused, Application, EngineError};
@@ -19,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
-use super::problem::{Code, FieldProblem, Problem};
+use super::problem::{Code, FieldProblem, Problem, ProblemDto};
 use super::{AppState, PathOf, bearer, unreadable_json};
 use crate::service::Finality;
 
@@ -140,12 +141,12 @@ pub(crate) struct WaitQuery {
     request_body = ApplicationDto,
     responses(
         (status = 201, description = "Registered", body = AcceptedDto),
-        (status = 400, description = "Not JSON of this shape", body = Problem),
-        (status = 404, description = "No such service", body = Problem),
-        (status = 409, description = "The key was used for another form", body = Problem),
-        (status = 413, description = "Too large", body = Problem),
-        (status = 422, description = "Fields are wrong; each is named", body = Problem),
-        (status = 503, description = "Busy or stopping", body = Problem),
+        (status = 400, description = "Not JSON of this shape", body = ProblemDto),
+        (status = 404, description = "No such service", body = ProblemDto),
+        (status = 409, description = "The key was used for another form", body = ProblemDto),
+        (status = 413, description = "Too large", body = ProblemDto),
+        (status = 422, description = "Fields are wrong; each is named", body = ProblemDto),
+        (status = 503, description = "Busy or stopping", body = ProblemDto),
     )
 )]
 pub(super) async fn submit(
@@ -179,8 +180,8 @@ pub(super) async fn submit(
     params(("id" = String, Path, description = "Id of the case"), WaitQuery),
     responses(
         (status = 200, description = "How far the case is", body = StatusDto),
-        (status = 400, description = "Not an id or not a waiting time", body = Problem),
-        (status = 404, description = "No such case", body = Problem),
+        (status = 400, description = "Not an id or not a waiting time", body = ProblemDto),
+        (status = 404, description = "No such case", body = ProblemDto),
     )
 )]
 pub(super) async fn status(
@@ -209,8 +210,8 @@ pub(super) async fn status(
     params(("id" = String, Path, description = "Id of the case")),
     responses(
         (status = 200, description = "Private fields with their disclosures", body = OwnDataDto),
-        (status = 400, description = "Not an id", body = Problem),
-        (status = 401, description = "Not the case's token", body = Problem),
+        (status = 400, description = "Not an id", body = ProblemDto),
+        (status = 401, description = "Not the case's token", body = ProblemDto),
     )
 )]
 pub(super) async fn own_data(
@@ -220,17 +221,11 @@ pub(super) async fn own_data(
 ) -> Result<Json<OwnDataDto>, Problem> {
     let case = case_id(&id.0)?;
     admit(&app, case, &headers)?;
-    let private = app.service.engine().private();
-    let opened = private.of_stream(&case.stream());
-    let opened = opened.map_err(|e| Problem::new(Code::Unavailable, e.to_string()))?;
-    let field = |disclosure: &letopis_ledger::disclosure::Disclosure| OwnFieldDto {
-        name: disclosure.name().to_owned(),
-        value: disclosure.value().to_value(),
-        disclosure: disclosure.as_str().to_owned(),
-    };
+    let opened = app.service.engine().case_disclosures(case).await;
+    let opened = opened.map_err(|error| engine_problem(&error))?;
     Ok(Json(OwnDataDto {
         id: case.to_string(),
-        fields: opened.iter().map(field).collect(),
+        fields: opened.iter().map(|field| OwnFieldDto::of(&field.disclosure)).collect(),
         position: app.service.position().get(),
     }))
 }
@@ -238,9 +233,8 @@ pub(super) async fn own_data(
 /// Whether a request holds the token of a case. The answer is the same for a case that does not
 /// exist, so that nobody finds out cases by asking.
 pub(super) fn admit(app: &AppState, case: CaseId, headers: &HeaderMap) -> Result<(), Problem> {
-    let refused = || {
-        Problem::new(Code::Unauthorized, "send the token of the case as Authorization: Bearer")
-    };
+    let refused =
+        || Problem::new(Code::Unauthorized, "send the token of the case as Authorization: Bearer");
     let token = bearer(headers).ok_or_else(refused)?;
     let token = AccessToken::parse(token).map_err(|_| refused())?;
     let admitted = app.service.engine().private().admits(&token, &case.stream());
@@ -281,6 +275,16 @@ impl AcceptedDto {
     }
 }
 
+impl OwnFieldDto {
+    fn of(disclosure: &Disclosure) -> Self {
+        Self {
+            name: disclosure.name().to_owned(),
+            value: disclosure.value().to_value(),
+            disclosure: disclosure.as_str().to_owned(),
+        }
+    }
+}
+
 impl StatusDto {
     fn of(app: &AppState, row: &CaseRow, position: u64) -> Self {
         let message = match row.status {
@@ -312,10 +316,8 @@ impl StatusDto {
 pub(super) fn engine_problem(error: &EngineError) -> Problem {
     let specific = |class, code: &str| Problem::with_specific_code(class, code, error.to_string());
     match error {
-        EngineError::Form { errors } => {
-            Problem::new(Code::InvalidForm, error.to_string())
-                .with_errors(errors.iter().map(field_problem).collect())
-        }
+        EngineError::Form { errors } => Problem::new(Code::InvalidForm, error.to_string())
+            .with_errors(errors.iter().map(field_problem).collect()),
         EngineError::UnknownService { .. }
         | EngineError::UnknownCase { .. }
         | EngineError::UnknownEntry { .. } => Problem::new(Code::NotFound, error.to_string()),
@@ -333,7 +335,9 @@ pub(super) fn engine_problem(error: &EngineError) -> Problem {
         EngineError::TooManyRaces { .. } | EngineError::Append(AppendRefused::Busy { .. }) => {
             Problem::new(Code::Busy, error.to_string())
         }
-        EngineError::Append(AppendRefused::TooLarge { .. }) => specific(Code::TooLarge, "leaf-too-large"),
+        EngineError::Append(AppendRefused::TooLarge { .. }) => {
+            specific(Code::TooLarge, "leaf-too-large")
+        }
         _ => Problem::new(Code::Unavailable, error.to_string()),
     }
 }

@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use letopis_ledger::disclosure::Disclosure;
-use letopis_ledger::leaf::Leaf;
+use letopis_registry::engine::CaseDisclosure;
 use letopis_registry::event::CaseId;
 use letopis_registry::pack::Visibility;
 use letopis_registry::projection::DecisionRow;
@@ -13,10 +13,10 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::application::{TextDto, case_id, case_row};
+use super::application::{TextDto, case_id, case_row, engine_problem};
 use super::log::proof_of;
-use super::problem::{Code, Problem};
-use super::{AppState, PathOf, unreadable};
+use super::problem::{Code, Problem, ProblemDto};
+use super::{AppState, PathOf};
 use crate::service::Finality;
 
 /// The public record of a decision. Nothing personal is in it.
@@ -86,8 +86,8 @@ pub(crate) struct InputDto {
     params(("id" = String, Path, description = "Id of the case")),
     responses(
         (status = 200, description = "The public record of the decision", body = DecisionDto),
-        (status = 400, description = "Not an id", body = Problem),
-        (status = 404, description = "No such case, or not decided yet", body = Problem),
+        (status = 400, description = "Not an id", body = ProblemDto),
+        (status = 404, description = "No such case, or not decided yet", body = ProblemDto),
     )
 )]
 pub(super) async fn decision(
@@ -136,7 +136,7 @@ pub(super) async fn decision(
         table_sha256: row.model_sha256.to_hex(),
         engine: row.engine.clone(),
         event: letopis_ledger::json::Json::from(row.data.clone()).to_value(),
-        inputs: public_inputs(&app, case, &row)?.iter().map(input).collect(),
+        inputs: public_inputs(&app, case, &row).await?.iter().map(input).collect(),
         leaf: row.leaf.get(),
         state: Finality::of(app.service.ledger(), row.leaf).as_str(),
         position,
@@ -149,8 +149,8 @@ pub(super) async fn decision(
     params(("id" = String, Path, description = "Id of the case")),
     responses(
         (status = 200, description = "A C2SP tlog-proof", content_type = "text/plain"),
-        (status = 400, description = "Not an id", body = Problem),
-        (status = 404, description = "Not decided, or not published yet", body = Problem),
+        (status = 400, description = "Not an id", body = ProblemDto),
+        (status = 404, description = "Not decided, or not published yet", body = ProblemDto),
     )
 )]
 pub(super) async fn decision_proof(
@@ -168,7 +168,8 @@ pub(super) async fn public_disclosures(
 ) -> Result<Response, Problem> {
     let case = case_id(&id.0)?;
     let row = decision_row(&app, case)?;
-    let disclosures: Vec<String> = public_inputs(&app, case, &row)?
+    let disclosures: Vec<String> = public_inputs(&app, case, &row)
+        .await?
         .iter()
         .map(|disclosure| disclosure.as_str().to_owned())
         .collect();
@@ -183,29 +184,16 @@ fn decision_row(app: &AppState, case: CaseId) -> Result<DecisionRow, Problem> {
     found.ok_or_else(|| Problem::new(Code::NotFound, format!("case {case} has no decision")))
 }
 
-/// The facts that the pinned regulation declares public, opened.
-fn public_inputs(
+/// The facts of a decision that the pinned regulation declares public, opened.
+async fn public_inputs(
     app: &AppState,
     case: CaseId,
     row: &DecisionRow,
 ) -> Result<Vec<Disclosure>, Problem> {
-    let (file, _) = case_row(app, case)?;
-    let installed = app.service.engine().pinned_pack(&file.pack);
-    let installed = installed.map_err(|e| Problem::new(Code::Unavailable, e.to_string()))?;
-    let Some(service) = installed.service(&file.service) else { return Ok(Vec::new()) };
-    let bytes = app.service.ledger().leaf(row.leaf).map_err(|e| unreadable(&e))?;
-    let leaf = bytes.and_then(|bytes| Leaf::parse(&bytes).ok());
-    let event = leaf.as_ref().and_then(|leaf| {
-        let mut events = leaf.record().events().iter();
-        events.find(|event| event.stream == case.stream() && event.version == row.version)
-    });
-    let digests = event.map(|event| event.private.clone()).unwrap_or_default();
-    let opened = app.service.engine().private().open_digests(&digests);
-    let opened = opened.map_err(|e| Problem::new(Code::Unavailable, e.to_string()))?;
-    let is_public = |disclosure: &Disclosure| {
-        let name = disclosure.name().strip_prefix("input.");
-        let rule = name.and_then(|name| service.regulation.input(name));
-        rule.is_some_and(|rule| rule.visibility == Visibility::Public)
+    let opened = app.service.engine().case_disclosures(case).await;
+    let opened = opened.map_err(|error| engine_problem(&error))?;
+    let is_public_input = |field: &CaseDisclosure| {
+        field.version == row.version && field.visibility == Visibility::Public
     };
-    Ok(opened.into_iter().flatten().filter(is_public).collect())
+    Ok(opened.into_iter().filter(is_public_input).map(|field| field.disclosure).collect())
 }

@@ -18,7 +18,7 @@ use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
 
 use super::application::engine_problem;
-use super::problem::{Code, Problem};
+use super::problem::{Code, Problem, ProblemDto};
 use super::registry::tables;
 use super::{AppState, Operator, PathOf};
 use crate::service::upload::{UploadError, receive};
@@ -46,7 +46,7 @@ pub(crate) struct StatisticsDto {
     params(("file" = String, Path, description = "SHA-256 of the file in hexadecimal")),
     responses(
         (status = 200, description = "Counts and durations", body = StatisticsDto),
-        (status = 404, description = "No such import", body = Problem),
+        (status = 404, description = "No such import", body = ProblemDto),
     )
 )]
 pub(super) async fn statistics(
@@ -70,10 +70,10 @@ pub(super) async fn statistics(
     security(("operator" = [])),
     responses(
         (status = 201, description = "Brought in", body = StatisticsDto),
-        (status = 401, description = "Not the operator's token", body = Problem),
-        (status = 413, description = "Too large", body = Problem),
-        (status = 422, description = "Not a readable event log; the place is named", body = Problem),
-        (status = 503, description = "Busy or stopping", body = Problem),
+        (status = 401, description = "Not the operator's token", body = ProblemDto),
+        (status = 413, description = "Too large", body = ProblemDto),
+        (status = 422, description = "Not a readable event log; the place is named", body = ProblemDto),
+        (status = 503, description = "Busy or stopping", body = ProblemDto),
     )
 )]
 pub(super) async fn xes(
@@ -108,6 +108,8 @@ async fn import_file(app: &AppState, path: &Path) -> Result<Hash, Problem> {
         ImportError::Xes(error) => unreadable(error),
         ImportError::Engine(error) => engine_problem(&error),
     })?;
+    // The counts that follow must show all of it.
+    engine.catch_up().await.map_err(|error| engine_problem(&error))?;
     Ok(hash)
 }
 

@@ -16,7 +16,7 @@ use letopis_ledger::{Hash, LeafIndex};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::problem::{Code, Problem};
+use super::problem::{Code, Problem, ProblemDto};
 use super::{AppState, refused};
 use crate::service::Finality;
 
@@ -92,8 +92,8 @@ pub(super) async fn blob(
     params(("index" = u64, Path, description = "Index of the leaf, from 0")),
     responses(
         (status = 200, description = "Canonical JSON of the leaf", content_type = "application/json"),
-        (status = 400, description = "Not an index", body = Problem),
-        (status = 404, description = "No such leaf", body = Problem),
+        (status = 400, description = "Not an index", body = ProblemDto),
+        (status = 404, description = "No such leaf", body = ProblemDto),
     )
 )]
 pub(super) async fn leaf(
@@ -113,8 +113,8 @@ pub(super) async fn leaf(
     params(("index" = u64, Path, description = "Index of the leaf, from 0")),
     responses(
         (status = 200, description = "A C2SP tlog-proof", content_type = "text/plain"),
-        (status = 400, description = "Not an index", body = Problem),
-        (status = 404, description = "No such leaf, or not published yet", body = Problem),
+        (status = 400, description = "Not an index", body = ProblemDto),
+        (status = 404, description = "No such leaf, or not published yet", body = ProblemDto),
     )
 )]
 pub(super) async fn leaf_proof(
@@ -150,11 +150,11 @@ pub(super) fn proof_of(app: &AppState, leaf: LeafIndex) -> Result<Response, Prob
     responses(
         (status = 201, description = "Appended", body = ReceiptDto),
         (status = 200, description = "Appended before: the first receipt again", body = ReceiptDto),
-        (status = 400, description = "Not a canonical signed record", body = Problem),
-        (status = 413, description = "Too large", body = Problem),
-        (status = 409, description = "Contradicts what the log holds", body = Problem),
-        (status = 422, description = "Breaks a rule of the log", body = Problem),
-        (status = 503, description = "Busy or stopping", body = Problem),
+        (status = 400, description = "Not a canonical signed record", body = ProblemDto),
+        (status = 413, description = "Too large", body = ProblemDto),
+        (status = 409, description = "Contradicts what the log holds", body = ProblemDto),
+        (status = 422, description = "Breaks a rule of the log", body = ProblemDto),
+        (status = 503, description = "Busy or stopping", body = ProblemDto),
     )
 )]
 pub(super) async fn append(
@@ -162,8 +162,9 @@ pub(super) async fn append(
     body: Result<Bytes, axum::extract::rejection::BytesRejection>,
 ) -> Result<Response, Problem> {
     let body = body.map_err(|error| super::unreadable_body(&error))?;
-    let record = SignedRecord::parse(&body)
-        .map_err(|e| Problem::with_specific_code(Code::BadRequest, "record-malformed", e.to_string()))?;
+    let record = SignedRecord::parse(&body).map_err(|e| {
+        Problem::with_specific_code(Code::BadRequest, "record-malformed", e.to_string())
+    })?;
     let receipt = app.service.ledger().append(record).await.map_err(|e| refused(&e))?;
     let status = if receipt.duplicate { StatusCode::OK } else { StatusCode::CREATED };
     Ok((status, Json(receipt_dto(&app, &receipt))).into_response())
@@ -175,16 +176,15 @@ pub(super) async fn append(
     params(("id" = String, Path, description = "Id of the record, a UUID of version 7")),
     responses(
         (status = 200, description = "Where the record stands and how final it is", body = ReceiptDto),
-        (status = 400, description = "Not a record id", body = Problem),
-        (status = 404, description = "No such record", body = Problem),
+        (status = 400, description = "Not a record id", body = ProblemDto),
+        (status = 404, description = "No such record", body = ProblemDto),
     )
 )]
 pub(super) async fn receipt(
     State(app): State<AppState>,
     Path(id): Path<String>,
 ) -> Result<Json<ReceiptDto>, Problem> {
-    let parsed =
-        RecordId::parse(&id).map_err(|e| Problem::new(Code::BadRequest, e.to_string()))?;
+    let parsed = RecordId::parse(&id).map_err(|e| Problem::new(Code::BadRequest, e.to_string()))?;
     let receipt = app.service.ledger().record(parsed).map_err(|e| super::unreadable(&e))?;
     let receipt =
         receipt.ok_or_else(|| Problem::new(Code::NotFound, format!("there is no record {id}")))?;

@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 
 use super::application::engine_problem;
 use super::decision::PackRefDto;
-use super::problem::{Code, FieldProblem, Problem};
+use super::problem::{Code, FieldProblem, Problem, ProblemDto};
 use super::registry::tables;
 use super::{AppState, Operator, unreadable, unreadable_json};
 use crate::service::packs::{PublishError, publish as publish_pack};
@@ -87,12 +87,12 @@ pub(super) async fn list(State(app): State<AppState>) -> Result<Json<PacksDto>, 
     security(("operator" = [])),
     responses(
         (status = 201, description = "Published and in force", body = PackRefDto),
-        (status = 400, description = "Not JSON of this shape", body = Problem),
-        (status = 401, description = "Not the operator's token", body = Problem),
-        (status = 409, description = "The version is taken or leaves a gap", body = Problem),
-        (status = 413, description = "Too large", body = Problem),
-        (status = 422, description = "The pack is not in order; each problem is named", body = Problem),
-        (status = 503, description = "Busy or stopping", body = Problem),
+        (status = 400, description = "Not JSON of this shape", body = ProblemDto),
+        (status = 401, description = "Not the operator's token", body = ProblemDto),
+        (status = 409, description = "The version is taken or leaves a gap", body = ProblemDto),
+        (status = 413, description = "Too large", body = ProblemDto),
+        (status = 422, description = "The pack is not in order; each problem is named", body = ProblemDto),
+        (status = 503, description = "Busy or stopping", body = ProblemDto),
     )
 )]
 pub(super) async fn publish(

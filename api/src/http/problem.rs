@@ -11,9 +11,14 @@ use utoipa::ToSchema;
 
 use crate::message;
 
-/// What went wrong with a request.
+/// What went wrong with a request. Small to pass around: the answer itself is on the heap.
+#[derive(Debug, Clone)]
+pub(crate) struct Problem(Box<ProblemDto>);
+
+/// What went wrong with a request, as it is answered.
 #[derive(Debug, Clone, Serialize, ToSchema)]
-pub(crate) struct Problem {
+#[schema(as = Problem)]
+pub(crate) struct ProblemDto {
     /// `urn:letopis:problem:` and the code.
     #[serde(rename = "type")]
     pub(crate) kind: String,
@@ -136,7 +141,7 @@ impl Problem {
         detail: impl Into<String>,
     ) -> Self {
         let code = code.into();
-        Self {
+        Self(Box::new(ProblemDto {
             kind: format!("urn:letopis:problem:{code}"),
             title: message::problem_title(class, message::Language::En).to_owned(),
             status: class.status().as_u16(),
@@ -144,24 +149,24 @@ impl Problem {
             detail: detail.into(),
             errors: Vec::new(),
             class,
-        }
+        }))
     }
 
     /// The same problem with another HTTP status.
     pub(crate) fn with_status(mut self, status: StatusCode) -> Self {
-        self.status = status.as_u16();
+        self.0.status = status.as_u16();
         self
     }
 
     /// The same problem with its title in a language.
     pub(crate) fn titled_in(mut self, language: message::Language) -> Self {
-        self.title = message::problem_title(self.class, language).to_owned();
+        self.0.title = message::problem_title(self.0.class, language).to_owned();
         self
     }
 
     /// The same problem with the fields that were refused.
     pub(crate) fn with_errors(mut self, errors: Vec<FieldProblem>) -> Self {
-        self.errors = errors;
+        self.0.errors = errors;
         self
     }
 }
@@ -169,14 +174,11 @@ impl Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status =
-            StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let mut response = (status, Json(&self)).into_response();
-        response.extensions_mut().insert(self.clone());
+            StatusCode::from_u16(self.0.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut response = (status, Json(self.0.as_ref())).into_response();
+        response.extensions_mut().insert(self);
         let headers = response.headers_mut();
-        headers.insert(
-            header::CONTENT_TYPE,
-            HeaderValue::from_static("application/problem+json"),
-        );
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if status == StatusCode::SERVICE_UNAVAILABLE {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }

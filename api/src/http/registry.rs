@@ -17,7 +17,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::application::{TextDto, engine_problem};
 use super::log::proof_of;
-use super::problem::{Code, Problem};
+use super::problem::{Code, Problem, ProblemDto};
 use super::{AppState, Operator, PathOf, unreadable_json};
 use crate::service::Finality;
 
@@ -157,8 +157,8 @@ pub(super) async fn list(State(app): State<AppState>) -> Result<Json<RegistriesD
     params(("code" = String, Path, description = "Code of the registry"), PageQuery),
     responses(
         (status = 200, description = "A page of entries", body = EntriesDto),
-        (status = 400, description = "Not a page", body = Problem),
-        (status = 404, description = "No such registry", body = Problem),
+        (status = 400, description = "Not a page", body = ProblemDto),
+        (status = 404, description = "No such registry", body = ProblemDto),
     )
 )]
 pub(super) async fn entries(
@@ -191,12 +191,12 @@ pub(super) async fn entries(
     security(("operator" = [])),
     responses(
         (status = 201, description = "Entered", body = EntriesCreatedDto),
-        (status = 400, description = "Not JSON of this shape", body = Problem),
-        (status = 401, description = "Not the operator's token", body = Problem),
-        (status = 404, description = "No such registry", body = Problem),
-        (status = 413, description = "Too large", body = Problem),
-        (status = 422, description = "A row is wrong, or the registry is not manual", body = Problem),
-        (status = 503, description = "Busy or stopping", body = Problem),
+        (status = 400, description = "Not JSON of this shape", body = ProblemDto),
+        (status = 401, description = "Not the operator's token", body = ProblemDto),
+        (status = 404, description = "No such registry", body = ProblemDto),
+        (status = 413, description = "Too large", body = ProblemDto),
+        (status = 422, description = "A row is wrong, or the registry is not manual", body = ProblemDto),
+        (status = 503, description = "Busy or stopping", body = ProblemDto),
     )
 )]
 pub(super) async fn create(
@@ -233,7 +233,7 @@ pub(super) async fn create(
     ),
     responses(
         (status = 200, description = "The entry", body = EntryDto),
-        (status = 404, description = "No such registry or entry", body = Problem),
+        (status = 404, description = "No such registry or entry", body = ProblemDto),
     )
 )]
 pub(super) async fn entry(
@@ -255,7 +255,7 @@ pub(super) async fn entry(
     ),
     responses(
         (status = 200, description = "A C2SP tlog-proof", content_type = "text/plain"),
-        (status = 404, description = "No such entry, or not published yet", body = Problem),
+        (status = 404, description = "No such entry, or not published yet", body = ProblemDto),
     )
 )]
 pub(super) async fn entry_proof(

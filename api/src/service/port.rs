@@ -4,7 +4,7 @@ use letopis_consensus::{AppendError, LedgerHandle, Reject};
 use letopis_ledger::LeafIndex;
 use letopis_ledger::leaf::Leaf;
 use letopis_ledger::record::SignedRecord;
-use letopis_registry::engine::{Appended, AppendRefused, LedgerPort, ReadFailed};
+use letopis_registry::engine::{AppendRefused, Appended, LedgerPort, ReadFailed};
 
 /// How long a caller should wait before it tries a full queue again.
 const RETRY_AFTER_MS: u64 = 50;

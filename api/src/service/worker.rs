@@ -13,8 +13,8 @@ use letopis_registry::event::CaseId;
 use metrics::{counter, gauge};
 use tokio::sync::Semaphore;
 use tokio::time::sleep;
-use tokio_util::task::TaskTracker;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use super::Engine;
 

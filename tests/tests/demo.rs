@@ -1,0 +1,46 @@
+//! The demonstration itself, smaller: every outcome as expected, the log and decisions verified,
+//! and each alteration found. An error of the program means that something of this was not so.
+
+use std::process::Command;
+
+use letopis_tests::{binary, workspace};
+
+fn demo(arguments: &[&str]) -> String {
+    let output = Command::new(binary("letopis"))
+        .arg("demo")
+        .args(arguments)
+        .current_dir(workspace())
+        .output()
+        .expect("letopis starts");
+    let text = String::from_utf8(output.stdout).expect("the report is text");
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{text}\n{complaint}");
+    text
+}
+
+#[test]
+fn the_demonstration_comes_out_as_it_must() {
+    let text = demo(&["--applications", "100", "--clients", "8"]);
+    for line in [
+        "60 granted",
+        "10 refused on ground G1",
+        "10 refused on ground G2",
+        "5 refused on ground G3",
+        "5 refused on ground G5",
+        "5 not registered, wrong field /applicant/snils",
+        "5 not registered, wrong field /plate",
+    ] {
+        assert!(text.contains(line), "{line:?} is missing:\n{text}");
+    }
+    let holds = text.matches("EVERYTHING HOLDS").count();
+    assert_eq!(holds, 5, "log, two decisions, proof and mirror:\n{text}");
+    let found = text.matches("NOT IN ORDER").count();
+    assert_eq!(found, 3, "three alterations:\n{text}");
+}
+
+#[test]
+fn the_demonstration_speaks_russian() {
+    let text = demo(&["--applications", "20", "--clients", "4", "--lang", "ru"]);
+    assert!(text.contains("удовлетворено: 12"), "{text}");
+    assert_eq!(text.matches("НЕ СХОДИТСЯ").count(), 3, "{text}");
+}
