@@ -30,9 +30,9 @@ use crate::proposer::Proposer;
 use crate::publish::Stages;
 use crate::raft::log::RaftLog;
 use crate::raft::types::TreeHead;
+use crate::signature_check::Verifier;
 use crate::store::blob::Blobs;
 use crate::store::{Store, StoreError, tile_error};
-use crate::verifier::Verifier;
 
 /// Why a record has no receipt.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]

@@ -20,8 +20,8 @@ mod node;
 mod proposer;
 mod publish;
 mod raft;
+mod signature_check;
 mod store;
-mod verifier;
 
 pub use config::{Intervals, Limits, NodeConfig, ProgressListener, SigningKeys};
 pub use crash::{CrashHook, CrashPoint};

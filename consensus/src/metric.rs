@@ -11,6 +11,7 @@
 //! | `letopis_records_rejected_total{rule}` | counter | rejects by [`crate::Reject::code`] |
 //! | `letopis_append_seconds` | histogram | from the call of `append` to its answer |
 //! | `letopis_signature_check_seconds` | histogram | verification of one record |
+//! | `letopis_apply_seconds` | histogram | applying entries: machine, leaves, hashing, index |
 //! | `letopis_position_leaves{stage}` | gauge | `applied`, `agreed`, `signed`, … as [`Positions`] |
 //! | `letopis_publish_seconds` | histogram | from reading the tree head to its publication |
 //! | `letopis_publish_lag_leaves` | gauge | applied leaves that are not published |
@@ -56,6 +57,10 @@ pub(crate) fn append_answered(answer: &Result<Receipt, AppendError>, took: Durat
 
 pub(crate) fn signature_checked(took: Duration) {
     histogram!("letopis_signature_check_seconds").record(took);
+}
+
+pub(crate) fn applied(took: Duration) {
+    histogram!("letopis_apply_seconds").record(took);
 }
 
 pub(crate) fn positions(positions: &Positions) {

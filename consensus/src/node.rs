@@ -30,10 +30,10 @@ use crate::raft::log::{RaftLog, RaftLogError};
 use crate::raft::machine::Applier;
 use crate::raft::network::Network;
 use crate::raft::types::{LogId, NODE_ID, Raft, TreeHead};
+use crate::signature_check::Verifier;
 use crate::store::blob::Blobs;
 use crate::store::file::read;
 use crate::store::{CheckProgress, Folder, Opened, Store, StoreError, StoreOpenError, lock_folder};
-use crate::verifier::Verifier;
 
 /// How long recovery may take before opening gives up.
 const RECOVERY_TIMEOUT: Duration = Duration::from_secs(600);

@@ -42,6 +42,7 @@ impl Applier {
     }
 
     fn apply_all(&self, entries: Vec<EntryResponder<Types>>) -> Result<(), Fatal> {
+        let started = Instant::now();
         let mut transaction = self.store.begin();
         let mut answers = Vec::with_capacity(entries.len());
         for (entry, responder) in entries {
@@ -58,6 +59,7 @@ impl Applier {
             answers.push((responder, answer));
         }
         transaction.commit()?;
+        metric::applied(started.elapsed());
         for (responder, answer) in answers {
             if let Some(responder) = responder {
                 responder.send(answer);
