@@ -1,7 +1,8 @@
 //! The folder of a node: its configuration, keys, and data.
 //!
 //! `letopis.toml` has working defaults for everything but the log's origin and the agency's id.
-//! Values can be overridden by environment variables: `LETOPIS_NODE_LISTEN`, `LETOPIS_NODE_PUBLICATION__INTERVAL_MS`.
+//! Environment variables override its values: `LETOPIS_NODE_LISTEN`,
+//! `LETOPIS_NODE_PUBLICATION__INTERVAL_MS`.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,5 @@
-//! Texts of the HTTP interface and the demonstration for people, in Russian and English, from message files.
+//! Texts of the HTTP interface and the demonstration for people, in Russian and English, from
+//! message files.
 //!
 //! Not here: texts of forms, statuses and grounds, which belong to the registry and its packs.
 

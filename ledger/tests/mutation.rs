@@ -1,6 +1,6 @@
-//! Every byte of a proof, of a signed checkpoint, of a signed record and of a leaf matters: whichever
-//! is altered, the result is refused or is something else, by its hash. Extra data of a proof are
-//! left out, since by definition nothing covers them.
+//! Every byte of a proof, of a signed checkpoint, of a signed record and of a leaf matters:
+//! whichever is altered, the result is refused or is something else, by its hash. Extra data of a
+//! proof are left out, since by definition nothing covers them.
 //!
 //! Not here: which error each rule gives; that is tested beside the formats.
 

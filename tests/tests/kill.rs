@@ -22,7 +22,7 @@ use letopis_ledger::{Hash, TreeSize};
 use letopis_tests::node::{AGENCY, Client, NodeFolder, RunningNode, record, signed, verify};
 use letopis_tests::wait_for;
 
-const WRITERS: u64 = 8;
+const WRITERS: u64 = 4;
 
 /// What the outside world has seen of the log.
 #[derive(Default)]
@@ -51,15 +51,22 @@ fn nothing_acknowledged_is_lost_over_200_kills_and_no_size_has_two_roots() {
     let mut writers: Vec<Writer> =
         (0..WRITERS).map(|number| Writer { number, version: 0 }).collect();
     for _ in 0..kills {
-        let mut node = folder.start();
+        let mut node = start(&folder);
         // From the first instants after the start to well within steady load.
-        let life = Duration::from_micros(random.below(250_000));
+        let life = Duration::from_micros(random.below(80_000));
         run_until_killed(&mut node, &mut writers, &signer, &seen, life);
     }
-    let node = folder.start();
+    let node = start(&folder);
     let acknowledged = seen.acknowledged.into_inner().expect("no writer panicked");
+    let heads = seen.heads.into_inner().expect("no reader panicked");
     assert!(acknowledged.len() as u64 > kills, "too little load: {}", acknowledged.len());
-    check_final_log(&node, &acknowledged, &seen.heads.into_inner().expect("no reader panicked"));
+    assert!(heads.len() as u64 > kills / 4, "too few heads were seen: {}", heads.len());
+    check_final_log(&node, &acknowledged, &heads);
+}
+
+/// Starts the node so that it publishes heads all the time, and is killed while it does.
+fn start(folder: &NodeFolder) -> RunningNode {
+    RunningNode::start(folder.command().env("LETOPIS_NODE_PUBLICATION__INTERVAL_MS", "5"))
 }
 
 fn run_until_killed(

@@ -137,7 +137,8 @@ fn write_config(folder: &Path, arguments: &Arguments) -> anyhow::Result<()> {
     let quoted = |text: &str| serde_json::Value::from(text).to_string();
     let text = format!(
         "# Configuration of a Letopis node. Lines that begin with # show the defaults.\n\
-         # Environment variables override: LETOPIS_NODE_LISTEN, LETOPIS_NODE_LIMITS__CASES_AT_ONCE …\n\n\
+         # Environment variables override: LETOPIS_NODE_LISTEN,\n\
+         # LETOPIS_NODE_LIMITS__CASES_AT_ONCE …\n\n\
          # Name of the log and id of this agency; they stand in every record and never change.\n\
          origin = {}\n\
          agency = {}\n\n\
