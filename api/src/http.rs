@@ -5,7 +5,9 @@
 //! `letopis-position`. Not here: what the answers mean.
 
 mod application;
+mod body;
 mod decision;
+mod document;
 mod import;
 mod log;
 mod operation;
@@ -16,7 +18,7 @@ mod registry;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::rejection::{BytesRejection, JsonRejection, PathRejection};
+use axum::extract::rejection::PathRejection;
 use axum::extract::{DefaultBodyLimit, FromRequestParts, Path, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -28,7 +30,6 @@ use letopis_consensus::{AppendError, ReadError, Reject};
 use metrics_exporter_prometheus::PrometheusHandle;
 use serde::de::DeserializeOwned;
 use tower_http::catch_panic::CatchPanicLayer;
-use tower_http::timeout::TimeoutLayer;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -37,10 +38,13 @@ use zeroize::Zeroizing;
 use crate::message::Language;
 use crate::service::Service;
 
+use document::Document;
 use problem::{Code, Problem};
 
 /// Most bytes of a request's body: a leaf's worth of record, or a pack's file in base64.
 const BODY_MAX_BYTES: usize = 8 << 20;
+/// Most bytes of a request's address.
+const URI_MAX_BYTES: usize = 8 << 10;
 /// Longest time for a request; waiting for a decision is bounded by it too.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -58,26 +62,6 @@ pub(crate) struct AppState {
     pub(crate) metrics: PrometheusHandle,
 }
 
-#[derive(OpenApi)]
-#[openapi(
-    info(
-        title = "Letopis",
-        description = "Public services on a public log: submit applications, follow cases, read \
-            registries, and get proofs. The log itself is at the paths of C2SP tlog-tiles: \
-            /checkpoint, /tile/…, /tile/entries/…; public files at /blob/<sha256>; the quorum \
-            policy at /policy; public disclosures of decisions at /disclosure/<case id>.",
-        license(name = "Apache-2.0")
-    ),
-    tags(
-        (name = "services", description = "Applications and decisions"),
-        (name = "registries", description = "Entries with their proofs"),
-        (name = "regulations", description = "Packs in force"),
-        (name = "log", description = "Records, leaves and proofs"),
-        (name = "operations", description = "Health and metrics")
-    )
-)]
-struct Document;
-
 /// All routes.
 pub(crate) fn router(state: AppState) -> Router {
     let (router, document) = OpenApiRouter::with_openapi(Document::openapi())
@@ -86,12 +70,16 @@ pub(crate) fn router(state: AppState) -> Router {
         .routes(routes!(application::own_data))
         .routes(routes!(decision::decision))
         .routes(routes!(decision::decision_proof))
+        .routes(routes!(decision::public_disclosures))
         .routes(routes!(registry::list))
         .routes(routes!(registry::entries, registry::create))
         .routes(routes!(registry::entry))
         .routes(routes!(registry::entry_proof))
         .routes(routes!(pack::list, pack::publish))
         .routes(routes!(import::statistics))
+        .routes(routes!(log::checkpoint))
+        .routes(routes!(log::policy))
+        .routes(routes!(log::blob))
         .routes(routes!(log::append))
         .routes(routes!(log::receipt))
         .routes(routes!(log::leaf))
@@ -100,42 +88,61 @@ pub(crate) fn router(state: AppState) -> Router {
         .routes(routes!(operation::metrics))
         .split_for_parts();
     let (long, long_document) = OpenApiRouter::new().routes(routes!(import::xes)).split_for_parts();
-    let document = Arc::new(document.merge_from(long_document));
+    let document = document::complete(document.merge_from(long_document));
+    let query_names = Arc::new(document::query_names(&document));
+    let document = Arc::new(document);
     router
         .route("/", get(operation::index))
-        .route("/checkpoint", get(log::checkpoint))
-        .route("/policy", get(log::policy))
         .route("/tile/{*path}", get(log::tile))
-        .route("/blob/{hash}", get(log::blob))
-        .route("/disclosure/{case}", get(decision::public_disclosures))
         .route("/openapi.json", get(move || async move { Json((*document).clone()) }))
+        .layer(DefaultBodyLimit::max(BODY_MAX_BYTES))
+        .layer(middleware::from_fn(in_time))
+        // A large event log takes longer than any other request may.
+        .merge(long)
+        .layer(middleware::from_fn_with_state(query_names, document::refuse_unknown_query))
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method)
-        .layer(middleware::from_fn_with_state(state.clone(), finish))
-        .layer(DefaultBodyLimit::max(BODY_MAX_BYTES))
         .layer(CatchPanicLayer::custom(|_| {
             Problem::new(Code::Internal, "a handler panicked; see the node's log").into_response()
         }))
-        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, REQUEST_TIMEOUT))
-        // A large event log takes longer than any other request may.
-        .merge(long)
+        .layer(middleware::from_fn_with_state(state.clone(), finish))
         .with_state(state)
+}
+
+/// Answers with a problem when a request is not done in time, a body that comes too slowly
+/// included.
+async fn in_time(request: Request, next: Next) -> Result<Response, Problem> {
+    let answer = tokio::time::timeout(REQUEST_TIMEOUT, next.run(request)).await;
+    answer.map_err(|_| {
+        let detail = format!("not done within {} s", REQUEST_TIMEOUT.as_secs());
+        Problem::with_specific_code(Code::Unavailable, "timed-out", detail)
+    })
 }
 
 /// Adds the position to every answer, and puts a problem's title into the reader's language.
 async fn finish(State(app): State<AppState>, request: Request, next: Next) -> Response {
     let language = language_of(request.headers());
-    let mut response = next.run(request).await;
+    let mut response = match request.uri().to_string().len() {
+        0..=URI_MAX_BYTES => next.run(request).await,
+        size_bytes => too_long(size_bytes).into_response(),
+    };
     if language == Language::Ru
         && let Some(problem) = response.extensions_mut().remove::<Problem>()
     {
         response = problem.titled_in(language).into_response();
     }
-    let position = app.service.position().get();
-    if let Ok(position) = HeaderValue::from_str(&position.to_string()) {
-        response.headers_mut().insert(POSITION, position);
-    }
+    let headers = response.headers_mut();
+    headers.insert(POSITION, HeaderValue::from(app.service.position().get()));
+    // Titles and the first page are in the reader's language; files are not to be run.
+    headers.append(header::VARY, HeaderValue::from_static("accept-language"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
+}
+
+fn too_long(size_bytes: usize) -> Problem {
+    let detail = format!("the address has {size_bytes} bytes, the most is {URI_MAX_BYTES}");
+    Problem::with_specific_code(Code::TooLarge, "uri-too-long", detail)
+        .with_status(StatusCode::URI_TOO_LONG)
 }
 
 /// The language that a request prefers; English unless Russian comes first.
@@ -187,9 +194,12 @@ impl FromRequestParts<AppState> for Operator {
     }
 }
 
-/// The token of a request, if it has one.
+/// The token of a request, if it has exactly one.
 pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
-    headers.get(header::AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ")
+    let mut given = headers.get_all(header::AUTHORIZATION).iter();
+    let (only, None) = (given.next()?, given.next()) else { return None };
+    let (scheme, token) = only.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim_start())
 }
 
 /// Compares without telling by its time where two tokens differ.
@@ -200,24 +210,6 @@ fn same(one: &[u8], other: &[u8]) -> bool {
 
 fn unreadable_path(error: &PathRejection) -> Problem {
     Problem::new(Code::BadRequest, error.body_text())
-}
-
-/// A body that could not be received.
-pub(crate) fn unreadable_body(error: &BytesRejection) -> Problem {
-    let code = match error.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => Code::TooLarge,
-        _ => Code::BadRequest,
-    };
-    Problem::new(code, error.body_text())
-}
-
-/// A JSON body that could not be received or read.
-pub(crate) fn unreadable_json(error: &JsonRejection) -> Problem {
-    let code = match error.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => Code::TooLarge,
-        _ => Code::BadRequest,
-    };
-    Problem::new(code, error.body_text())
 }
 
 /// The ledger could not be read.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::rejection::JsonRejection;
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -20,12 +20,16 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
+use super::body::JsonOf;
+use super::document::{IdempotencyKey, Uuid7};
 use super::problem::{Code, FieldProblem, Problem, ProblemDto};
-use super::{AppState, PathOf, bearer, unreadable_json};
+use super::{AppState, PathOf, bearer};
 use crate::service::Finality;
 
 /// Longest time that a request may wait for a case to end.
 const WAIT_MAX: Duration = Duration::from_secs(30);
+/// Most bytes of an idempotency key.
+const KEY_MAX_BYTES: usize = 200;
 
 /// An application as it comes in.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -35,6 +39,7 @@ pub(crate) struct ApplicationDto {
     #[serde(default = "portal")]
     channel: String,
     /// The form, as the service's JSON Schema describes it.
+    #[schema(value_type = Object)]
     form: Value,
 }
 
@@ -124,9 +129,11 @@ pub(crate) struct OwnFieldDto {
 /// Whether to wait.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct WaitQuery {
     /// Milliseconds to wait for the case to end, at most 30,000.
     #[serde(default)]
+    #[param(maximum = 30_000, required = false)]
     wait_ms: u64,
 }
 
@@ -135,7 +142,7 @@ pub(crate) struct WaitQuery {
     post, path = "/api/v1/services/{service}/applications", tag = "services",
     params(
         ("service" = String, Path, description = "Code of the service"),
-        ("idempotency-key" = Option<String>, Header,
+        ("idempotency-key" = inline(Option<IdempotencyKey>), Header,
          description = "A key of your choice: the same key with the same form gives the same case"),
     ),
     request_body = ApplicationDto,
@@ -153,31 +160,48 @@ pub(super) async fn submit(
     State(app): State<AppState>,
     service: PathOf<String>,
     headers: HeaderMap,
-    body: Result<Json<ApplicationDto>, JsonRejection>,
+    JsonOf(body): JsonOf<ApplicationDto>,
 ) -> Result<Response, Problem> {
-    let Json(body) = body.map_err(|error| unreadable_json(&error))?;
     let unreadable = |error: String| Problem::new(Code::BadRequest, error);
     let unknown = |error: String| Problem::new(Code::NotFound, error);
-    let key = headers.get("idempotency-key").map(|key| key.to_str().map(str::to_owned));
-    let key = key.transpose().map_err(|error| unreadable(error.to_string()))?;
     let application = Application {
         service: ServiceCode::parse(&service.0).map_err(|e| unknown(e.to_string()))?,
         channel: ChannelCode::parse(&body.channel).map_err(|e| unreadable(e.to_string()))?,
         form: body.form,
-        idempotency_key: key,
+        idempotency_key: idempotency_key(&headers)?,
     };
     let accepted =
         app.service.engine().submit(&application).await.map_err(|e| engine_problem(&e))?;
     app.service.worker().take_up(accepted.case);
     let location = format!("/api/v1/applications/{}", accepted.case);
     let body = Json(AcceptedDto::of(&accepted));
-    Ok((StatusCode::CREATED, [(header::LOCATION, location)], body).into_response())
+    // The token is for the applicant alone; nobody on the way may keep it.
+    let headers = [(header::LOCATION, location), (header::CACHE_CONTROL, "no-store".to_owned())];
+    Ok((StatusCode::CREATED, headers, body).into_response())
+}
+
+/// The idempotency key of a request, if it has one.
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+    let mut given = headers.get_all("idempotency-key").iter();
+    let Some(key) = given.next() else { return Ok(None) };
+    let text = key.to_str().ok().filter(|_| given.next().is_none());
+    let fits = |text: &&str| {
+        (1..=KEY_MAX_BYTES).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic())
+    };
+    let key = text.filter(fits).ok_or_else(|| {
+        let detail = format!(
+            "the idempotency key must be one header of 1 to {KEY_MAX_BYTES} visible ASCII \
+             characters without spaces"
+        );
+        Problem::with_specific_code(Code::BadRequest, "idempotency-key-malformed", detail)
+    })?;
+    Ok(Some(key.to_owned()))
 }
 
 /// How far a case is; waits for its end if asked to.
 #[utoipa::path(
     get, path = "/api/v1/applications/{id}", tag = "services",
-    params(("id" = String, Path, description = "Id of the case"), WaitQuery),
+    params(("id" = inline(Uuid7), Path, description = "Id of the case"), WaitQuery),
     responses(
         (status = 200, description = "How far the case is", body = StatusDto),
         (status = 400, description = "Not an id or not a waiting time", body = ProblemDto),
@@ -187,11 +211,15 @@ pub(super) async fn submit(
 pub(super) async fn status(
     State(app): State<AppState>,
     id: PathOf<String>,
-    wait: Result<Query<WaitQuery>, axum::extract::rejection::QueryRejection>,
+    wait: Result<Query<WaitQuery>, QueryRejection>,
 ) -> Result<Json<StatusDto>, Problem> {
     let Query(wait) = wait.map_err(|e| Problem::new(Code::BadRequest, e.body_text()))?;
     let case = case_id(&id.0)?;
-    let limit = Duration::from_millis(wait.wait_ms).min(WAIT_MAX);
+    let limit = Duration::from_millis(wait.wait_ms);
+    if limit > WAIT_MAX {
+        let detail = format!("wait_ms {} is more than {}", wait.wait_ms, WAIT_MAX.as_millis());
+        return Err(Problem::new(Code::BadRequest, detail));
+    }
     if !limit.is_zero() {
         let model = app.service.model();
         let ended = || {
@@ -207,7 +235,8 @@ pub(super) async fn status(
 /// The private values of a case.
 #[utoipa::path(
     get, path = "/api/v1/applications/{id}/private", tag = "services",
-    params(("id" = String, Path, description = "Id of the case")),
+    params(("id" = inline(Uuid7), Path, description = "Id of the case")),
+    security(("case" = [])),
     responses(
         (status = 200, description = "Private fields with their disclosures", body = OwnDataDto),
         (status = 400, description = "Not an id", body = ProblemDto),
@@ -218,16 +247,17 @@ pub(super) async fn own_data(
     State(app): State<AppState>,
     id: PathOf<String>,
     headers: HeaderMap,
-) -> Result<Json<OwnDataDto>, Problem> {
+) -> Result<Response, Problem> {
     let case = case_id(&id.0)?;
     admit(&app, case, &headers)?;
     let opened = app.service.engine().case_disclosures(case).await;
     let opened = opened.map_err(|error| engine_problem(&error))?;
-    Ok(Json(OwnDataDto {
+    let own = OwnDataDto {
         id: case.to_string(),
         fields: opened.iter().map(|field| OwnFieldDto::of(&field.disclosure)).collect(),
         position: app.service.position().get(),
-    }))
+    };
+    Ok(([(header::CACHE_CONTROL, "no-store")], Json(own)).into_response())
 }
 
 /// Whether a request holds the token of a case. The answer is the same for a case that does not
@@ -332,11 +362,15 @@ pub(super) fn engine_problem(error: &EngineError) -> Problem {
         EngineError::Case(_) | EngineError::Entry(_) | EngineError::Row { .. } => {
             specific(Code::InvalidForm, "rule-broken")
         }
+        EngineError::PackFails { .. } => specific(Code::InvalidForm, "pack-refused"),
         EngineError::TooManyRaces { .. } | EngineError::Append(AppendRefused::Busy { .. }) => {
             Problem::new(Code::Busy, error.to_string())
         }
         EngineError::Append(AppendRefused::TooLarge { .. }) => {
             specific(Code::TooLarge, "leaf-too-large")
+        }
+        EngineError::Append(AppendRefused::ClaimTaken { .. }) => {
+            specific(Code::Conflict, "claim-taken")
         }
         _ => Problem::new(Code::Unavailable, error.to_string()),
     }

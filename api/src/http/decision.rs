@@ -14,6 +14,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::application::{TextDto, case_id, case_row, engine_problem};
+use super::document::Uuid7;
 use super::log::proof_of;
 use super::problem::{Code, Problem, ProblemDto};
 use super::{AppState, PathOf};
@@ -83,7 +84,7 @@ pub(crate) struct InputDto {
 /// The decision of a case.
 #[utoipa::path(
     get, path = "/api/v1/decisions/{id}", tag = "services",
-    params(("id" = String, Path, description = "Id of the case")),
+    params(("id" = inline(Uuid7), Path, description = "Id of the case")),
     responses(
         (status = 200, description = "The public record of the decision", body = DecisionDto),
         (status = 400, description = "Not an id", body = ProblemDto),
@@ -146,9 +147,10 @@ pub(super) async fn decision(
 /// The proof that a decision is in the published log, with its leaf inside (C2SP tlog-proof).
 #[utoipa::path(
     get, path = "/api/v1/decisions/{id}/proof", tag = "services",
-    params(("id" = String, Path, description = "Id of the case")),
+    params(("id" = inline(Uuid7), Path, description = "Id of the case")),
     responses(
-        (status = 200, description = "A C2SP tlog-proof", content_type = "text/plain"),
+        (status = 200, description = "A C2SP tlog-proof", content_type = "text/plain",
+         body = String),
         (status = 400, description = "Not an id", body = ProblemDto),
         (status = 404, description = "Not decided, or not published yet", body = ProblemDto),
     )
@@ -161,7 +163,22 @@ pub(super) async fn decision_proof(
     proof_of(&app, row.leaf)
 }
 
+/// The disclosures of a decision's public facts.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct DisclosuresDto {
+    /// RFC 9901 disclosures; the SHA-256 of each stands in a leaf of the case.
+    disclosures: Vec<String>,
+}
+
 /// The disclosures of a decision's public facts, for the verifier.
+#[utoipa::path(
+    get, path = "/disclosure/{id}", tag = "services",
+    params(("id" = inline(Uuid7), Path, description = "Id of the case")),
+    responses(
+        (status = 200, description = "What the public may open", body = DisclosuresDto),
+        (status = 404, description = "No such case, or not decided yet", body = ProblemDto),
+    )
+)]
 pub(super) async fn public_disclosures(
     State(app): State<AppState>,
     id: PathOf<String>,
@@ -173,7 +190,7 @@ pub(super) async fn public_disclosures(
         .iter()
         .map(|disclosure| disclosure.as_str().to_owned())
         .collect();
-    let body = Json(serde_json::json!({ "disclosures": disclosures }));
+    let body = Json(DisclosuresDto { disclosures });
     // Never kept by others: what is disclosed today may have to be forgotten tomorrow.
     Ok(([(header::CACHE_CONTROL, "no-store")], body).into_response())
 }

@@ -43,7 +43,7 @@ pub(crate) struct StatisticsDto {
 /// Counts of an imported event log.
 #[utoipa::path(
     get, path = "/api/v1/imports/{file}", tag = "operations",
-    params(("file" = String, Path, description = "SHA-256 of the file in hexadecimal")),
+    params(("file" = String, Path, description = "SHA-256 of the file in lower-case hexadecimal")),
     responses(
         (status = 200, description = "Counts and durations", body = StatisticsDto),
         (status = 404, description = "No such import", body = ProblemDto),

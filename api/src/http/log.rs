@@ -4,8 +4,7 @@
 //! projections of what is read here.
 
 use axum::Json;
-use axum::body::Bytes;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use letopis_consensus::TlogProofError;
@@ -16,8 +15,10 @@ use letopis_ledger::{Hash, LeafIndex};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::body::JsonBytes;
+use super::document::{Index, Uuid7};
 use super::problem::{Code, Problem, ProblemDto};
-use super::{AppState, refused};
+use super::{AppState, PathOf, refused};
 use crate::service::Finality;
 
 const TEXT: &str = "text/plain; charset=utf-8";
@@ -44,6 +45,13 @@ pub(crate) struct ReceiptDto {
 }
 
 /// The newest published head, a signed note (C2SP tlog-checkpoint).
+#[utoipa::path(
+    get, path = "/checkpoint", tag = "log",
+    responses(
+        (status = 200, description = "A signed note", content_type = "text/plain", body = String),
+        (status = 404, description = "No head is published yet", body = ProblemDto),
+    )
+)]
 pub(super) async fn checkpoint(State(app): State<AppState>) -> Result<Response, Problem> {
     let published = app.service.ledger().checkpoint();
     let published =
@@ -52,6 +60,13 @@ pub(super) async fn checkpoint(State(app): State<AppState>) -> Result<Response, 
 }
 
 /// The quorum policy in force (C2SP tlog-policy).
+#[utoipa::path(
+    get, path = "/policy", tag = "log",
+    responses(
+        (status = 200, description = "The policy", content_type = "text/plain", body = String),
+        (status = 404, description = "The log is empty", body = ProblemDto),
+    )
+)]
 pub(super) async fn policy(State(app): State<AppState>) -> Result<Response, Problem> {
     let policy = app.service.ledger().policy().map_err(|e| super::unreadable(&e))?;
     let policy = policy.ok_or_else(|| Problem::new(Code::NotFound, "the log is empty"))?;
@@ -61,7 +76,7 @@ pub(super) async fn policy(State(app): State<AppState>) -> Result<Response, Prob
 /// Hash tiles and entry bundles (C2SP tlog-tiles).
 pub(super) async fn tile(
     State(app): State<AppState>,
-    Path(path): Path<String>,
+    PathOf(path): PathOf<String>,
 ) -> Result<Response, Problem> {
     let path = format!("tile/{path}");
     let not_there = || Problem::new(Code::NotFound, format!("{path} is not published"));
@@ -76,9 +91,18 @@ pub(super) async fn tile(
 }
 
 /// A public file by its SHA-256.
+#[utoipa::path(
+    get, path = "/blob/{hash}", tag = "log",
+    params(("hash" = String, Path, description = "SHA-256 of the file in lower-case hexadecimal")),
+    responses(
+        (status = 200, description = "The file", content_type = "application/octet-stream",
+         body = Vec<u8>),
+        (status = 404, description = "No such file", body = ProblemDto),
+    )
+)]
 pub(super) async fn blob(
     State(app): State<AppState>,
-    Path(hash): Path<String>,
+    PathOf(hash): PathOf<String>,
 ) -> Result<Response, Problem> {
     let not_there = || Problem::new(Code::NotFound, format!("no public file {hash}"));
     let known = Hash::from_hex(&hash).ok_or_else(not_there)?;
@@ -89,18 +113,19 @@ pub(super) async fn blob(
 /// One leaf: its canonical bytes.
 #[utoipa::path(
     get, path = "/api/v1/leaves/{index}", tag = "log",
-    params(("index" = u64, Path, description = "Index of the leaf, from 0")),
+    params(("index" = inline(Index), Path, description = "Index of the leaf, from 0")),
     responses(
-        (status = 200, description = "Canonical JSON of the leaf", content_type = "application/json"),
+        (status = 200, description = "Canonical JSON of the leaf", content_type = "application/json",
+         body = Object),
         (status = 400, description = "Not an index", body = ProblemDto),
         (status = 404, description = "No such leaf", body = ProblemDto),
     )
 )]
 pub(super) async fn leaf(
     State(app): State<AppState>,
-    index: super::PathOf<u64>,
+    index: PathOf<String>,
 ) -> Result<Response, Problem> {
-    let index = LeafIndex::new(index.0);
+    let index = leaf_index(&index.0)?;
     let bytes = app.service.ledger().leaf(index).map_err(|e| super::unreadable(&e))?;
     let bytes =
         bytes.ok_or_else(|| Problem::new(Code::NotFound, format!("there is no leaf {index}")))?;
@@ -110,18 +135,27 @@ pub(super) async fn leaf(
 /// The proof that a leaf is in the published log (C2SP tlog-proof), with the leaf inside.
 #[utoipa::path(
     get, path = "/api/v1/leaves/{index}/proof", tag = "log",
-    params(("index" = u64, Path, description = "Index of the leaf, from 0")),
+    params(("index" = inline(Index), Path, description = "Index of the leaf, from 0")),
     responses(
-        (status = 200, description = "A C2SP tlog-proof", content_type = "text/plain"),
+        (status = 200, description = "A C2SP tlog-proof", content_type = "text/plain",
+         body = String),
         (status = 400, description = "Not an index", body = ProblemDto),
         (status = 404, description = "No such leaf, or not published yet", body = ProblemDto),
     )
 )]
 pub(super) async fn leaf_proof(
     State(app): State<AppState>,
-    index: super::PathOf<u64>,
+    index: PathOf<String>,
 ) -> Result<Response, Problem> {
-    proof_of(&app, LeafIndex::new(index.0))
+    proof_of(&app, leaf_index(&index.0)?)
+}
+
+/// Reads an index in its one spelling, without sign and leading zeros.
+fn leaf_index(text: &str) -> Result<LeafIndex, Problem> {
+    let index = text.parse::<u64>().ok().filter(|index| index.to_string() == text);
+    let malformed =
+        || Problem::new(Code::BadRequest, format!("{text:?} is not the index of a leaf"));
+    index.map(LeafIndex::new).ok_or_else(malformed)
 }
 
 /// The proof of a leaf as a response.
@@ -145,7 +179,7 @@ pub(super) fn proof_of(app: &AppState, leaf: LeafIndex) -> Result<Response, Prob
     request_body(
         content_type = "application/json",
         description = "Canonical JSON of a signed record, see docs/FORMAT.md section 4",
-        content = serde_json::Value
+        content = Object
     ),
     responses(
         (status = 201, description = "Appended", body = ReceiptDto),
@@ -159,9 +193,8 @@ pub(super) fn proof_of(app: &AppState, leaf: LeafIndex) -> Result<Response, Prob
 )]
 pub(super) async fn append(
     State(app): State<AppState>,
-    body: Result<Bytes, axum::extract::rejection::BytesRejection>,
+    JsonBytes(body): JsonBytes,
 ) -> Result<Response, Problem> {
-    let body = body.map_err(|error| super::unreadable_body(&error))?;
     let record = SignedRecord::parse(&body).map_err(|e| {
         Problem::with_specific_code(Code::BadRequest, "record-malformed", e.to_string())
     })?;
@@ -173,7 +206,7 @@ pub(super) async fn append(
 /// The receipt of a record.
 #[utoipa::path(
     get, path = "/api/v1/records/{id}", tag = "log",
-    params(("id" = String, Path, description = "Id of the record, a UUID of version 7")),
+    params(("id" = inline(Uuid7), Path, description = "Id of the record, a UUID of version 7")),
     responses(
         (status = 200, description = "Where the record stands and how final it is", body = ReceiptDto),
         (status = 400, description = "Not a record id", body = ProblemDto),
@@ -182,7 +215,7 @@ pub(super) async fn append(
 )]
 pub(super) async fn receipt(
     State(app): State<AppState>,
-    Path(id): Path<String>,
+    PathOf(id): PathOf<String>,
 ) -> Result<Json<ReceiptDto>, Problem> {
     let parsed = RecordId::parse(&id).map_err(|e| Problem::new(Code::BadRequest, e.to_string()))?;
     let receipt = app.service.ledger().record(parsed).map_err(|e| super::unreadable(&e))?;

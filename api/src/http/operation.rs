@@ -54,7 +54,8 @@ pub(super) async fn health(State(app): State<AppState>) -> Json<HealthDto> {
 /// Figures for Prometheus.
 #[utoipa::path(
     get, path = "/metrics", tag = "operations",
-    responses((status = 200, description = "Prometheus text format", content_type = "text/plain"))
+    responses((status = 200, description = "Prometheus text format", content_type = "text/plain",
+         body = String))
 )]
 pub(super) async fn metrics(State(app): State<AppState>) -> Response {
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], app.metrics.render()).into_response()

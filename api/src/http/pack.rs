@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use axum::Json;
 use axum::extract::State;
-use axum::extract::rejection::JsonRejection;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use letopis_ledger::encoding::decode_base64;
@@ -12,10 +11,11 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::application::engine_problem;
+use super::body::JsonOf;
 use super::decision::PackRefDto;
 use super::problem::{Code, FieldProblem, Problem, ProblemDto};
 use super::registry::tables;
-use super::{AppState, Operator, unreadable, unreadable_json};
+use super::{AppState, Operator, unreadable};
 use crate::service::packs::{PublishError, publish as publish_pack};
 
 /// The published packs.
@@ -98,9 +98,8 @@ pub(super) async fn list(State(app): State<AppState>) -> Result<Json<PacksDto>, 
 pub(super) async fn publish(
     State(app): State<AppState>,
     _: Operator,
-    body: Result<Json<NewPackDto>, JsonRejection>,
+    JsonOf(body): JsonOf<NewPackDto>,
 ) -> Result<Response, Problem> {
-    let Json(body) = body.map_err(|error| unreadable_json(&error))?;
     let mut files = BTreeMap::new();
     for (path, content) in body.files {
         let bytes = decode_base64(&content)

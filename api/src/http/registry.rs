@@ -1,14 +1,15 @@
 //! Registries: their entries with proofs, and entering by the keeper of a manual registry.
 
 use axum::Json;
-use axum::extract::rejection::{JsonRejection, QueryRejection};
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use letopis_ledger::id::StreamName;
 use letopis_ledger::json::Json as LedgerJson;
 use letopis_registry::code::RegistryCode;
-use letopis_registry::event::Document;
+use letopis_registry::engine::EngineError;
+use letopis_registry::event::{Document, EntryId};
 use letopis_registry::pack::RegistryKind;
 use letopis_registry::projection::{EntryChange, EntryRow, Reflected};
 use serde::{Deserialize, Serialize};
@@ -16,13 +17,17 @@ use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
 use super::application::{TextDto, engine_problem};
+use super::body::JsonOf;
+use super::document::Uuid7;
 use super::log::proof_of;
 use super::problem::{Code, Problem, ProblemDto};
-use super::{AppState, Operator, PathOf, unreadable_json};
+use super::{AppState, Operator, PathOf};
 use crate::service::Finality;
 
 /// Most entries of one answer.
 const PAGE_MAX: u32 = 200;
+/// Most characters of a document's number.
+const NUMBER_MAX_CHARS: usize = 200;
 
 /// A registry.
 #[derive(Debug, Serialize, ToSchema)]
@@ -92,11 +97,14 @@ pub(crate) struct EntriesDto {
 /// Which page.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct PageQuery {
     /// Id of the entry after which the page begins.
+    #[param(value_type = Uuid7, inline, required = false)]
     after: Option<String>,
     /// Most entries of the page, at most 200.
     #[serde(default = "page_default")]
+    #[param(minimum = 1, maximum = 200, required = false)]
     limit: u32,
 }
 
@@ -109,10 +117,13 @@ const fn page_default() -> u32 {
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewEntriesDto {
     /// Number of the document by which the keeper acts.
+    #[schema(min_length = 1, max_length = 200)]
     document_number: String,
     /// Its date, as in 2026-11-21.
+    #[schema(format = Date)]
     document_date: String,
     /// One object of fields for each entry.
+    #[schema(value_type = Vec<Object>, min_items = 1)]
     rows: Vec<Value>,
 }
 
@@ -194,6 +205,7 @@ pub(super) async fn entries(
         (status = 400, description = "Not JSON of this shape", body = ProblemDto),
         (status = 401, description = "Not the operator's token", body = ProblemDto),
         (status = 404, description = "No such registry", body = ProblemDto),
+        (status = 409, description = "A name is another entry's already", body = ProblemDto),
         (status = 413, description = "Too large", body = ProblemDto),
         (status = 422, description = "A row is wrong, or the registry is not manual", body = ProblemDto),
         (status = 503, description = "Busy or stopping", body = ProblemDto),
@@ -203,22 +215,22 @@ pub(super) async fn create(
     State(app): State<AppState>,
     _: Operator,
     code: PathOf<String>,
-    body: Result<Json<NewEntriesDto>, JsonRejection>,
+    JsonOf(body): JsonOf<NewEntriesDto>,
 ) -> Result<Response, Problem> {
-    let Json(body) = body.map_err(|error| unreadable_json(&error))?;
     let registry = known_registry(&app, &code.0)?;
-    let date = body.document_date.parse();
-    let document = Document {
-        number: body.document_number,
-        date: date.map_err(|_| {
-            let detail = format!("{:?} is not a date, as in 2026-11-21", body.document_date);
-            Problem::new(Code::BadRequest, detail)
-        })?,
-        sha256: None,
-    };
+    let document = body.document()?;
+    if body.rows.is_empty() {
+        return Err(Problem::new(Code::BadRequest, "there is no row; send at least one"));
+    }
     let engine = app.service.engine();
     let created = engine.create_entries(&registry, &body.rows, &document).await;
-    let created = created.map_err(|error| engine_problem(&error))?;
+    let created = created.map_err(|error| match error {
+        // What makes a record impossible here is in the rows, such as one name taken by two.
+        EngineError::Seal(_) => {
+            Problem::with_specific_code(Code::InvalidForm, "rule-broken", error.to_string())
+        }
+        other => engine_problem(&other),
+    })?;
     let ids = created.entries.iter().map(id_of).collect();
     let records = created.record_count;
     Ok((StatusCode::CREATED, Json(EntriesCreatedDto { ids, records })).into_response())
@@ -254,7 +266,8 @@ pub(super) async fn entry(
         ("id" = String, Path, description = "Id or number of the entry"),
     ),
     responses(
-        (status = 200, description = "A C2SP tlog-proof", content_type = "text/plain"),
+        (status = 200, description = "A C2SP tlog-proof", content_type = "text/plain",
+         body = String),
         (status = 404, description = "No such entry, or not published yet", body = ProblemDto),
     )
 )]
@@ -273,8 +286,10 @@ fn known_registry(app: &AppState, code: &str) -> Result<RegistryCode, Problem> {
 }
 
 fn entry_stream(registry: &RegistryCode, id: &str) -> Result<StreamName, Problem> {
-    StreamName::parse(&format!("registry/{registry}/{id}"))
-        .map_err(|_| Problem::new(Code::BadRequest, format!("{id:?} is not the id of an entry")))
+    let malformed = || Problem::new(Code::BadRequest, format!("{id:?} is not the id of an entry"));
+    let stream =
+        StreamName::parse(&format!("registry/{registry}/{id}")).map_err(|_| malformed())?;
+    EntryId::of_stream(&stream).map(|_| stream).map_err(|_| malformed())
 }
 
 fn entry_row(app: &AppState, code: &str, id: &str) -> Result<(EntryRow, u64), Problem> {
@@ -298,6 +313,25 @@ fn id_of(stream: &StreamName) -> String {
 /// The tables could not be read.
 pub(super) fn tables(error: &letopis_registry::projection::ProjectionError) -> Problem {
     Problem::new(Code::Unavailable, error.to_string())
+}
+
+impl NewEntriesDto {
+    /// The document by which the keeper acts.
+    fn document(&self) -> Result<Document, Problem> {
+        let wrong = |detail| Problem::new(Code::BadRequest, detail);
+        let date = self.document_date.parse().map_err(|_| {
+            wrong(format!("{:?} is not a date, as in 2026-11-21", self.document_date))
+        })?;
+        let number = &self.document_number;
+        if number.trim() != number || !(1..=NUMBER_MAX_CHARS).contains(&number.chars().count()) {
+            return Err(wrong(format!(
+                "document_number must have 1 to {NUMBER_MAX_CHARS} characters, no spaces around"
+            )));
+        }
+        LedgerJson::string(number.as_str())
+            .map_err(|error| wrong(format!("document_number: {error}")))?;
+        Ok(Document { number: number.clone(), date, sha256: None })
+    }
 }
 
 impl EntryDto {
