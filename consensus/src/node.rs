@@ -48,7 +48,8 @@ pub enum OpenError {
     /// The Raft log is damaged.
     #[error(
         "the Raft log in {folder} is damaged: {reason}; leaves below {durable} are intact; keep \
-         the folder for examination and restore it from a backup or another node"
+         the folder for examination, restore it from a backup or another node, and put this \
+         folder's publish/signed into it"
     )]
     RaftLog {
         /// Folder of the Raft log.
@@ -61,7 +62,8 @@ pub enum OpenError {
     /// Leaves are on disk that the Raft log does not explain: its end is lost.
     #[error(
         "{count} leaves from leaf {first} on are on disk and not in the Raft log: its end is \
-         lost; keep the folder for examination and restore it from a backup or another node"
+         lost; keep the folder for examination, restore it from a backup or another node, and put \
+         this folder's publish/signed into it"
     )]
     RaftLogLost {
         /// The first such leaf.
@@ -72,7 +74,8 @@ pub enum OpenError {
     /// The Raft log ends before the entry that the store has applied.
     #[error(
         "the Raft log ends at entry {last:?}, the store has applied entry {applied}: the Raft log \
-         is lost or of another copy; restore the whole folder, never a part of it"
+         is lost or of another copy; restore the whole folder, and put the newest publish/signed \
+         into it"
     )]
     RaftLogBehind {
         /// Last entry of the Raft log.
@@ -85,8 +88,8 @@ pub enum OpenError {
     SignedHeads(#[from] SignedHeadsError),
     /// A head was signed that the leaves do not lead to.
     #[error(
-        "{signed} was signed, the leaves give {own}: leaves are lost or altered; restore the \
-         folder; a node that went on would sign two roots for one size"
+        "{signed} was signed, the leaves give {own}: leaves are lost or altered; restore a \
+         later copy of the folder; a node that went on would sign two roots for one size"
     )]
     SignedHeadDiffers {
         /// What was signed.

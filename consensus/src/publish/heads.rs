@@ -1,7 +1,8 @@
 //! The last heads that a node signed, kept apart from everything else it stores.
 //!
-//! This file is what keeps a node from ever signing two roots for one size, even after its folder
-//! was restored from an older copy by mistake: it is written before a signature exists. Text:
+//! This file is what keeps a node from ever signing two roots for one size: it is written before a
+//! signature exists. A folder restored from an older copy needs the newest such file put into it;
+//! then a node whose leaves do not lead to what was signed refuses to start. Text:
 //!
 //! ```text
 //! letopis-signed-heads/v1

@@ -172,12 +172,13 @@ impl Publisher {
 
     /// One publication, step by step.
     async fn round(&mut self) -> Result<(), PublishError> {
-        let head = self.agree().await?;
+        let (head, policy) = self.store.head_and_policy()?;
+        let head = self.agree(head).await?;
         self.sync().await?;
         let checkpoint = Checkpoint::new(self.store.origin().clone(), head.size, head.root);
         let mut note = self.sign(&checkpoint, head)?;
         self.cosign(&checkpoint, head, &mut note)?;
-        let policy = self.store.policy()?.ok_or_else(|| unsignable(&"the log has no policy"))?;
+        let policy = policy.ok_or_else(|| unsignable(&"the log has no policy"))?;
         Policy::parse(&policy).map_err(|e| unsignable(&e))?.check(&note)?;
         self.crash.pass(CrashPoint::QuorumReached);
         let published = PublishedCheckpoint::new(&checkpoint, note);
@@ -187,8 +188,7 @@ impl Publisher {
         Ok(())
     }
 
-    async fn agree(&self) -> Result<TreeHead, PublishError> {
-        let head = self.store.head();
+    async fn agree(&self, head: TreeHead) -> Result<TreeHead, PublishError> {
         match write(&self.raft, AGREE_TIMEOUT, Command::TreeHead(head)).await {
             Ok(Answer::Agreed(agreed)) => {
                 self.crash.pass(CrashPoint::TreeHeadAgreed);

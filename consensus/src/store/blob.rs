@@ -4,6 +4,7 @@
 //! Not here: private files; they stay with their owner.
 
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use letopis_ledger::Hash;
 
@@ -14,23 +15,27 @@ use super::file::{make_directory, parent, read, replace, sync_directory};
 #[derive(Debug, Clone)]
 pub(crate) struct Blobs {
     folder: PathBuf,
+    /// Held while a file is stored: two of one content would write to one temporary name.
+    storing: Arc<Mutex<()>>,
 }
 
 impl Blobs {
-    pub(crate) const fn new(folder: PathBuf) -> Self {
-        Self { folder }
+    pub(crate) fn new(folder: PathBuf) -> Self {
+        Self { folder, storing: Arc::default() }
     }
 
     /// Stores a file durably and returns its hash.
     pub(crate) fn put(&self, bytes: &[u8]) -> Result<Hash, StoreError> {
         let hash = Hash::of(bytes);
         let path = self.path(&hash);
-        if self.get(&hash)?.is_some() {
-            return Ok(hash);
-        }
+        let _storing = self.storing.lock().unwrap_or_else(PoisonError::into_inner);
         let directory = parent(&path);
-        make_directory(directory)?;
-        replace(&path, bytes)?;
+        if self.get(&hash)?.is_none() {
+            make_directory(directory)?;
+            replace(&path, bytes)?;
+        }
+        // Also when the file is there already: a crash may have come before its name was synced.
+        sync_directory(directory)?;
         sync_directory(&self.folder)?;
         sync_directory(parent(&self.folder))?;
         Ok(hash)

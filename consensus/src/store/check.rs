@@ -75,8 +75,8 @@ pub enum Damage {
     },
 }
 
-const ADVICE: &str = "nothing was changed; keep the folder for examination and restore it from a \
-                      backup or another node";
+const ADVICE: &str = "nothing was changed; keep the folder for examination, restore it from a \
+                      backup or another node, and put this folder's publish/signed into it";
 
 /// What the check found besides damage.
 pub(super) struct Checked {

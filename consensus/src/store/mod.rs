@@ -103,6 +103,14 @@ impl Store {
         head_of(&self.end())
     }
 
+    /// The tree of all applied leaves with the policy in force at that very size.
+    pub(crate) fn head_and_policy(&self) -> Result<(TreeHead, Option<String>), StoreError> {
+        // Nothing is applied while the end is held, so the two belong together.
+        let end = self.end();
+        let policy = self.index.view(&self.origin, end.tail).policy()?;
+        Ok((head_of(&end), policy))
+    }
+
     /// The last tree head agreed through Raft.
     pub(crate) fn agreed(&self) -> Option<TreeHead> {
         self.end().agreed
@@ -266,7 +274,14 @@ impl Folder {
 
     /// Makes all parts and their names durable: a file is only as durable as the names above it.
     pub(crate) fn make(&self) -> Result<(), StoreError> {
-        let parts = [self.segments(), self.tiles(), self.blobs(), self.publish()];
+        let parts = [
+            self.raft(),
+            self.index(),
+            self.segments(),
+            self.tiles(),
+            self.blobs(),
+            self.publish(),
+        ];
         parts.iter().try_for_each(|part| file::make_directory(part))?;
         file::sync_directory(self.path())?;
         let absolute = std::path::absolute(self.path());
