@@ -7,7 +7,8 @@
 //! Not here: files, sockets, clocks, randomness, threads, async, storage engines, service rules.
 //! Whatever needs one of those takes its value as an argument (a timestamp, a salt, a seed).
 
-#![deny(missing_docs)]
+#![deny(clippy::float_arithmetic, clippy::iter_over_hash_type, missing_docs)]
+#![cfg_attr(not(test), deny(clippy::cast_possible_truncation, clippy::unwrap_used))]
 
 // Foundations.
 pub mod encoding;

@@ -33,7 +33,7 @@ impl TileLevel {
     /// Highest level that a path may name.
     pub const MAX: Self = Self(63);
     /// Tile levels that a tree of fewer than 2^64 leaves can have.
-    const COUNT: u8 = u64::BITS as u8 / TILE_HEIGHT;
+    const COUNT: u8 = 64 / TILE_HEIGHT;
 
     /// Takes a number up to 63.
     #[must_use]
@@ -105,13 +105,14 @@ impl TileWidth {
     }
 
     /// Width of tile `index` in a level of `hash_count` hashes, or `None` without such a tile.
-    const fn at(index: TileIndex, hash_count: u64) -> Option<Self> {
-        let full = Self::FULL.0 as u64;
+    fn at(index: TileIndex, hash_count: u64) -> Option<Self> {
+        let full = u64::from(Self::FULL.0);
         let full_tile_count = hash_count / full;
         if index.0 < full_tile_count {
             Some(Self::FULL)
         } else if index.0 == full_tile_count {
-            Self::new((hash_count % full) as u16)
+            let width = u16::try_from(hash_count % full);
+            Self::new(width.expect("invariant: a remainder of 256 fits"))
         } else {
             None
         }
@@ -195,7 +196,8 @@ impl Tile {
     /// Number of hashes.
     #[must_use]
     pub fn width(&self) -> TileWidth {
-        TileWidth(self.0.len() as u16)
+        let width = u16::try_from(self.0.len());
+        TileWidth(width.expect("invariant: a tile has at most 256 hashes"))
     }
 
     /// The first `width` hashes as a tile, or `None` when this one is narrower: a reader that only

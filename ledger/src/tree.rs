@@ -257,7 +257,8 @@ fn perfect_subtrees(start: u64, end: u64) -> impl Iterator<Item = (u8, u64)> {
     std::iter::from_fn(move || {
         let remaining = end.checked_sub(next).filter(|count| *count > 0)?;
         let level = remaining.ilog2();
-        let subtree = (level as u8, next >> level);
+        let subtree_level = u8::try_from(level).expect("invariant: a logarithm of u64 is below 64");
+        let subtree = (subtree_level, next >> level);
         next += 1 << level;
         Some(subtree)
     })
@@ -280,7 +281,7 @@ pub(crate) fn perfect_root(hashes: &[Hash]) -> Hash {
 
 /// How many perfect subtrees, beyond itself, a leaf with this index completes.
 fn trailing_ones(leaf_index: u64) -> u8 {
-    leaf_index.trailing_ones() as u8
+    u8::try_from(leaf_index.trailing_ones()).expect("invariant: u64 has 64 bits")
 }
 
 #[cfg(test)]

@@ -167,7 +167,8 @@ impl<R: ReadTile> TileTree<R> {
         let Some(path) = tile_with(tile_level, first.saturating_add(count - 1), self.size) else {
             return Ok(None);
         };
-        let offset = (first % u64::from(TileWidth::FULL.get())) as u16;
+        let offset = u16::try_from(first % u64::from(TileWidth::FULL.get()))
+            .expect("invariant: a remainder of 256 fits");
         let mut tiles = self.tiles.borrow_mut();
         if let Some(tile) = tiles.get(&path) {
             return Ok(tile.subtree_root(offset, height));

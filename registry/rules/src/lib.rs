@@ -7,6 +7,9 @@
 //! Absent on purpose: clock, randomness, environment, files, network, threads and time limits. The
 //! caller that evaluates a rule written by someone else runs it in a thread with a deadline.
 
+#![deny(clippy::float_arithmetic, clippy::iter_over_hash_type)]
+#![cfg_attr(not(test), deny(clippy::cast_possible_truncation, clippy::unwrap_used))]
+
 pub mod calendar;
 pub mod deadline;
 pub mod decision;
