@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use letopis_ledger::cosignature::CosignatureSigner;
 use letopis_ledger::hash::leaf_hash;
@@ -261,7 +261,18 @@ async fn closed(leaves: u64) -> TempDir {
 }
 
 async fn refusal(directory: &Path) -> OpenError {
-    Node::open(config(directory)).await.expect_err("the node must refuse to start")
+    let deadline = Instant::now() + Duration::from_secs(20);
+    loop {
+        let refused = Node::open(config(directory)).await;
+        let refused = refused.expect_err("the node must refuse to start");
+        // A child process that another test starts holds every open file until it executes its
+        // program, the lock of a folder just closed among them.
+        let held = matches!(refused, OpenError::Store(StoreOpenError::Locked { .. }));
+        if !held || Instant::now() > deadline {
+            return refused;
+        }
+        tokio::task::yield_now().await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
