@@ -3,7 +3,7 @@
 //! Each file holds one line of text. A file that others can read is refused, because a key that
 //! others have read is no longer a key. Not here: what the keys sign.
 
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -153,7 +153,9 @@ impl KeyFolder {
             let mut file =
                 OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
             writeln!(file, "{text}")?;
-            file.sync_all()
+            file.sync_all()?;
+            // The name too: a key that has signed must not be lost.
+            File::open(&self.0)?.sync_all()
         };
         attempt().map_err(|error| KeyFileError::Io { path: path.clone(), error })
     }

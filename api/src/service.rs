@@ -3,13 +3,16 @@
 //! Not here: HTTP. A handler asks the service; the service knows which part answers.
 
 mod environment;
+mod expiry;
 mod follower;
 pub(crate) mod packs;
 mod port;
 pub(crate) mod upload;
 mod worker;
 
-use std::fs;
+use std::fs::{self, File};
+use std::io;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -43,6 +46,7 @@ pub(crate) struct Service {
     progress: watch::Receiver<Progress>,
     worker: Worker,
     following: JoinHandle<()>,
+    expiring: JoinHandle<()>,
 }
 
 /// How final a leaf is. Un-cosigned is never called final.
@@ -106,7 +110,8 @@ impl Service {
         for case in engine.model().open_cases(engine.agency())?.value {
             worker.take_up(case);
         }
-        Ok((Self { ledger, engine, progress, worker, following }, node))
+        let expiring = tokio::spawn(expiry::run(Arc::clone(&engine)));
+        Ok((Self { ledger, engine, progress, worker, following, expiring }, node))
     }
 
     /// The ledger.
@@ -168,6 +173,7 @@ impl Service {
     /// Stops taking cases forward. What is open is taken up again at the next start.
     pub(crate) async fn stop(&self) {
         self.worker.stop().await;
+        self.expiring.abort();
         self.following.abort();
     }
 }
@@ -204,7 +210,7 @@ async fn append_genesis(folder: &NodeFolder, ledger: &LedgerHandle) -> anyhow::R
 
 fn open_engine(folder: &NodeFolder, ledger: LedgerHandle) -> anyhow::Result<Engine> {
     for place in [folder.private(), folder.read_model()] {
-        fs::create_dir_all(&place).with_context(|| format!("{}", place.display()))?;
+        make_durably(&place).with_context(|| format!("{}", place.display()))?;
     }
     let keys = folder.keys();
     let config = folder.config();
@@ -227,4 +233,11 @@ fn open_engine(folder: &NodeFolder, ledger: LedgerHandle) -> anyhow::Result<Engi
         clock: system.clone(),
         entropy: system,
     }))
+}
+
+/// Makes a folder whose name survives a power cut: what it will hold is promised to be durable.
+fn make_durably(place: &Path) -> io::Result<()> {
+    fs::create_dir_all(place)?;
+    let parent = place.parent().unwrap_or(place);
+    File::open(parent)?.sync_all()
 }

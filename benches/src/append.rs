@@ -22,7 +22,7 @@ use letopis_ledger::record::{Event, Record, SignedRecord};
 use zeroize::Zeroizing;
 
 use crate::limits::Limits;
-use crate::recorder::Recorder;
+use crate::recorder::{APPLY, Recorder, SIGNATURES};
 
 /// Bytes of a record, as the canonical JSON that is signed.
 const RECORD_BYTES: usize = 500;
@@ -39,6 +39,8 @@ pub(crate) struct Measured {
     p99: Duration,
     /// Seconds per second of wall time that each kind of work took.
     shares: Vec<(&'static str, f64)>,
+    /// Processor seconds of the whole process per second of wall time, clients included.
+    processor: f64,
 }
 
 /// Measures each number of clients for about `time` on a fresh node in `folder`.
@@ -75,6 +77,7 @@ async fn run(
         batches.push(records(client, each.min(4096))?);
     }
     recorder.reset();
+    let processor = processor_seconds()?;
     let start = Instant::now();
     let end = start + time;
     let ledger = Arc::new(ledger.clone());
@@ -109,6 +112,7 @@ async fn run(
         p50: at(0.5),
         p99: at(0.99),
         shares: recorder.shares(wall),
+        processor: (processor_seconds()? - processor) / wall.as_secs_f64(),
     })
 }
 
@@ -130,18 +134,47 @@ pub(crate) fn print(all: &[Measured], limits: &Limits) {
             one.records_per_second / limits.syncs_per_second,
         );
     }
-    println!(
-        "\nWhere the time goes, in seconds of work per second of wall time (2 cores: at most 2):\n"
-    );
+    print_shares(all, limits);
+}
+
+/// Prints where the time goes. Hashing is reckoned from the limits: a leaf of about 1 KiB and two
+/// inner nodes for each record. What is neither signatures nor applying is Raft with its queues
+/// and batches, and the clients' own tasks.
+fn print_shares(all: &[Measured], limits: &Limits) {
+    println!("\nWhere the time goes, in seconds per second of wall time (two cores have two):\n");
     let names: Vec<&str> = all[0].shares.iter().map(|(name, _)| *name).collect();
-    println!("| clients | {} |", names.join(" | "));
-    println!("|---:|{}", "---:|".repeat(names.len()));
+    let names = names.join(" | ");
+    println!("| clients | {names} | of it hashing | processor in all | Raft and the rest |");
+    println!("|---:|{}", "---:|".repeat(all[0].shares.len() + 3));
     for one in all {
+        let share = |name: &str| {
+            one.shares.iter().find(|(known, _)| *known == name).map_or(0.0, |(_, share)| *share)
+        };
         let shares: Vec<String> =
             one.shares.iter().map(|(_, share)| format!("{share:.2}")).collect();
-        println!("| {} | {} |", one.clients, shares.join(" | "));
+        let hashing = one.records_per_second
+            * (1.0 / limits.leaf_hashes_per_second + 2.0 / limits.node_hashes_per_second);
+        let rest = one.processor - share(SIGNATURES) - share(APPLY);
+        println!(
+            "| {} | {} | {hashing:.2} | {:.2} | {:.2} |",
+            one.clients,
+            shares.join(" | "),
+            one.processor,
+            rest.max(0.0)
+        );
     }
     println!();
+}
+
+/// Processor time of this process, user and system (proc(5), fields 14 and 15 of `stat`).
+fn processor_seconds() -> anyhow::Result<f64> {
+    /// Clock ticks per second, which Linux fixes for this file.
+    const TICKS: f64 = 100.0;
+    let stat = std::fs::read_to_string("/proc/self/stat")?;
+    let after_name = stat.rsplit(')').next().context("the process has a name")?;
+    let ticks: Vec<f64> =
+        after_name.split_whitespace().skip(11).take(2).filter_map(|t| t.parse().ok()).collect();
+    Ok(ticks.iter().sum::<f64>() / TICKS)
 }
 
 /// Opens a node with fixed keys.

@@ -9,11 +9,16 @@ use std::time::Duration;
 
 use metrics::{Counter, Gauge, Histogram, HistogramFn, Key, KeyName, Metadata, SharedString, Unit};
 
+/// Checks of the authors' signatures.
+pub(crate) const SIGNATURES: &str = "signature checks";
+/// The append machine with leaf, hashing and index.
+pub(crate) const APPLY: &str = "apply";
+
 /// Histograms of seconds that make up an append, with what to call them.
 const PARTS: [(&str, &str); 4] = [
-    ("letopis_signature_check_seconds", "signature checks"),
+    ("letopis_signature_check_seconds", SIGNATURES),
     ("letopis_raft_log_sync_seconds", "sync"),
-    ("letopis_apply_seconds", "apply (leaf, hashing, index)"),
+    ("letopis_apply_seconds", APPLY),
     ("letopis_publish_seconds", "publication"),
 ];
 

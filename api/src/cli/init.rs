@@ -1,6 +1,7 @@
 //! `letopis init`: the folder of a new node, ready to run.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -79,7 +80,7 @@ pub(crate) fn make_folder(arguments: &Arguments) -> anyhow::Result<()> {
     let records = first_records(arguments, &origin, &keys, &policy)?;
     let lines: Vec<u8> =
         records.iter().flat_map(|record| [record.to_bytes(), b"\n".to_vec()].concat()).collect();
-    fs::write(folder.join("genesis.json"), lines)?;
+    write_durably(folder, "genesis.json", &lines)?;
     // The configuration comes last: a folder that has one is complete.
     write_config(folder, arguments)?;
     NodeFolder::open(folder)?;
@@ -156,6 +157,13 @@ fn write_config(folder: &Path, arguments: &Arguments) -> anyhow::Result<()> {
         quoted(arguments.agency.as_str()),
         quoted(&arguments.listen.to_string()),
     );
-    fs::write(folder.join(CONFIG_FILE), text)?;
+    write_durably(folder, CONFIG_FILE, text.as_bytes())
+}
+
+fn write_durably(folder: &Path, name: &str, bytes: &[u8]) -> anyhow::Result<()> {
+    let mut file = File::create(folder.join(name))?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    File::open(folder)?.sync_all()?;
     Ok(())
 }

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use axum::serve::ListenerExt;
@@ -10,10 +11,15 @@ use clap::Args;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tokio::time::sleep;
 
 use crate::folder::{NodeFolder, OPERATOR_TOKEN};
 use crate::http::{AppState, router};
 use crate::service::Service;
+
+/// How long requests under way may take once the node is asked to stop.
+const GRACE: Duration = Duration::from_secs(10);
 
 /// How a node is run.
 #[derive(Debug, Args)]
@@ -55,15 +61,23 @@ async fn serve(folder: NodeFolder, metrics: PrometheusHandle) -> anyhow::Result<
         AppState { service: Arc::clone(&service), operator_token: Arc::new(token), metrics };
     println!("listening on http://{address}");
     let mut end = signal(SignalKind::terminate())?;
+    let (asked, mut stopping) = watch::channel(false);
     let stop = async move {
         tokio::select! {
             _ = tokio::signal::ctrl_c() => {}
             _ = end.recv() => {}
         }
+        asked.send_replace(true);
+    };
+    // A client that never ends its request must not keep the node from stopping.
+    let overdue = async move {
+        let _ = stopping.wait_for(|asked| *asked).await;
+        sleep(GRACE).await;
     };
     let serving = axum::serve(listener, router(state)).with_graceful_shutdown(stop);
     tokio::select! {
         served = serving => served.context("the HTTP server failed")?,
+        () = overdue => {}
         fatal = node.failed() => {
             // Nothing more may be promised: the process ends, and a restart recovers.
             anyhow::bail!("the node stopped itself: {fatal}");

@@ -372,7 +372,14 @@ pub(super) fn engine_problem(error: &EngineError) -> Problem {
         EngineError::Append(AppendRefused::ClaimTaken { .. }) => {
             specific(Code::Conflict, "claim-taken")
         }
-        _ => Problem::new(Code::Unavailable, error.to_string()),
+        EngineError::Append(AppendRefused::Unavailable { .. }) | EngineError::Read(_) => {
+            Problem::new(Code::Unavailable, error.to_string())
+        }
+        // A fault of this node: its log says what; a stranger need not know its files.
+        other => {
+            tracing::error!(error = %other, "a request could not be served");
+            Problem::new(Code::Internal, "the node could not do this; its log says why")
+        }
     }
 }
 

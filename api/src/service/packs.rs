@@ -46,7 +46,9 @@ pub(crate) async fn install_published(
     engine: &Engine,
     ledger: &LedgerHandle,
 ) -> anyhow::Result<()> {
-    for row in engine.model().packs()?.value {
+    // What other agencies publish is theirs to keep in order: it must not keep this node down.
+    let packs = engine.model().packs()?.value;
+    for row in packs.into_iter().filter(|row| &row.author == engine.agency()) {
         let published = row.published;
         let mut files = BTreeMap::new();
         for file in &published.files {
@@ -70,9 +72,7 @@ pub(crate) async fn install_published(
                 );
             }
         };
-        if pack.agency() == engine.agency() {
-            engine.install_pack(pack).await?;
-        }
+        engine.install_pack(pack).await?;
     }
     Ok(())
 }
