@@ -1,6 +1,6 @@
 //! Who answers a request: registries of the same log at once, others when they answer.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use letopis_ledger::json::Json;
@@ -26,6 +26,8 @@ pub struct PendingRequest {
     pub key_count: usize,
     /// Fields that the answer may bring.
     pub take: Vec<FieldPath>,
+    /// Those of them that the registry declares public.
+    pub public: BTreeSet<FieldPath>,
 }
 
 /// What a request brought.
@@ -82,18 +84,18 @@ impl RegistryAdapter {
     fn facts(
         &self,
         entry: &EntryRow,
-        take: &[FieldPath],
+        request: &PendingRequest,
     ) -> Result<BTreeMap<FieldPath, Json>, AdapterError> {
         let mut facts = BTreeMap::new();
         let digests = self.model.entry_disclosures(&entry.stream)?.value;
         for disclosure in self.private.open_digests(&digests)?.into_iter().flatten() {
             let field = disclosure.name().strip_prefix("field.");
             let field = field.and_then(|field| FieldPath::parse(field).ok());
-            if let Some(field) = field.filter(|field| take.contains(field)) {
+            if let Some(field) = field.filter(|field| request.take.contains(field)) {
                 facts.insert(field, disclosure.value().clone());
             }
         }
-        for field in take {
+        for field in request.take.iter().filter(|field| request.public.contains(field)) {
             if let Some(value) = entry.fields.get(field.as_str()) {
                 facts.insert(field.clone(), value.clone());
             }
@@ -111,7 +113,7 @@ impl RequestAdapter for RegistryAdapter {
         match found.as_slice() {
             [] => Ok(Some(AdapterAnswer { facts: None, source: None })),
             [entry] => Ok(Some(AdapterAnswer {
-                facts: Some(self.facts(entry, &request.take)?),
+                facts: Some(self.facts(entry, request)?),
                 source: Some(Source {
                     stream: entry.stream.clone(),
                     version: entry.version,

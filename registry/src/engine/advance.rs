@@ -5,7 +5,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use futures::stream::{self, StreamExt};
 use letopis_ledger::json::Json;
 use letopis_ledger::record::SignedRecord;
 use letopis_ledger::{LeafIndex, Timestamp};
@@ -25,8 +24,6 @@ use crate::pack::{Asked, CaseValues, RequestRule, Service, plain_text};
 use crate::projection::EntryQuery;
 use crate::record_draft::Decision;
 
-/// Open cases that are taken forward at the same time after a restart.
-const CASES_AT_ONCE: usize = 32;
 /// Most states that are kept between appends; others are folded again from the ledger.
 const UNDER_WAY_MAX: usize = 100_000;
 
@@ -39,17 +36,6 @@ pub struct CaseProgress {
     pub waits_for: Vec<StepCode>,
     /// Where the record that ended it stands, if this call ended it.
     pub ended: Option<Appended>,
-}
-
-/// What came of taking up open cases after a restart.
-#[derive(Debug, Default)]
-pub struct Resumed {
-    /// Cases that ended.
-    pub ended_count: usize,
-    /// Cases that wait for answers.
-    pub waiting_count: usize,
-    /// Cases that could not be taken forward, with the reason.
-    pub failed: Vec<(CaseId, EngineError)>,
 }
 
 impl<P: LedgerPort> CaseEngine<P> {
@@ -70,30 +56,6 @@ impl<P: LedgerPort> CaseEngine<P> {
             self.catch_up().await?;
         }
         Err(EngineError::TooManyRaces { tries: TRIES_MAX })
-    }
-
-    /// Takes every open case of this agency forward, as after a restart.
-    ///
-    /// # Errors
-    /// The open cases cannot be listed; failures of single cases are in the result.
-    pub async fn resume_open_cases(&self) -> Result<Resumed, EngineError> {
-        self.catch_up().await?;
-        let mut resumed = Resumed::default();
-        let open = self.model.open_cases(&self.author.agency)?.value;
-        let advance = |case| async move { (case, self.advance(case).await) };
-        let mut results = stream::iter(open).map(advance).buffer_unordered(CASES_AT_ONCE);
-        while let Some((case, result)) = results.next().await {
-            match result {
-                Ok(CaseProgress {
-                    status: CaseStatus::InProgress | CaseStatus::Absent, ..
-                }) => {
-                    resumed.waiting_count += 1;
-                }
-                Ok(_) => resumed.ended_count += 1,
-                Err(error) => resumed.failed.push((case, error)),
-            }
-        }
-        Ok(resumed)
     }
 
     /// Takes an answer that somebody outside gave.
@@ -215,7 +177,7 @@ impl<P: LedgerPort> CaseEngine<P> {
         for (request, target) in open {
             let Some(rule) = rules.service.regulation.request(&request) else { continue };
             let RequestTarget::Registry(_) = target else { continue };
-            let Some(pending) = pending(case, &request, rule, &values) else { continue };
+            let Some(pending) = pending(case, &request, rule, rules, &values) else { continue };
             let Some(answer) = self.adapter.answer(&pending)? else { continue };
             // What follows from an answer may be sent with facts of earlier ones, and those of
             // this record are not in the store yet: such an answer gets a record of its own.
@@ -390,6 +352,7 @@ fn pending(
     case: CaseId,
     request: &StepCode,
     rule: &RequestRule,
+    rules: &CaseRules<'_>,
     values: &CaseValues,
 ) -> Option<PendingRequest> {
     let Asked::Registry(registry) = &rule.from else { return None };
@@ -398,12 +361,17 @@ fn pending(
         .iter()
         .filter_map(|(field, value)| Some((field.clone(), values.get(value)?.clone())))
         .collect();
+    let take: Vec<FieldPath> = rule.take.iter().map(|field| field.value.clone()).collect();
+    let definition = rules.pack.registry(&registry.value)?;
+    let is_public =
+        |name: &&FieldPath| definition.field(name).is_some_and(|f| f.visibility.is_public());
     Some(PendingRequest {
         case,
         request: request.clone(),
         registry: registry.value.clone(),
         by,
         key_count: rule.by.len(),
-        take: rule.take.iter().map(|field| field.value.clone()).collect(),
+        public: take.iter().filter(is_public).cloned().collect(),
+        take,
     })
 }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::civil::Date;
+use letopis_ledger::StreamVersion;
 use letopis_ledger::id::{ClaimName, StreamName};
 use letopis_ledger::record::CLAIMS_MAX;
 use serde_json::Value;
@@ -81,10 +82,10 @@ impl<P: LedgerPort> CaseEngine<P> {
         values: &Value,
         document: &Document,
     ) -> Result<(), EngineError> {
-        self.change_entry(stream, |entry, definition, _held| {
+        self.change_entry(stream, |entry, length, definition, _held| {
             let values = check_values(definition, values, true)
                 .map_err(|errors| EntryRefusal::Values { errors })?;
-            let (stream, length) = (entry.stream.clone(), entry.version.next());
+            let stream = entry.stream.clone();
             AmendEntry { stream, length, values, document: document.clone() }.decide(definition)
         })
         .await
@@ -99,8 +100,8 @@ impl<P: LedgerPort> CaseEngine<P> {
         stream: &StreamName,
         document: &Document,
     ) -> Result<(), EngineError> {
-        self.change_entry(stream, |entry, definition, held| {
-            let (stream, length) = (entry.stream.clone(), entry.version.next());
+        self.change_entry(stream, |entry, length, definition, held| {
+            let stream = entry.stream.clone();
             ExcludeEntry { stream, length, held, document: document.clone() }.decide(definition)
         })
         .await
@@ -121,8 +122,8 @@ impl<P: LedgerPort> CaseEngine<P> {
         let today = installed.pack.calendar().date(self.clock.now());
         let due = self.model.entries_to_expire(registry, &today.to_string(), most)?.value;
         for entry in &due {
-            self.change_entry(&entry.stream, |entry, _definition, held| {
-                let (stream, length) = (entry.stream.clone(), entry.version.next());
+            self.change_entry(&entry.stream, |entry, length, _definition, held| {
+                let stream = entry.stream.clone();
                 let valid_until = entry.valid_until.as_deref().and_then(|d| d.parse::<Date>().ok());
                 ExpireEntry { stream, length, held, valid_until, today }.decide()
             })
@@ -177,7 +178,12 @@ impl<P: LedgerPort> CaseEngine<P> {
     async fn change_entry(
         &self,
         stream: &StreamName,
-        decide: impl Fn(&EntryRow, &Registry, Vec<ClaimName>) -> Result<Decision, EntryRefusal>,
+        decide: impl Fn(
+            &EntryRow,
+            StreamVersion,
+            &Registry,
+            Vec<ClaimName>,
+        ) -> Result<Decision, EntryRefusal>,
     ) -> Result<(), EngineError> {
         for _ in 0..TRIES_MAX {
             self.catch_up().await?;
@@ -186,7 +192,10 @@ impl<P: LedgerPort> CaseEngine<P> {
             let entry = entry.ok_or_else(|| unknown_entry(stream))?;
             let (_, definition) = self.definition(&entry.registry)?;
             let held = self.model.held_by(stream)?.value;
-            let decision = decide(&entry, &definition, held)?;
+            // Others may have appended to the stream too: what they wrote does not count, but the
+            // ledger counts it.
+            let length = self.model.stream_length(stream)?.value;
+            let decision = decide(&entry, length, &definition, held)?;
             match self.append(self.seal(decision)?).await {
                 Ok(_) => {
                     self.catch_up().await?;

@@ -27,7 +27,7 @@ use letopis_ledger::record::SignedRecord;
 use letopis_ledger::{LeafIndex, TreeSize};
 
 pub use adapter::{AdapterAnswer, AdapterError, PendingRequest, RegistryAdapter, RequestAdapter};
-pub use advance::{CaseProgress, Resumed};
+pub use advance::CaseProgress;
 pub use disclosures::CaseDisclosure;
 pub use error::EngineError;
 pub use keeper::EntriesCreated;
@@ -105,8 +105,12 @@ struct Prepared {
 
 impl<P: LedgerPort> CaseEngine<P> {
     /// Puts the engine together. Packs are installed afterwards.
+    ///
+    /// # Panics
+    /// The tables serve another agency.
     #[must_use]
     pub fn new(parts: EngineParts<P>) -> Self {
+        parts.model.serve(&parts.author.agency);
         Self {
             port: parts.port,
             author: parts.author,

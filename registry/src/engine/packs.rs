@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, RwLock};
 
-use letopis_ledger::{LeafIndex, StreamVersion};
+use letopis_ledger::LeafIndex;
 
 use super::{CaseEngine, EngineError, LedgerPort};
 use crate::code::{RegistryCode, ServiceCode};
@@ -127,16 +127,17 @@ impl<P: LedgerPort> CaseEngine<P> {
             return Ok(PackRef { code, version, leaf: found.leaf });
         }
         let packs = self.model.packs()?.value;
-        let versions = packs.iter().filter(|row| row.published.code == code);
+        let agency = &self.author.agency;
+        let own = packs.iter().filter(|row| &row.author == agency);
+        let versions = own.filter(|row| row.published.code == code);
         let last = versions.map(|row| row.published.version).max().unwrap_or(0);
         if version != last + 1 {
             return Err(EngineError::PackVersionGap { pack: code, last, found: version });
         }
         let stream = pack_stream(&code);
-        let length = self.model.stream(&stream)?.value.len();
         let event = NewEvent {
+            version: self.model.stream_length(&stream)?.value,
             stream,
-            version: StreamVersion::new(length as u64),
             event: DomainEvent::Pack(published),
             private: vec![],
         };

@@ -16,6 +16,7 @@ use crate::environment::random;
 use crate::event::{CaseId, DomainEvent, PackRef, Registered};
 use crate::pack::{CheckedForm, Service};
 use crate::private::{AccessToken, PrivateBatch, Submission};
+use crate::secret::AgencySecret;
 
 /// An application as it comes in.
 #[derive(Clone)]
@@ -74,7 +75,10 @@ impl<P: LedgerPort> CaseEngine<P> {
             installed: &installed,
             service,
             form: &form,
-            key: application.idempotency_key.as_deref().map(|key| keys(key, application, &form)),
+            key: application
+                .idempotency_key
+                .as_deref()
+                .map(|key| keys(&self.secret, key, application, &form)),
         };
         if let Some((key, input)) = attempt.key
             && let Some(submission) = self.private.submission(&key)?
@@ -233,8 +237,14 @@ impl<P: LedgerPort> CaseEngine<P> {
     }
 }
 
-/// Digests of the client's key and of what it submits.
-fn keys(key: &str, application: &Application, form: &CheckedForm) -> (Hash, Hash) {
+/// Keyed digests of the client's key and of what it submits: a form has few possible values, and
+/// a plain digest of it would be guessed by whoever gets hold of the store.
+fn keys(
+    secret: &AgencySecret,
+    key: &str,
+    application: &Application,
+    form: &CheckedForm,
+) -> (Hash, Hash) {
     let values = form.values().iter();
     let values = values.map(|(field, value)| (field.to_string(), value.clone())).collect();
     let input = Json::Array(vec![
@@ -242,5 +252,6 @@ fn keys(key: &str, application: &Application, form: &CheckedForm) -> (Hash, Hash
         application.channel.as_str().into(),
         Json::Object(values),
     ]);
-    (Hash::of(key.as_bytes()), Hash::of(&input.to_canonical()))
+    let hash = |purpose, text| Hash::from_bytes(*secret.digest(purpose, &[text]).as_bytes());
+    (hash("idempotency-key", key), hash("submission", &input.to_string()))
 }

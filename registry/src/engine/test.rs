@@ -1,5 +1,6 @@
 //! The engine over a ledger in memory: whole cases from the form to the end.
 
+mod ownership;
 mod privacy;
 mod races;
 mod registries;
@@ -205,7 +206,6 @@ fn a_node_may_run_every_command_on_any_thread() {
     let (code, application) = (registry("vehicle"), application(form(ANNA, PLATES[0]), None));
     let accepted = block_on(sendable(engine.submit(&application))).unwrap();
     block_on(sendable(engine.advance(accepted.case))).unwrap();
-    block_on(sendable(engine.resume_open_cases())).unwrap();
     block_on(sendable(engine.case_disclosures(accepted.case))).unwrap();
     block_on(sendable(engine.document(accepted.case, Language::Ru))).unwrap();
     block_on(sendable(engine.create_entries(&code, &[], &document()))).unwrap();

@@ -1,6 +1,9 @@
 //! Registries: every entry as it is now, and every change that it went through.
+//!
+//! Queries see the entries of the agency that the tables serve, and no other agency's: anybody who
+//! is admitted to the log can open a stream with the name of a registry.
 
-use letopis_ledger::id::StreamName;
+use letopis_ledger::id::{AgencyId, StreamName};
 use letopis_ledger::json::{Json, Object};
 use letopis_ledger::{LeafIndex, StreamVersion, Timestamp};
 use rusqlite::{OptionalExtension, Row, params};
@@ -13,12 +16,12 @@ use crate::event::{DomainEvent, EntryAmended, EntryCreated, EntryEvent, EntryId}
 pub(super) const PROJECTION: Projection = Projection {
     tables: "
         CREATE TABLE registry_entry (
-            stream TEXT PRIMARY KEY, registry TEXT NOT NULL, number TEXT, fields TEXT NOT NULL,
-            valid_from TEXT, valid_until TEXT, status TEXT NOT NULL,
+            stream TEXT PRIMARY KEY, registry TEXT NOT NULL, author TEXT NOT NULL, number TEXT,
+            fields TEXT NOT NULL, valid_from TEXT, valid_until TEXT, status TEXT NOT NULL,
             version INTEGER NOT NULL, created_ms INTEGER NOT NULL, created_leaf INTEGER NOT NULL,
             leaf INTEGER NOT NULL
         ) WITHOUT ROWID;
-        CREATE INDEX registry_entry_number ON registry_entry (registry, number);
+        CREATE INDEX registry_entry_number ON registry_entry (registry, author, number);
         CREATE INDEX registry_entry_until ON registry_entry (status, valid_until);
         CREATE TABLE registry_history (
             stream TEXT NOT NULL, version INTEGER NOT NULL, event_type TEXT NOT NULL,
@@ -48,6 +51,8 @@ pub struct EntryRow {
     pub stream: StreamName,
     /// Its registry.
     pub registry: RegistryCode,
+    /// The agency that made it.
+    pub author: AgencyId,
     /// Its number, in registries that number entries.
     pub number: Option<String>,
     /// Public fields.
@@ -105,8 +110,14 @@ fn fold(fold: &Fold<'_>, place: &Place<'_>, event: &DomainEvent) -> Result<(), P
     if EntryId::of_stream(&place.event.stream).is_err() {
         return Ok(());
     }
+    if let EntryEvent::Created(created) = event {
+        create(fold, place, created)?;
+    }
+    if !is_by_author(fold, place)? {
+        return Ok(());
+    }
     match event {
-        EntryEvent::Created(created) => create(fold, place, created)?,
+        EntryEvent::Created(_) => {}
         EntryEvent::Amended(amended) => amend(fold, place, amended)?,
         EntryEvent::Excluded(_) => remove(fold, place, EntryStatus::Excluded)?,
         EntryEvent::Expired { .. } => remove(fold, place, EntryStatus::Expired)?,
@@ -125,6 +136,16 @@ fn fold(fold: &Fold<'_>, place: &Place<'_>, event: &DomainEvent) -> Result<(), P
     )
 }
 
+/// Whether the event is of the agency that made the entry; nobody else changes it.
+pub(super) fn is_by_author(fold: &Fold<'_>, place: &Place<'_>) -> Result<bool, ProjectionError> {
+    let exists = || {
+        fold.transaction
+            .prepare_cached("SELECT 1 FROM registry_entry WHERE stream = ?1 AND author = ?2")?
+            .exists([place.event.stream.as_str(), place.author.as_str()])
+    };
+    exists().map_err(|e| fold.model.failed(e))
+}
+
 fn create(
     fold: &Fold<'_>,
     place: &Place<'_>,
@@ -132,12 +153,13 @@ fn create(
 ) -> Result<(), ProjectionError> {
     fold.run(
         "INSERT OR IGNORE INTO registry_entry
-         (stream, registry, number, fields, valid_from, valid_until, status, version, created_ms,
-          created_leaf, leaf)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'in_force', ?7, ?8, ?9, ?9)",
+         (stream, registry, author, number, fields, valid_from, valid_until, status, version,
+          created_ms, created_leaf, leaf)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'in_force', ?8, ?9, ?10, ?10)",
         params![
             place.event.stream.as_str(),
             created.registry.as_str(),
+            place.author.as_str(),
             created.number,
             object_text(&created.fields),
             created.valid_from.map(|date| date.to_string()),
@@ -190,8 +212,8 @@ impl ReadModel {
     ) -> Result<Reflected<Option<EntryRow>>, ProjectionError> {
         self.query(|connection| {
             connection
-                .prepare_cached("SELECT * FROM registry_entry WHERE stream = ?1")?
-                .query_row([stream.as_str()], read)
+                .prepare_cached("SELECT * FROM registry_entry WHERE stream = ?1 AND author = ?2")?
+                .query_row([stream.as_str(), self.owner()], read)
                 .optional()
         })
     }
@@ -209,9 +231,9 @@ impl ReadModel {
             connection
                 .prepare_cached(
                     "SELECT * FROM registry_entry WHERE registry = ?1 AND number = ?2
-                     ORDER BY stream",
+                     AND author = ?3 ORDER BY stream",
                 )?
-                .query_row([registry.as_str(), number], read)
+                .query_row([registry.as_str(), number, self.owner()], read)
                 .optional()
         })
     }
@@ -228,11 +250,12 @@ impl ReadModel {
     ) -> Result<Reflected<Vec<EntryRow>>, ProjectionError> {
         self.query(|connection| {
             let mut select = connection.prepare_cached(
-                "SELECT * FROM registry_entry WHERE registry = ?1 AND stream > ?2
+                "SELECT * FROM registry_entry WHERE registry = ?1 AND stream > ?2 AND author = ?4
                  ORDER BY stream LIMIT ?3",
             )?;
             let after = after.map_or("", StreamName::as_str);
-            let rows = select.query_map(params![registry.as_str(), after, most], read)?;
+            let rows =
+                select.query_map(params![registry.as_str(), after, most, self.owner()], read)?;
             rows.collect()
         })
     }
@@ -271,9 +294,9 @@ impl ReadModel {
             connection
                 .prepare_cached(
                     "SELECT count(*) AS count FROM registry_entry
-                     WHERE registry = ?1 AND status = 'in_force'",
+                     WHERE registry = ?1 AND status = 'in_force' AND author = ?2",
                 )?
-                .query_row([registry.as_str()], |row| number(row, "count"))
+                .query_row([registry.as_str(), self.owner()], |row| number(row, "count"))
         })
     }
 
@@ -291,9 +314,11 @@ impl ReadModel {
             let mut select = connection.prepare_cached(
                 "SELECT * FROM registry_entry
                  WHERE status = 'in_force' AND valid_until < ?2 AND registry = ?1
+                 AND author = ?4
                  ORDER BY valid_until, stream LIMIT ?3",
             )?;
-            let rows = select.query_map(params![registry.as_str(), today, most], read)?;
+            let parameters = params![registry.as_str(), today, most, self.owner()];
+            let rows = select.query_map(parameters, read)?;
             rows.collect()
         })
     }
@@ -310,9 +335,10 @@ impl ReadModel {
         self.query(|connection| {
             let mut select = connection.prepare_cached(
                 "SELECT number FROM registry_entry WHERE registry = ?1 AND number IS NOT NULL
-                 ORDER BY length(number) DESC, number DESC LIMIT ?2",
+                 AND author = ?3 ORDER BY length(number) DESC, number DESC LIMIT ?2",
             )?;
-            let rows = select.query_map(params![registry.as_str(), most], |row| row.get(0))?;
+            let parameters = params![registry.as_str(), most, self.owner()];
+            let rows = select.query_map(parameters, |row| row.get(0))?;
             rows.collect()
         })
     }
@@ -322,6 +348,7 @@ pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<EntryRow> {
     Ok(EntryRow {
         stream: parsed(row, "stream", StreamName::parse)?,
         registry: parsed(row, "registry", RegistryCode::parse)?,
+        author: parsed(row, "author", AgencyId::parse)?,
         number: row.get("number")?,
         fields: object(row, "fields")?,
         valid_from: row.get("valid_from")?,

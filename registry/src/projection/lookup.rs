@@ -2,7 +2,7 @@
 //!
 //! A row holds the keyed digest of a value, so equal values meet and the file tells nothing. The
 //! fold opens private fields from the agency's own store; entries of other agencies, whose
-//! disclosures are not here, are simply not found by private fields.
+//! disclosures are not here, are not found by private fields, and not counted in any case.
 
 use std::collections::BTreeMap;
 
@@ -41,6 +41,9 @@ pub(super) const PROJECTION: Projection = Projection {
 fn fold(fold: &Fold<'_>, place: &Place<'_>, event: &DomainEvent) -> Result<(), ProjectionError> {
     let DomainEvent::Entry(event) = event else { return Ok(()) };
     let Ok(entry) = EntryId::of_stream(&place.event.stream) else { return Ok(()) };
+    if !entries::is_by_author(fold, place)? {
+        return Ok(());
+    }
     let public = match event {
         EntryEvent::Created(created) => &created.fields,
         EntryEvent::Amended(amended) => &amended.fields,
@@ -135,10 +138,10 @@ impl ReadModel {
     ) -> Result<Reflected<Vec<DisclosureDigest>>, ProjectionError> {
         self.query(|connection| {
             let mut select = connection.prepare_cached(
-                "SELECT disclosure FROM entry_key
-                 WHERE stream = ?1 AND disclosure IS NOT NULL ORDER BY field",
+                "SELECT disclosure FROM entry_key JOIN registry_entry AS entry USING (stream)
+                 WHERE stream = ?1 AND entry.author = ?2 AND disclosure IS NOT NULL ORDER BY field",
             )?;
-            let rows = select.query_map([stream.as_str()], |row| {
+            let rows = select.query_map([stream.as_str(), self.owner()], |row| {
                 Ok(DisclosureDigest::from_hash(Hash::from_bytes(row.get("disclosure")?)))
             })?;
             rows.collect()
@@ -173,13 +176,13 @@ impl ReadModel {
         let mut select = connection.prepare_cached(
             "SELECT entry.* FROM entry_key AS key JOIN registry_entry AS entry
              ON entry.stream = key.stream
-             WHERE key.digest = ?1 AND entry.status = 'in_force'
+             WHERE key.digest = ?1 AND entry.status = 'in_force' AND entry.author = ?2
              ORDER BY entry.created_leaf, entry.stream",
         )?;
         let mut also = connection
             .prepare_cached("SELECT 1 FROM entry_key WHERE digest = ?1 AND stream = ?2")?;
         let mut found = Vec::new();
-        let mut rows = select.query([first.as_bytes()])?;
+        let mut rows = select.query(params![first.as_bytes(), self.owner()])?;
         while let Some(row) = rows.next()?
             && found.len() < most as usize
         {

@@ -22,7 +22,7 @@ mod streams;
 mod traces;
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use letopis_ledger::id::AgencyId;
 use letopis_ledger::leaf::Leaf;
@@ -87,6 +87,7 @@ pub struct ReadModel {
     readers: Readers,
     secret: Arc<AgencySecret>,
     private: PrivateStore,
+    agency: OnceLock<AgencyId>,
 }
 
 /// Where an event stands.
@@ -142,7 +143,25 @@ impl ReadModel {
             readers: Readers::new(path),
             secret,
             private,
+            agency: OnceLock::new(),
         })
+    }
+
+    /// Says whose registries these are: a registry belongs to the agency whose pack declares it,
+    /// and a node decides by packs of its own agency only. Entries that another agency wrote under
+    /// the same name stand in the log but in no answer; before this is called, no entry does.
+    ///
+    /// # Panics
+    /// The tables were given to another agency before.
+    pub fn serve(&self, agency: &AgencyId) {
+        let serves = self.agency.get_or_init(|| agency.clone());
+        assert_eq!(serves, agency, "invariant: one read model serves one agency");
+    }
+
+    /// The agency whose entries and packs count; the empty text, which names none, before it is
+    /// known.
+    fn owner(&self) -> &str {
+        self.agency.get().map_or("", AgencyId::as_str)
     }
 
     /// Leaves folded so far.

@@ -1,6 +1,7 @@
 //! Published packs: which version is where in the log, and which files it has.
 
 use letopis_ledger::LeafIndex;
+use letopis_ledger::id::AgencyId;
 use letopis_ledger::json::Json;
 use rusqlite::{OptionalExtension, Row, params};
 
@@ -14,10 +15,10 @@ pub(super) const PROJECTION: Projection = Projection {
         CREATE TABLE pack (
             code TEXT NOT NULL, version INTEGER NOT NULL, author TEXT NOT NULL,
             published_ms INTEGER NOT NULL, data TEXT NOT NULL, leaf INTEGER NOT NULL,
-            PRIMARY KEY (code, version)
+            PRIMARY KEY (code, version, author)
         ) WITHOUT ROWID;
     ",
-    content: &[("pack", "code, version")],
+    content: &[("pack", "code, version, author")],
     fold,
 };
 
@@ -26,6 +27,8 @@ pub(super) const PROJECTION: Projection = Projection {
 pub struct PackRow {
     /// What was published.
     pub published: PackPublished,
+    /// The agency that published it.
+    pub author: AgencyId,
     /// The leaf that published it.
     pub leaf: LeafIndex,
 }
@@ -47,20 +50,20 @@ fn fold(fold: &Fold<'_>, place: &Place<'_>, event: &DomainEvent) -> Result<(), P
 }
 
 impl ReadModel {
-    /// Every published version of every pack.
+    /// Every published version of every pack, of every agency.
     ///
     /// # Errors
     /// The database failed.
     pub fn packs(&self) -> Result<Reflected<Vec<PackRow>>, ProjectionError> {
         self.query(|connection| {
             let mut select =
-                connection.prepare_cached("SELECT * FROM pack ORDER BY code, version")?;
+                connection.prepare_cached("SELECT * FROM pack ORDER BY code, version, leaf")?;
             let rows = select.query_map([], read)?;
             rows.collect()
         })
     }
 
-    /// One version of a pack.
+    /// One version of a pack of the agency that the tables serve.
     ///
     /// # Errors
     /// The database failed.
@@ -71,8 +74,10 @@ impl ReadModel {
     ) -> Result<Reflected<Option<PackRow>>, ProjectionError> {
         self.query(|connection| {
             connection
-                .prepare_cached("SELECT * FROM pack WHERE code = ?1 AND version = ?2")?
-                .query_row(params![code.as_str(), version], read)
+                .prepare_cached(
+                    "SELECT * FROM pack WHERE code = ?1 AND version = ?2 AND author = ?3",
+                )?
+                .query_row(params![code.as_str(), version, self.owner()], read)
                 .optional()
         })
     }
@@ -83,5 +88,6 @@ fn read(row: &Row<'_>) -> rusqlite::Result<PackRow> {
         let data = Json::parse(text.as_bytes()).map_err(std::io::Error::other)?;
         PackPublished::from_data(&data).map_err(std::io::Error::other)
     })?;
-    Ok(PackRow { published, leaf: LeafIndex::new(number(row, "leaf")?) })
+    let author = parsed(row, "author", AgencyId::parse)?;
+    Ok(PackRow { published, author, leaf: LeafIndex::new(number(row, "leaf")?) })
 }

@@ -93,6 +93,26 @@ impl ReadModel {
         })
     }
 
+    /// The length of a stream as the ledger counts it: events that cannot be read included.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub fn stream_length(
+        &self,
+        stream: &StreamName,
+    ) -> Result<Reflected<StreamVersion>, ProjectionError> {
+        self.query(|connection| {
+            connection
+                .prepare_cached(
+                    "SELECT coalesce(max(version) + 1, 0) AS length FROM (
+                         SELECT version FROM stream_event WHERE stream = ?1 UNION ALL
+                         SELECT version FROM unreadable_event WHERE stream = ?1)",
+                )?
+                .query_row([stream.as_str()], |row| number(row, "length"))
+                .map(StreamVersion::new)
+        })
+    }
+
     /// How many events of domain streams could not be read.
     ///
     /// # Errors

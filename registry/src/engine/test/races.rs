@@ -110,8 +110,11 @@ fn open_cases_are_taken_up_after_a_restart() {
         submit(&node, ANNA, plate);
     }
     let node = node.restarted(1);
-    let resumed = block_on(node.engine.resume_open_cases()).unwrap();
-    assert_eq!((resumed.ended_count, resumed.waiting_count, resumed.failed.len()), (4, 0, 0));
+    let open = node.engine.model().open_cases(node.engine.agency()).unwrap().value;
+    assert_eq!(open.len(), 4);
+    for case in open {
+        block_on(node.engine.advance(case)).unwrap();
+    }
     block_on(node.engine.catch_up()).unwrap();
     let counts = node.engine.model().case_counts().unwrap().value;
     assert_eq!((counts.granted, counts.refused), (2, 2));
