@@ -66,13 +66,24 @@ pub enum PolicyError {
         /// Type of the key.
         found: SignatureType,
     },
-    /// Two logs, or two witnesses, with one public key.
-    #[error("line {line}: another {keyword} has the same public key")]
+    /// Two keys, of logs or witnesses, that are one public key or that no signature tells apart.
+    #[error(
+        "line {line}: the key of this {keyword} has the public key, or the name and id, of \
+         another key of the policy; make a new key"
+    )]
     DuplicateKey {
         /// Number of the line.
         line: usize,
         /// `log` or `witness`.
         keyword: &'static str,
+    },
+    /// Two witnesses whose keys have one name, which is the name of one cosigner.
+    #[error("line {line}: the key of another witness has the name {name:?}; list a cosigner once")]
+    DuplicateKeyName {
+        /// Number of the line.
+        line: usize,
+        /// Name of the key.
+        name: String,
     },
     /// `none` cannot be defined.
     #[error("line {line}: the name none is reserved for the quorum that asks for no witness")]
@@ -196,9 +207,7 @@ impl Parser {
         if key.signature_type() == SignatureType::Ed25519Cosignature {
             return Err(self.key_type("log", &key));
         }
-        if self.logs.iter().any(|log| log.key.public_key() == key.public_key()) {
-            return Err(PolicyError::DuplicateKey { line: self.line, keyword: "log" });
-        }
+        self.check_distinct(&key, "log")?;
         self.check_room("log", self.logs.len())?;
         self.logs.push(PolicyLog { key, url });
         Ok(())
@@ -214,8 +223,10 @@ impl Parser {
         if key.signature_type() == SignatureType::Ed25519 {
             return Err(self.key_type("witness", &key));
         }
-        if self.witnesses.iter().any(|witness| witness.key.public_key() == key.public_key()) {
-            return Err(PolicyError::DuplicateKey { line: self.line, keyword: "witness" });
+        self.check_distinct(&key, "witness")?;
+        if self.witnesses.iter().any(|witness| witness.key.name() == key.name()) {
+            let name = key.name().as_str().to_owned();
+            return Err(PolicyError::DuplicateKeyName { line: self.line, name });
         }
         self.check_room("witness", self.witnesses.len())?;
         let name = self.define(name)?;
@@ -258,6 +269,21 @@ impl Parser {
 
     fn read_key(&self, text: &str) -> Result<VerifierKey, PolicyError> {
         VerifierKey::parse(text).map_err(|source| PolicyError::Key { line: self.line, source })
+    }
+
+    /// A signature names its key by name and a 32-bit id. Ids that collide are found by trying, so
+    /// two keys with one name and id would let one signature count twice.
+    fn check_distinct(&self, key: &VerifierKey, keyword: &'static str) -> Result<(), PolicyError> {
+        let logs = self.logs.iter().map(|log| &log.key);
+        let mut keys = logs.chain(self.witnesses.iter().map(|witness| &witness.key));
+        let is_same = |other: &VerifierKey| {
+            (other.name(), other.id()) == (key.name(), key.id())
+                || other.public_key() == key.public_key()
+        };
+        if keys.any(is_same) {
+            return Err(PolicyError::DuplicateKey { line: self.line, keyword });
+        }
+        Ok(())
     }
 
     fn read_threshold(&self, word: &str, members: usize) -> Result<Threshold, PolicyError> {

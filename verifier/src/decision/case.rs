@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use letopis_ledger::id::StreamName;
 use letopis_ledger::json::{FieldError, Json, Object};
+use letopis_ledger::record::{ClaimOperation, Record};
 
 use super::Stop;
 use super::collect::{CaseEvent, Collector};
@@ -36,6 +38,10 @@ pub(super) fn read(collected: &Collector<'_>) -> Result<Case, Stop> {
             Finding::whole(Rule::CaseExists, "no event of such a case is in the log").into()
         );
     }
+    if let Some(other) = &collected.other_stream {
+        let detail = format!("case {other} has the same number; name the case by its id");
+        return Err(Finding::whole(Rule::CaseExists, detail).into());
+    }
     if collected.more_events > 0 {
         let count = collected.events.len() as u64 + collected.more_events;
         let detail = format!("the case has {count} events, more than any service needs");
@@ -58,8 +64,28 @@ pub(super) fn read(collected: &Collector<'_>) -> Result<Case, Stop> {
         return Err(Finding::at(Rule::CaseForm, place_of(decided_at), detail).into());
     }
     let case = Case { submitted, registered, decided, decided_at };
+    check_number(&case, &collected.events[registered_at])?;
     check_end(&case, collected)?;
     Ok(case)
+}
+
+/// Whether a record takes a claim for a stream, so that nobody else can hold the name.
+pub(super) fn takes(record: &Record, name: &str, holder: &StreamName) -> bool {
+    record.claims().iter().any(|claim| {
+        claim.operation == ClaimOperation::Take
+            && claim.name.as_str() == name
+            && &claim.holder == holder
+    })
+}
+
+/// The record that registers a case must take its number, so that no other case has it.
+fn check_number(case: &Case, registered: &CaseEvent) -> Result<(), Stop> {
+    let name = format!("number/case/{}/{}", case.submitted.service, case.registered.number);
+    if takes(registered.leaf.record(), &name, &registered.event().stream) {
+        return Ok(());
+    }
+    let detail = format!("the record that registers the case does not take claim {name}");
+    Err(Finding::at(Rule::CaseForm, registered.place, detail).into())
 }
 
 /// Between registration and decision there are requests, each sent once and answered at most once.

@@ -19,6 +19,8 @@ pub(super) struct Collector<'a> {
     wanted: &'a str,
     /// The case's stream, once it was seen.
     pub(super) stream: Option<StreamName>,
+    /// Another case that was registered under the number asked for.
+    pub(super) other_stream: Option<StreamName>,
     /// The case's events with the leaf of each.
     pub(super) events: Vec<CaseEvent>,
     /// How many events more the case has than are kept.
@@ -52,6 +54,7 @@ impl<'a> Collector<'a> {
         Self {
             wanted,
             stream: None,
+            other_stream: None,
             events: Vec::new(),
             more_events: 0,
             packs: BTreeMap::new(),
@@ -95,6 +98,10 @@ impl Observer for Collector<'_> {
         if self.stream.is_none() {
             let found = events.iter().find(|event| self.is_wanted(event));
             self.stream = found.map(|event| event.stream.clone());
+        }
+        let mut others = events.iter().filter(|event| Some(&event.stream) != self.stream.as_ref());
+        if let Some(other) = others.find(|event| self.is_wanted(event)) {
+            self.other_stream = Some(other.stream.clone());
         }
         for (position, event) in events.iter().enumerate() {
             if Some(&event.stream) == self.stream.as_ref() {

@@ -5,7 +5,7 @@ use jiff::{Span, ToSpan};
 use serde_json::Value;
 
 use super::Stop;
-use super::case::{Case, RESULT_ISSUED, events_of, read_event};
+use super::case::{Case, RESULT_ISSUED, events_of, read_event, takes};
 use super::collect::Collector;
 use super::event::{EntryCreated, Outcome, ResultIssued};
 use super::rule::Regulation;
@@ -60,6 +60,11 @@ pub(super) fn check(
     let is_there = stream.starts_with(&format!("registry/{registry}/"));
     if &created.registry != registry || !is_there {
         let detail = format!("the regulation names registry {registry}, the entry is {stream}");
+        return Err(broken(detail));
+    }
+    let name = format!("number/entry/{registry}/{}", created.number);
+    if !takes(collected.events[case.decided_at].leaf.record(), &name, &entry.stream) {
+        let detail = format!("the record that creates the entry does not take claim {name}");
         return Err(broken(detail));
     }
     let decided_on =

@@ -2,7 +2,7 @@
 
 use letopis_ledger::disclosure::Disclosure;
 use letopis_ledger::json::{Json, Object};
-use letopis_ledger::record::Event;
+use letopis_ledger::record::{ClaimOperation, Event};
 use letopis_ledger::{Hash, Timestamp};
 use letopis_rules::decision::ENGINE;
 use letopis_verifier::audit::Nobody;
@@ -10,11 +10,13 @@ use letopis_verifier::decision::{CheckedDecision, Options, check_decision};
 use letopis_verifier::source::DirectorySource;
 use tempfile::TempDir;
 
-use super::written::{START_MS, Written, ZARECHNY};
+use super::written::{START_MS, Written, ZARECHNY, claim};
 
 pub(crate) const CASE: &str = "019ba000-0000-7000-8000-000000000001";
 pub(crate) const NUMBER: &str = "П-2026-000001";
 const ENTRY: &str = "registry/permits/019ba000-0000-7000-8000-000000000002";
+pub(crate) const CASE_CLAIM: &str = "number/case/parking/П-2026-000001";
+pub(crate) const ENTRY_CLAIM: &str = "number/entry/permits/РП-1";
 const DAY_MS: i64 = 86_400_000;
 
 pub(crate) const MODEL: &str = include_str!("../../testdata/pack/services/parking/decision.dmn");
@@ -72,6 +74,10 @@ pub(crate) struct CaseSpec {
     pub(crate) valid_from: &'static str,
     pub(crate) ends: usize,
     pub(crate) registrations: usize,
+    /// Claims that the records take.
+    pub(crate) claims: [&'static str; 2],
+    /// Whether another case is registered under the same number.
+    pub(crate) has_double: bool,
 }
 
 /// The registry entry.
@@ -131,6 +137,8 @@ impl CaseSpec {
             valid_from: "2026-01-13",
             ends: 1,
             registrations: 1,
+            claims: [CASE_CLAIM, ENTRY_CLAIM],
+            has_double: false,
         }
     }
 
@@ -170,7 +178,9 @@ impl CaseSpec {
         written.push(ZARECHNY, vec![published]);
         written.now_ms = START_MS + 60_000;
         let submission = self.submission(&mut written);
-        written.push(ZARECHNY, submission);
+        let mut draft = written.draft(ZARECHNY, submission);
+        draft.claims = vec![claim(self.claims[0], &stream(), ClaimOperation::Take)];
+        written.put(&draft);
         let answer = Object::new().with("request", self.answered).with("outcome", "answered");
         let answer = written.event(&stream(), "request.answered", answer);
         written.push(ZARECHNY, vec![answer]);
@@ -187,9 +197,17 @@ impl CaseSpec {
             written.push(ZARECHNY, entries);
         } else {
             decided.extend(entries);
-            written.push(ZARECHNY, decided);
+            let mut draft = written.draft(ZARECHNY, decided);
+            if self.entry != EntrySpec::None {
+                draft.claims = vec![claim(self.claims[1], ENTRY, ClaimOperation::Take)];
+            }
+            written.put(&draft);
         }
-        let note = written.event("note/1", "note.taken", Object::new());
+        let mut note = written.event("note/1", "note.taken", Object::new());
+        if self.has_double {
+            let number = Object::new().with("number", NUMBER);
+            note = written.event("application/other", "application.registered", number);
+        }
         written.push(ZARECHNY, vec![note]);
         written
     }

@@ -207,6 +207,23 @@ fn the_registry_changes_as_the_decision_says() {
 }
 
 #[test]
+fn numbers_are_taken_by_the_records_that_give_them() {
+    let other = "number/case/parking/П-2026-000002";
+    let spec = CaseSpec::granted().with(|case| case.claims[0] = other);
+    assert_eq!(found(&spec), [(Rule::CaseForm, Some(SUBMITTED_LEAF))]);
+    let spec = CaseSpec::granted().with(|case| case.claims[1] = "number/entry/permits/РП-2");
+    assert_eq!(found(&spec), [(Rule::RegistryEffect, Some(DECIDED_LEAF))]);
+}
+
+#[test]
+fn a_number_of_two_cases_names_neither() {
+    let spec = CaseSpec::granted().with(|case| case.has_double = true);
+    let by_number = spec.check_with(NUMBER, vec![]);
+    assert_eq!(list(&by_number.audit.findings), [(Rule::CaseExists, None)]);
+    assert_eq!(found(&spec), [], "the id names one case");
+}
+
+#[test]
 fn a_case_ends_once_and_as_decided() {
     let spec = CaseSpec::granted().with(|case| case.ends = 2);
     assert_eq!(found(&spec), [(Rule::CaseTerminal, None)]);
