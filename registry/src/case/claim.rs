@@ -32,8 +32,9 @@ pub fn unique_claim(
     claim(&format!("unique/{registry}/{field}/{digest}"))
 }
 
-/// `slot/<registry>/<field>/<digest>/<slot>`, held by the entry in force that fills the slot;
-/// slots count from 1.
+/// `slot/<registry>/<field>/<digest>`, held by the entry in force that fills the slot; slots count
+/// from 1. The slot is under the digest, so that names of two entries with one value have nothing
+/// in common for those who read the log.
 #[must_use]
 pub fn slot_claim(
     secret: &AgencySecret,
@@ -42,8 +43,9 @@ pub fn slot_claim(
     value: &str,
     slot: u32,
 ) -> ClaimName {
-    let digest = secret.digest("slot", &[registry.as_str(), field.as_str(), value]);
-    claim(&format!("slot/{registry}/{field}/{digest}/{slot}"))
+    let digest =
+        secret.digest("slot", &[registry.as_str(), field.as_str(), value, &slot.to_string()]);
+    claim(&format!("slot/{registry}/{field}/{digest}"))
 }
 
 fn claim(name: &str) -> ClaimName {
