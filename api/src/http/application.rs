@@ -372,6 +372,7 @@ pub(super) fn engine_problem(error: &EngineError) -> Problem {
         EngineError::Append(AppendRefused::ClaimTaken { .. }) => {
             specific(Code::Conflict, "claim-taken")
         }
+        EngineError::Partly { .. } => specific(Code::Unavailable, "partly-entered"),
         EngineError::Append(AppendRefused::Unavailable { .. }) | EngineError::Read(_) => {
             Problem::new(Code::Unavailable, error.to_string())
         }

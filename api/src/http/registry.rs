@@ -194,7 +194,8 @@ pub(super) async fn entries(
     Ok(Json(EntriesDto { entries, next, position: size.get() }))
 }
 
-/// Enters rows into a manual registry; all of them, or none.
+/// Enters rows into a manual registry. All are checked before the first one is entered; should the
+/// node fail in between, the answer says how many were entered.
 #[utoipa::path(
     post, path = "/api/v1/registries/{code}/entries", tag = "registries",
     params(("code" = String, Path, description = "Code of the registry")),

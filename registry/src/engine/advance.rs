@@ -148,13 +148,26 @@ impl<P: LedgerPort> CaseEngine<P> {
         let values = opened.values(state).map_err(CaseRefusal::from)?;
         let registry = rules.service.effect_registry();
         let unix_ms = at.unix_ms().unsigned_abs();
+        let holdings = self.holdings(&rules, &values)?;
         let command = DecideCase {
-            holdings: self.holdings(&rules, &values)?,
+            holdings,
             at,
             entry: EntryId::from_parts(registry.clone(), unix_ms, &random(&*self.entropy)),
             entry_number: self.entry_number(installed, rules.service, at)?,
         };
-        Ok(Some(command.decide(state, &opened, &rules)?))
+        let decided = command.decide(state, &opened, &rules);
+        let enters = |decision: &Decision| {
+            decision.events.iter().any(|new| matches!(new.event, DomainEvent::Entry(_)))
+        };
+        // A refusal makes no entry: the number goes to the next grant.
+        if !decided.as_ref().is_ok_and(enters) {
+            let definition = rules.pack.registry(registry);
+            if let Some(template) = definition.and_then(|registry| registry.number.as_ref()) {
+                let kind = format!("entry/{registry}");
+                self.numbers.give_back(&kind, template, &command.entry_number);
+            }
+        }
+        Ok(Some(decided?))
     }
 
     /// Answers of registries to every open request, in one record.

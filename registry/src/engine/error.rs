@@ -135,6 +135,17 @@ pub enum EngineError {
     /// The ledger did not take the record.
     #[error("{0}")]
     Append(#[from] AppendRefused),
+    /// A bulk stopped between its records: the first rows stand in the registry, the others do
+    /// not, except that those of the record under way may when the ledger did not answer.
+    #[error("{entered_count} of {row_count} rows were entered, then: {source}; go on after them")]
+    Partly {
+        /// Rows entered, from the first one on.
+        entered_count: usize,
+        /// Rows given.
+        row_count: usize,
+        /// What stopped it.
+        source: Box<EngineError>,
+    },
     /// Leaves could not be read.
     #[error("{0}")]
     Read(#[from] ReadFailed),

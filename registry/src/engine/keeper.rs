@@ -44,10 +44,12 @@ impl<P: LedgerPort> CaseEngine<P> {
     /// Makes entries of a manual registry from flat JSON objects by field path.
     ///
     /// All rows are checked before the first one is entered. Records of up to 64 entries are
-    /// appended one after another; an error of the ledger leaves those before it entered.
+    /// appended one after another; an error after the first one leaves those before it entered.
+    /// A record that the ledger does not answer for is proposed again a few times as it is.
     ///
     /// # Errors
-    /// See [`EngineError`].
+    /// See [`EngineError`]; one of [`EngineError::Partly`] says how many rows were entered, any
+    /// other that no record was, unless the ledger did not answer for the first one.
     pub async fn create_entries(
         &self,
         registry: &RegistryCode,
@@ -65,7 +67,15 @@ impl<P: LedgerPort> CaseEngine<P> {
         }
         let mut created = EntriesCreated::default();
         for chunk in chunks(&definition, &checked) {
-            let entries = self.create_chunk(&installed, &definition, chunk, document).await?;
+            let entered = self.create_chunk(&installed, &definition, chunk, document).await;
+            let entries = entered.map_err(|error| match created.entries.len() {
+                0 => error,
+                entered_count => EngineError::Partly {
+                    entered_count,
+                    row_count: rows.len(),
+                    source: Box::new(error),
+                },
+            })?;
             created.entries.extend(entries);
             created.record_count += 1;
         }

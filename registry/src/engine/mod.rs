@@ -48,6 +48,8 @@ use packs::Packs;
 
 /// How often a lost race is decided again.
 pub const TRIES_MAX: u32 = 16;
+/// How often a record is proposed whose fate the ledger does not tell.
+const PROPOSALS_MAX: u32 = 3;
 /// Leaves read and folded at a time.
 const CATCH_UP_LEAVES: usize = 512;
 
@@ -171,9 +173,16 @@ impl<P: LedgerPort> CaseEngine<P> {
         Ok(Prepared { record, batch })
     }
 
-    /// Keeps what must be kept, then appends.
+    /// Keeps what must be kept, then appends. The same record is proposed again when the ledger
+    /// cannot say whether it is there: if it is, the ledger gives its first answer.
     async fn append(&self, prepared: Prepared) -> Result<Appended, EngineError> {
         self.private.put(prepared.batch).await?;
+        for _ in 1..PROPOSALS_MAX {
+            match self.port.append(prepared.record.clone()).await {
+                Err(AppendRefused::Unavailable { .. }) => {}
+                answer => return Ok(answer?),
+            }
+        }
         Ok(self.port.append(prepared.record).await?)
     }
 }

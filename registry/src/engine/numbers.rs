@@ -36,6 +36,18 @@ impl Numbers {
         Ok(number)
     }
 
+    /// Takes a number back that no record carries. Only the last one given can be given again: after
+    /// it others have gone out, and a gap is better than a number out of order.
+    pub(super) fn give_back(&self, kind: &str, template: &NumberTemplate, number: &str) {
+        let Some((year, sequence)) = template.read(number) else { return };
+        let mut next = self.next.lock().expect("invariant: no holder panics");
+        if let Some(next) = next.get_mut(&(kind.to_owned(), year))
+            && *next == sequence + 1
+        {
+            *next = sequence;
+        }
+    }
+
     /// Goes on after the latest numbers, when another node turns out to have given some.
     pub(super) fn raise(
         &self,
@@ -84,5 +96,8 @@ mod tests {
         assert_eq!(next(2026), "РР-2026-044");
         raise("РР-2026-100");
         assert_eq!(next(2026), "РР-2026-101");
+        numbers.give_back("p", &template, "РР-2026-044");
+        numbers.give_back("p", &template, "РР-2026-101");
+        assert_eq!(next(2026), "РР-2026-101", "the last one only");
     }
 }

@@ -23,6 +23,38 @@ fn a_keepers_bulk_is_whole_rows_or_a_named_row() {
 }
 
 #[test]
+fn a_bulk_that_stops_says_how_many_rows_stand_and_a_lost_answer_enters_no_row_twice() {
+    let node = TwinNode::start();
+    let row = |n: usize| json!({"plate": format!("А{:03}ВС77", n + 1), "owner_snils": ANNA});
+    let rows: Vec<Value> = (0..150).map(row).collect();
+    let code = registry("vehicle");
+    node.ledger.next(Mishap::AnswerLost);
+    node.ledger.next(Mishap::RecordLost);
+    node.ledger.next(Mishap::Nothing);
+    node.ledger.next(Mishap::Busy);
+    let stopped = block_on(node.engine.create_entries(&code, &rows, &document()));
+    let Err(EngineError::Partly { entered_count: 64, row_count: 150, source }) = stopped else {
+        panic!("{stopped:?}")
+    };
+    assert!(matches!(*source, EngineError::Append(AppendRefused::Busy { .. })));
+    block_on(node.engine.catch_up()).unwrap();
+    assert_eq!(node.engine.model().entry_count(&code).unwrap().value, 64);
+    block_on(node.engine.create_entries(&code, &rows[64..], &document())).unwrap();
+    block_on(node.engine.catch_up()).unwrap();
+    assert_eq!(node.engine.model().entry_count(&code).unwrap().value, 150);
+}
+
+#[test]
+fn a_refusal_burns_no_number_of_the_registry() {
+    let node = furnished();
+    assert_eq!(run(&node, BORIS, PLATES[0]).1, CaseStatus::Refused);
+    assert_eq!(run(&node, ANNA, PLATES[0]).1, CaseStatus::Granted);
+    block_on(node.engine.catch_up()).unwrap();
+    let latest = node.engine.model().latest_entry_numbers(&registry("parking_permit"), 9).unwrap();
+    assert_eq!(latest.value, ["РР-2026-000001"]);
+}
+
+#[test]
 fn only_decisions_write_an_automatic_registry() {
     let node = furnished();
     let row = json!({"plate": PLATES[0], "dwelling": HOME, "holder_snils": ANNA, "zone": "Z1"});
