@@ -36,8 +36,8 @@ impl Numbers {
         Ok(number)
     }
 
-    /// Takes a number back that no record carries. Only the last one given can be given again: after
-    /// it others have gone out, and a gap is better than a number out of order.
+    /// Takes a number back that no record carries. Only the last one given can be given again:
+    /// after it others have gone out, and a gap is better than a number out of order.
     pub(super) fn give_back(&self, kind: &str, template: &NumberTemplate, number: &str) {
         let Some((year, sequence)) = template.read(number) else { return };
         let mut next = self.next.lock().expect("invariant: no holder panics");
