@@ -87,6 +87,8 @@ pub struct Audit {
     pub cosigners: Vec<(String, u64)>,
     /// Whether the policy came from elsewhere and not from the log itself.
     pub policy_from_outside: bool,
+    /// Leaves at which the log changed its own policy.
+    pub policy_changes: Vec<LeafIndex>,
     /// SHA-256 of the policy text in force, in hexadecimal: what to compare with a published one.
     pub policy_fingerprint: Option<String>,
     /// What is wrong.
@@ -118,6 +120,7 @@ pub fn audit(
         last_time: walked.last_time,
         cosigners: Vec::new(),
         policy_from_outside: options.policy.is_some(),
+        policy_changes: walked.parties.policy_changes().to_vec(),
         policy_fingerprint: policy.as_ref().map(fingerprint),
         findings,
     };
@@ -184,6 +187,7 @@ impl Audit {
             last_time: None,
             cosigners: Vec::new(),
             policy_from_outside: false,
+            policy_changes: Vec::new(),
             policy_fingerprint: None,
             findings,
         }

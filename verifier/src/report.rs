@@ -194,6 +194,12 @@ impl Report {
         let agencies = audit.agency_count.to_string();
         self.line("log.signatures", [("signatures", signatures), ("agencies", agencies)]);
         self.cosigner_lines(&audit.cosigners);
+        if audit.cosigners.is_empty() {
+            self.line("log.nobody", []);
+        }
+        for leaf in &audit.policy_changes {
+            self.line("log.policy.changed", [("leaf", leaf.to_string())]);
+        }
         if let Some(fingerprint) = &audit.policy_fingerprint {
             let outside = audit.policy_from_outside;
             let key = if outside { "log.policy.outside" } else { "log.policy.inside" };
@@ -243,5 +249,6 @@ fn log_facts(audit: &Audit) -> Value {
         "cosigners": cosigner_facts(&audit.cosigners),
         "policy_fingerprint": audit.policy_fingerprint,
         "policy_from_outside": audit.policy_from_outside,
+        "policy_changes": audit.policy_changes.iter().map(|leaf| leaf.get()).collect::<Vec<_>>(),
     })
 }

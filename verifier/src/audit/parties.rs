@@ -24,6 +24,8 @@ pub struct Parties {
     agencies: BTreeMap<AgencyId, LeafIndex>,
     keys: BTreeMap<AuthorKeyId, Standing>,
     policy: Option<String>,
+    /// Leaves that set another policy after the first one.
+    policy_changes: Vec<LeafIndex>,
 }
 
 /// A key and since when it may no longer be used.
@@ -44,7 +46,14 @@ impl Parties {
             agencies: BTreeMap::new(),
             keys: BTreeMap::new(),
             policy: None,
+            policy_changes: Vec::new(),
         }
+    }
+
+    /// Leaves that set another policy after the first one.
+    #[must_use]
+    pub fn policy_changes(&self) -> &[LeafIndex] {
+        &self.policy_changes
     }
 
     /// The policy text in force.
@@ -202,7 +211,11 @@ impl Parties {
                     standing.revoked = Some(place);
                 }
             }
-            GovernanceEvent::PolicySet { policy } => self.policy = Some(policy),
+            GovernanceEvent::PolicySet { policy } => {
+                if self.policy.replace(policy).is_some() {
+                    self.policy_changes.push(place);
+                }
+            }
         }
     }
 }
