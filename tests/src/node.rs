@@ -16,7 +16,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use ureq::Agent;
 
-use crate::{Process, binary};
+use crate::{Process, binary, workspace};
 
 /// Origin of the logs that tests make.
 pub const ORIGIN: &str = "letopis.example/test";
@@ -126,6 +126,20 @@ impl NodeFolder {
         let path = self.path().join("keys").join(name);
         let text = std::fs::read_to_string(&path);
         text.unwrap_or_else(|e| panic!("{}: {e}", path.display())).trim().to_owned()
+    }
+
+    /// Publishes the shipped pack on the running node.
+    ///
+    /// # Panics
+    /// The command fails.
+    pub fn publish_pack(&self, node: &RunningNode) {
+        let published = Command::new(binary("letopis"))
+            .args(["pack", "publish", "--node", node.address(), "--folder"])
+            .arg(self.path())
+            .arg(workspace().join("deploy/packs/zarechny"))
+            .output()
+            .expect("letopis starts");
+        assert!(published.status.success(), "{}", String::from_utf8_lossy(&published.stderr));
     }
 
     /// The command that runs the node on a free port.

@@ -4,12 +4,10 @@
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
 use letopis_tests::node::{NodeFolder, RunningNode};
-use letopis_tests::{binary, workspace};
 use serde_json::{Value, json};
 
 const SUBMIT: &str = "/api/v1/services/parking-permit/applications";
@@ -54,13 +52,7 @@ impl Fixture {
     fn new() -> Self {
         let folder = NodeFolder::init();
         let node = folder.start();
-        let published = Command::new(binary("letopis"))
-            .args(["pack", "publish", "--node", node.address(), "--folder"])
-            .arg(folder.path())
-            .arg(workspace().join("deploy/packs/zarechny"))
-            .output()
-            .unwrap();
-        assert!(published.status.success(), "{}", String::from_utf8_lossy(&published.stderr));
+        folder.publish_pack(&node);
         Self { node, folder }
     }
 

@@ -1,11 +1,10 @@
 //! The resident parking permit over HTTP (U1, U4, U12, U13, U26, U28, U33, U40): from a form to a
 //! decision that a separate program re-executes, and what a client sees on the way.
 
-use std::process::Command;
 use std::time::Duration;
 
 use letopis_tests::node::{Answer, NodeFolder, RunningNode, verify};
-use letopis_tests::{binary, wait_for, workspace};
+use letopis_tests::wait_for;
 use serde_json::{Value, json};
 
 const SNILS: &str = "112-233-445 95";
@@ -23,13 +22,7 @@ impl Fixture {
     fn new() -> Self {
         let folder = NodeFolder::init();
         let node = folder.start();
-        let published = Command::new(binary("letopis"))
-            .args(["pack", "publish", "--node", node.address(), "--folder"])
-            .arg(folder.path())
-            .arg(workspace().join("deploy/packs/zarechny"))
-            .output()
-            .unwrap();
-        assert!(published.status.success(), "{}", String::from_utf8_lossy(&published.stderr));
+        folder.publish_pack(&node);
         let fixture = Self { node, folder };
         fixture.enter("vehicle", &json!([{ "plate": "А123ВС92", "owner_snils": SNILS }]));
         fixture

@@ -52,13 +52,11 @@ async fn catch_up(
     model: &Arc<ReadModel>,
     progress: &watch::Sender<Progress>,
 ) -> Result<(), String> {
-    loop {
-        let from = progress.borrow().size;
-        if from >= ledger.applied() {
-            return Ok(());
-        }
+    while progress.borrow().size < ledger.applied() {
         let (ledger, model) = (ledger.clone(), Arc::clone(model));
         let folded = tokio::task::spawn_blocking(move || {
+            // The engine folds too, ahead of its commands: what it did is not read again.
+            let from = model.size().map_err(|error| error.to_string())?;
             let leaves = read_leaves(&ledger, from.next_leaf(), BATCH_LEAVES);
             let leaves = leaves.map_err(|error| error.to_string())?;
             model.fold(&leaves).map_err(|error| error.to_string())
@@ -66,4 +64,5 @@ async fn catch_up(
         let size = folded.await.map_err(|error| error.to_string())??;
         progress.send_modify(|progress| progress.size = size);
     }
+    Ok(())
 }
