@@ -17,6 +17,7 @@ mod ledger;
 mod machine;
 mod metric;
 mod node;
+pub mod peer;
 mod proposer;
 mod publish;
 mod raft;

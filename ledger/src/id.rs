@@ -140,6 +140,47 @@ impl StreamName {
     }
 }
 
+/// Number of a node: which of an agency's machines, and for ever. A node that lost its disk comes
+/// back under another number, because its votes are gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NodeId(u64);
+
+impl NodeId {
+    /// Largest number: what an integer of canonical JSON holds.
+    pub const MAX: u64 = (1 << 53) - 1;
+
+    /// Takes a number from 1 to [`NodeId::MAX`].
+    #[must_use]
+    pub const fn new(number: u64) -> Option<Self> {
+        if number >= 1 && number <= Self::MAX { Some(Self(number)) } else { None }
+    }
+
+    /// The number.
+    #[must_use]
+    pub const fn get(self) -> u64 {
+        self.0
+    }
+}
+
+impl fmt::Display for NodeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl FromStr for NodeId {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        let number = crate::encoding::parse_decimal(text).and_then(Self::new);
+        number.ok_or_else(|| NameError::Form {
+            kind: "node number",
+            text: text.to_owned(),
+            rule: "a decimal number from 1 to 2^53 - 1",
+        })
+    }
+}
+
 /// Id of a record, chosen by its author: a UUID of version 7 (RFC 9562 section 5.7).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RecordId(Uuid);
