@@ -2,7 +2,7 @@
 //!
 //! What each call guarantees:
 //! - `append` answers after the record is synced on a majority of Raft logs and applied here.
-//! - `leaf`, `leaves`, `record`, `stream`, `claim`, `key`, `agency` show every record applied
+//! - `leaf`, `leaves`, `record`, `stream`, `claim`, `key`, `agency`, `nodes` show every record applied
 //!   before the call, so a caller sees its own acknowledged appends. A stopped node answers none.
 //! - `tile`, `entry_bundle`, `checkpoint` and `tlog_proof` never show more than is published.
 //!
@@ -12,7 +12,7 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use letopis_ledger::checkpoint::{Checkpoint, Origin};
-use letopis_ledger::id::{AgencyId, ClaimName, RecordId, StreamName};
+use letopis_ledger::id::{AgencyId, ClaimName, NodeId, RecordId, StreamName};
 use letopis_ledger::key::{AuthorKey, AuthorKeyId, KeyError};
 use letopis_ledger::note::Note;
 use letopis_ledger::proof::TlogProof;
@@ -24,7 +24,7 @@ use thiserror::Error;
 use tokio::sync::watch;
 
 use crate::fatal::{Fatal, FatalSignal};
-use crate::machine::{AgencyState, KeyState, Receipt, Reject, StateView, StreamState};
+use crate::machine::{AgencyState, KeyState, NodeState, Receipt, Reject, StateView, StreamState};
 use crate::metric;
 use crate::proposer::Proposer;
 use crate::publish::Stages;
@@ -416,6 +416,14 @@ impl LedgerHandle {
     /// See [`ReadError`].
     pub fn agency(&self, id: &AgencyId) -> Result<Option<AgencyState>, ReadError> {
         Ok(self.running()?.store.view().agency(id)?)
+    }
+
+    /// Every node in the order of the numbers, the removed ones too.
+    ///
+    /// # Errors
+    /// See [`ReadError`].
+    pub fn nodes(&self) -> Result<Vec<(NodeId, NodeState)>, ReadError> {
+        Ok(self.running()?.store.view().nodes()?)
     }
 
     /// Text of the policy in force, or `None` before leaf 0.

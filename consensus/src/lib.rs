@@ -32,7 +32,7 @@ pub use ledger::{
 };
 pub use machine::{
     AgencyState, Appended, FirstReceipt, GenesisPart, KeyState, Layer, LogTail, MemoryView,
-    Nothing, Outcome, Receipt, Reject, StateView, StreamState, Write, judge,
+    NodeRole, NodeState, Nothing, Outcome, Receipt, Reject, StateView, StreamState, Write, judge,
 };
 pub use node::{Node, OpenError};
 pub use publish::{SignedHeads, SignedHeadsError};

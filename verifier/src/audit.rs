@@ -5,16 +5,20 @@
 
 mod bundles;
 mod leaves;
+mod nodes;
 mod parties;
+mod recovery;
 mod root;
 mod tiles;
 mod uniqueness;
 mod walk;
 
+use std::collections::BTreeMap;
 use std::io;
 
 use letopis_ledger::checkpoint::Checkpoint;
 use letopis_ledger::hash::empty_root;
+use letopis_ledger::id::{AgencyId, NodeId};
 use letopis_ledger::json::INTEGER_MAX;
 use letopis_ledger::leaf::Leaf;
 use letopis_ledger::note::Note;
@@ -25,7 +29,8 @@ use thiserror::Error;
 use crate::finding::{Finding, Findings, Rule};
 use crate::source::{LogSource, SourceError};
 
-pub use parties::Parties;
+pub use nodes::Node;
+pub use parties::{Membership, Parties, Recovery};
 pub use root::merkle_root;
 
 /// Most leaves of a log: their indexes are JSON integers.
@@ -79,16 +84,22 @@ pub struct Audit {
     pub root: Hash,
     /// Author signatures checked.
     pub signature_count: u64,
-    /// Admitted agencies.
-    pub agency_count: usize,
+    /// Every agency that was ever admitted.
+    pub agencies: BTreeMap<AgencyId, Membership>,
+    /// Every node that was ever admitted.
+    pub nodes: BTreeMap<NodeId, Node>,
+    /// When the log went on without the quorum of its voters. Nothing is broken by that, and
+    /// everybody must know it.
+    pub recoveries: Vec<Recovery>,
     /// Time of the last leaf, if there is one.
     pub last_time: Option<Timestamp>,
     /// Cosigners that counted towards the quorum, with their time in Unix seconds.
     pub cosigners: Vec<(String, u64)>,
     /// Whether the policy came from elsewhere and not from the log itself.
     pub policy_from_outside: bool,
-    /// Leaves at which the log changed its own policy.
-    pub policy_changes: Vec<LeafIndex>,
+    /// SHA-256 of the text of every policy that was ever in force, with the leaf that set it: by
+    /// it an older policy, which older proofs are checked with, is known to be this log's own.
+    pub policies: Vec<(LeafIndex, Hash)>,
     /// SHA-256 of the policy text in force, in hexadecimal: what to compare with a published one.
     pub policy_fingerprint: Option<String>,
     /// What is wrong.
@@ -110,17 +121,20 @@ pub fn audit(
         return Ok(Audit::without_checkpoint(findings));
     };
     let walked = walk::walk(source, &checkpoint, observer, &mut findings)?;
+    recovery::check(source, &checkpoint, walked.parties.recoveries(), &mut findings)?;
     let policy = policy_in_force(options, &walked.parties, &mut findings);
     let mut audit = Audit {
         origin: checkpoint.origin().to_string(),
         size: checkpoint.size().get(),
         root: *checkpoint.root(),
         signature_count: walked.signature_count,
-        agency_count: walked.parties.agency_count(),
+        agencies: walked.parties.agencies().clone(),
+        nodes: walked.parties.nodes().clone(),
+        recoveries: walked.parties.recoveries().to_vec(),
         last_time: walked.last_time,
         cosigners: Vec::new(),
         policy_from_outside: options.policy.is_some(),
-        policy_changes: walked.parties.policy_changes().to_vec(),
+        policies: walked.parties.policies().to_vec(),
         policy_fingerprint: policy.as_ref().map(fingerprint),
         findings,
     };
@@ -183,11 +197,13 @@ impl Audit {
             size: 0,
             root: empty_root(),
             signature_count: 0,
-            agency_count: 0,
+            agencies: BTreeMap::new(),
+            nodes: BTreeMap::new(),
+            recoveries: Vec::new(),
             last_time: None,
             cosigners: Vec::new(),
             policy_from_outside: false,
-            policy_changes: Vec::new(),
+            policies: Vec::new(),
             policy_fingerprint: None,
             findings,
         }

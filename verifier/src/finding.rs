@@ -52,12 +52,18 @@ rules! {
     LogOrigin = "log-origin",
     /// Every author is an admitted agency.
     AuthorAdmitted = "author-admitted",
+    /// Every author is an agency that was not removed before.
+    AuthorRemoved = "author-removed",
     /// Every record is signed by keys of its author that were in force.
     KeyInForce = "key-in-force",
     /// Every signature of an author verifies.
     AuthorSignature = "author-signature",
     /// Governance events come from who may make them.
     Governance = "governance",
+    /// Nodes come, vote and leave by the rules.
+    NodeChange = "node-change",
+    /// A recovery after a lost quorum states a root of this log.
+    RecoveryRoot = "recovery-root",
     /// Record ids are unique for ever.
     RecordIdUnique = "record-id-unique",
     /// The events of every stream are numbered without gaps.

@@ -5,10 +5,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use letopis_ledger::{Hash, Timestamp};
+use letopis_ledger::{Hash, LeafIndex, Timestamp};
 use serde_json::{Value, json};
 
-use crate::audit::Audit;
+use crate::audit::{Audit, Recovery};
 use crate::decision::CheckedDecision;
 use crate::finding::{Finding, Findings, Rule};
 use crate::message::{Message, Messages};
@@ -19,8 +19,44 @@ use crate::proof::CheckedProof;
 pub struct Report {
     lines: Vec<Message>,
     facts: Value,
+    /// What breaks no rule and must be known all the same.
+    notices: Vec<Notice>,
     findings: Vec<Finding>,
     counts: BTreeMap<Rule, u64>,
+}
+
+/// Something that everybody who relies on the log must know.
+#[derive(Debug)]
+struct Notice {
+    words: Message,
+    facts: Value,
+}
+
+impl Notice {
+    fn of_recovery(recovery: &Recovery) -> Self {
+        let lost: Vec<u64> = recovery.lost.iter().map(|node| node.get()).collect();
+        let (leaf, size) = (recovery.leaf, recovery.size);
+        let (time, root) = (recovery.time.to_string(), recovery.root.to_base64());
+        let facts = json!({
+            "notice": "log-recovered",
+            "leaf": leaf.get(),
+            "time": time,
+            "agency": recovery.agency.as_str(),
+            "size": size.get(),
+            "root": root,
+            "lost": lost,
+        });
+        let lost: Vec<String> = lost.iter().map(u64::to_string).collect();
+        let values = [
+            ("leaf", leaf.to_string()),
+            ("time", time),
+            ("agency", recovery.agency.to_string()),
+            ("size", size.to_string()),
+            ("root", root),
+            ("lost", lost.join(", ")),
+        ];
+        Self { words: Message::new("notice.recovered", values), facts }
+    }
 }
 
 impl Report {
@@ -57,6 +93,7 @@ impl Report {
             report.line("proof.leaf", values);
         }
         if let Some(leaf) = &checked.leaf {
+            report.notices = Recovery::all_in(leaf).iter().map(Notice::of_recovery).collect();
             for event in leaf.record().events() {
                 let values = [
                     ("event", event.event_type.to_string()),
@@ -106,7 +143,7 @@ impl Report {
             .map(|finding| {
                 json!({
                     "rule": finding.rule.code(),
-                    "leaf": finding.leaf.map(letopis_ledger::LeafIndex::get),
+                    "leaf": finding.leaf.map(LeafIndex::get),
                     "detail": finding.detail,
                 })
             })
@@ -121,6 +158,7 @@ impl Report {
             "finding_count": self.finding_count(),
             "broken_rules": broken_rules,
             "findings": findings,
+            "notices": self.notices.iter().map(|notice| notice.facts.clone()).collect::<Vec<_>>(),
         });
         if let (Some(report), Some(facts)) = (report.as_object_mut(), self.facts.as_object()) {
             report.extend(facts.clone());
@@ -136,8 +174,13 @@ impl Report {
             let indent = if line.key.ends_with(".heading") { "" } else { "  " };
             text += &format!("{indent}{}\n", messages.say(line));
         }
+        for notice in &self.notices {
+            text += &format!("{}\n", messages.say(&notice.words));
+        }
         if self.holds() {
-            text += &messages.text("verdict.holds", &[]);
+            let count = self.notices.len().to_string();
+            let key = if count == "0" { "verdict.holds" } else { "verdict.holds.noticed" };
+            text += &messages.text(key, &[("count", &count)]);
             return text + "\n";
         }
         let count = self.finding_count().to_string();
@@ -170,6 +213,7 @@ impl Report {
         Self {
             lines: Vec::new(),
             facts: Value::Null,
+            notices: Vec::new(),
             findings: findings.kept().to_vec(),
             counts: findings.counts().clone(),
         }
@@ -191,19 +235,43 @@ impl Report {
         }
         self.line("log.root", [("root", audit.root.to_base64())]);
         let signatures = audit.signature_count.to_string();
-        let agencies = audit.agency_count.to_string();
+        let agencies = audit.agencies.len().to_string();
         self.line("log.signatures", [("signatures", signatures), ("agencies", agencies)]);
         self.cosigner_lines(&audit.cosigners);
         if audit.cosigners.is_empty() {
             self.line("log.nobody", []);
         }
-        for leaf in &audit.policy_changes {
-            self.line("log.policy.changed", [("leaf", leaf.to_string())]);
+        for (leaf, policy) in audit.policies.iter().skip(1) {
+            let values = [("leaf", leaf.to_string()), ("fingerprint", policy.to_hex())];
+            self.line("log.policy.changed", values);
         }
         if let Some(fingerprint) = &audit.policy_fingerprint {
             let outside = audit.policy_from_outside;
             let key = if outside { "log.policy.outside" } else { "log.policy.inside" };
             self.line(key, [("fingerprint", fingerprint.clone())]);
+        }
+        self.party_lines(audit);
+        self.notices = audit.recoveries.iter().map(Notice::of_recovery).collect();
+    }
+
+    /// Which agencies left, and whose nodes decide and hold the log.
+    fn party_lines(&mut self, audit: &Audit) {
+        for (agency, membership) in &audit.agencies {
+            if let Some(leaf) = membership.removed {
+                let values = [("agency", agency.to_string()), ("leaf", leaf.to_string())];
+                self.line("log.agency.removed", values);
+            }
+            for (key, votes) in [("log.nodes.vote", true), ("log.nodes.hold", false)] {
+                let here = audit.nodes.iter().filter(|(_, node)| {
+                    &node.agency == agency && node.removed.is_none() && node.votes == votes
+                });
+                let nodes: Vec<String> =
+                    here.map(|(number, node)| format!("{number} ({})", node.address)).collect();
+                if !nodes.is_empty() {
+                    let values = [("agency", agency.to_string()), ("nodes", nodes.join(", "))];
+                    self.line(key, values);
+                }
+            }
         }
     }
 
@@ -239,16 +307,39 @@ fn cosigner_facts(cosigners: &[(String, u64)]) -> Vec<Value> {
 }
 
 fn log_facts(audit: &Audit) -> Value {
+    let leaf = |leaf: Option<LeafIndex>| leaf.map(LeafIndex::get);
+    let nodes = audit.nodes.iter().map(|(number, node)| {
+        json!({
+            "node": number.get(),
+            "agency": node.agency.as_str(),
+            "address": node.address,
+            "key": node.key.to_hex(),
+            "role": if node.votes { "voter" } else { "learner" },
+            "admitted": node.admitted.get(),
+            "removed": leaf(node.removed),
+        })
+    });
+    let policies = audit.policies.iter();
+    let changes: Vec<u64> = policies.clone().skip(1).map(|(leaf, _)| leaf.get()).collect();
+    let policies =
+        policies.map(|(leaf, text)| json!({ "leaf": leaf.get(), "fingerprint": text.to_hex() }));
+    let removed = audit.agencies.iter().filter(|(_, membership)| membership.removed.is_some());
+    let removed = removed.map(|(agency, membership)| {
+        json!({ "agency": agency.as_str(), "leaf": leaf(membership.removed) })
+    });
     json!({
         "origin": audit.origin,
         "size": audit.size,
         "root": Hash::to_base64(&audit.root),
         "signatures": audit.signature_count,
-        "agencies": audit.agency_count,
+        "agencies": audit.agencies.len(),
+        "agencies_removed": removed.collect::<Vec<_>>(),
+        "nodes": nodes.collect::<Vec<_>>(),
         "last_time": audit.last_time.map(|time| time.to_string()),
         "cosigners": cosigner_facts(&audit.cosigners),
         "policy_fingerprint": audit.policy_fingerprint,
         "policy_from_outside": audit.policy_from_outside,
-        "policy_changes": audit.policy_changes.iter().map(|leaf| leaf.get()).collect::<Vec<_>>(),
+        "policy_changes": changes,
+        "policies": policies.collect::<Vec<_>>(),
     })
 }

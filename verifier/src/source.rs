@@ -5,6 +5,7 @@
 
 mod directory;
 mod http;
+mod tiles;
 
 use letopis_ledger::Hash;
 use letopis_ledger::bundle::{EntryBundle, encode_bundle};
@@ -13,6 +14,7 @@ use thiserror::Error;
 
 pub use directory::DirectorySource;
 pub use http::HttpSource;
+pub use tiles::{SourceTiles, TileReadError};
 
 /// Most bytes of a checkpoint: 64 signatures of the longest kind fit several times.
 const CHECKPOINT_MAX_BYTES: usize = 1 << 20;

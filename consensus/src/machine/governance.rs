@@ -1,4 +1,4 @@
-//! What governance events do to agencies, keys and the policy.
+//! What governance events do to agencies, keys, nodes and the policy.
 //!
 //! Not here: the shapes of the events (`letopis_ledger::governance`), and who may write them; the
 //! ownership of streams decides that.
@@ -9,9 +9,10 @@ use letopis_ledger::id::{AgencyId, StreamName};
 use letopis_ledger::key::{AuthorKey, AuthorKeyId};
 use letopis_ledger::record::{Event, SignedRecord};
 
-use super::Ruling;
+use super::node::NodeAccount;
 use super::reject::{GenesisPart, Reject};
 use super::view::{AgencyState, KeyState, StateView, Write};
+use super::{Ruling, hold};
 
 /// Whether only the founder of the log may open this stream.
 pub(super) fn opened_by_founder(stream: &StreamName) -> bool {
@@ -50,15 +51,26 @@ pub(super) fn check_genesis(signed: &SignedRecord) -> Result<(), Reject> {
 /// The account of one record's governance events over the state before it.
 pub(super) struct Account<'a, V: StateView> {
     view: &'a V,
+    author: &'a AgencyId,
     index: LeafIndex,
     agencies: Vec<(AgencyId, AgencyState)>,
     keys: Vec<(AuthorKeyId, KeyState)>,
+    /// Read when the first event about nodes comes.
+    nodes: Option<NodeAccount>,
     policy: Option<String>,
 }
 
 impl<'a, V: StateView> Account<'a, V> {
-    pub(super) const fn new(view: &'a V, index: LeafIndex) -> Self {
-        Self { view, index, agencies: Vec::new(), keys: Vec::new(), policy: None }
+    pub(super) const fn new(view: &'a V, author: &'a AgencyId, index: LeafIndex) -> Self {
+        Self {
+            view,
+            author,
+            index,
+            agencies: Vec::new(),
+            keys: Vec::new(),
+            nodes: None,
+            policy: None,
+        }
     }
 
     /// Takes the next event of the record; events of other streams change nothing here.
@@ -82,16 +94,38 @@ impl<'a, V: StateView> Account<'a, V> {
                 return Ok(Err(Reject::AdmissionOutOfPlace { agency }));
             }
         }
-        match read {
+        self.apply(read)
+    }
+
+    fn apply(&mut self, event: GovernanceEvent) -> Ruling<V> {
+        match event {
             GovernanceEvent::AgencyAdmitted { agency, .. } => {
-                self.agencies.push((agency, AgencyState { admitted: self.index }));
+                let state = AgencyState { admitted: self.index, removed: None };
+                self.agencies.push((agency, state));
                 Ok(Ok(()))
             }
+            GovernanceEvent::AgencyRemoved { agency } => self.remove_agency(agency),
             GovernanceEvent::KeyIntroduced { agency, key } => self.introduce(agency, key),
             GovernanceEvent::KeyRevoked { agency, key } => self.revoke(agency, key),
             GovernanceEvent::PolicySet { policy } => {
                 self.policy = Some(policy);
                 Ok(Ok(()))
+            }
+            GovernanceEvent::NodeAdmitted { node, agency, address, key } => {
+                hold!(self.agency_in_force(&agency));
+                Ok(self.nodes()?.admit(node, agency, address, key))
+            }
+            GovernanceEvent::NodePromoted { node } => Ok(self.nodes()?.promote(node)),
+            GovernanceEvent::NodeDemoted { node } => Ok(self.nodes()?.demote(node)),
+            GovernanceEvent::NodeRemoved { node } => Ok(self.nodes()?.remove(node)),
+            GovernanceEvent::NodeMoved { agency, node, address, key } => {
+                Ok(self.nodes()?.relocate(node, &agency, address, key))
+            }
+            GovernanceEvent::LogRecovered { size, lost, .. } => {
+                if size.get() > self.index.get() {
+                    return Ok(Err(Reject::RecoveryBeyondLog { size, leaf: self.index }));
+                }
+                Ok(self.nodes()?.check_known(&lost))
             }
         }
     }
@@ -100,7 +134,47 @@ impl<'a, V: StateView> Account<'a, V> {
     pub(super) fn into_writes(self) -> impl Iterator<Item = Write> {
         let agencies = self.agencies.into_iter().map(|(id, state)| Write::Agency(id, state));
         let keys = self.keys.into_iter().map(|(id, state)| Write::Key(id, state));
-        agencies.chain(keys).chain(self.policy.map(Write::Policy))
+        let nodes = self.nodes.into_iter().flat_map(NodeAccount::into_writes);
+        agencies.chain(keys).chain(nodes).chain(self.policy.map(Write::Policy))
+    }
+
+    fn remove_agency(&mut self, agency: AgencyId) -> Ruling<V> {
+        let founder = self.view.founder()?.unwrap_or_else(|| self.author.clone());
+        if agency == founder {
+            return Ok(Err(Reject::FounderStays { founder }));
+        }
+        hold!(self.agency_in_force(&agency));
+        if let Err(reject) = self.nodes()?.remove_all_of(&agency) {
+            return Ok(Err(reject));
+        }
+        let known = self.agency(&agency)?.expect("invariant: an agency in force is known");
+        self.agencies.retain(|(other, _)| other != &agency);
+        self.agencies.push((agency, AgencyState { removed: Some(self.index), ..known }));
+        Ok(Ok(()))
+    }
+
+    fn agency_in_force(&self, agency: &AgencyId) -> Ruling<V> {
+        Ok(match self.agency(agency)? {
+            Some(AgencyState { removed: None, .. }) => Ok(()),
+            known => {
+                let removed = known.and_then(|state| state.removed);
+                Err(Reject::AgencyNotInForce { agency: agency.clone(), removed })
+            }
+        })
+    }
+
+    fn agency(&self, agency: &AgencyId) -> Result<Option<AgencyState>, V::Error> {
+        match self.agencies.iter().find(|(known, _)| known == agency) {
+            Some((_, state)) => Ok(Some(*state)),
+            None => self.view.agency(agency),
+        }
+    }
+
+    fn nodes(&mut self) -> Result<&mut NodeAccount, V::Error> {
+        if self.nodes.is_none() {
+            self.nodes = Some(NodeAccount::new(self.index, self.view.nodes()?));
+        }
+        Ok(self.nodes.as_mut().expect("invariant: the nodes were read"))
     }
 
     fn introduce(&mut self, agency: AgencyId, key: AuthorKey) -> Ruling<V> {

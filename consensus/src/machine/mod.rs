@@ -7,6 +7,7 @@
 //! Not here: Raft, files, clocks, and signatures, which are verified before a record is proposed.
 
 mod governance;
+mod node;
 mod reject;
 mod view;
 
@@ -17,6 +18,7 @@ use letopis_ledger::record::{ClaimOperation, Record, SignedRecord};
 use letopis_ledger::{LeafIndex, StreamVersion, Timestamp};
 
 pub(crate) use governance::introduced_keys;
+pub use node::{NodeRole, NodeState};
 pub use reject::{GenesisPart, Reject};
 pub use view::{
     AgencyState, FirstReceipt, KeyState, Layer, LogTail, MemoryView, Nothing, StateView,
@@ -107,6 +109,7 @@ macro_rules! hold {
         }
     };
 }
+use hold;
 
 impl<'a, V: StateView> Judgement<'a, V> {
     fn rules(&mut self) -> Ruling<V> {
@@ -144,8 +147,12 @@ impl<'a, V: StateView> Judgement<'a, V> {
 
     fn author_and_keys(&self) -> Ruling<V> {
         let author = self.record().author();
-        if self.view.agency(author)?.is_none() {
-            return Ok(Err(Reject::UnknownAgency { agency: author.clone() }));
+        match self.view.agency(author)? {
+            Some(AgencyState { removed: None, .. }) => {}
+            Some(AgencyState { removed: Some(removed), .. }) => {
+                return Ok(Err(Reject::AgencyRemoved { agency: author.clone(), removed }));
+            }
+            None => return Ok(Err(Reject::UnknownAgency { agency: author.clone() })),
         }
         for (key, _) in self.signed.signatures() {
             let Some(state) = self.view.key(*key)? else {
@@ -216,7 +223,8 @@ impl<'a, V: StateView> Judgement<'a, V> {
     }
 
     fn governance(&mut self) -> Ruling<V> {
-        let mut account = governance::Account::new(self.view, self.index);
+        let author = self.signed.record().author();
+        let mut account = governance::Account::new(self.view, author, self.index);
         for event in self.record().events() {
             hold!(account.take(event));
         }

@@ -7,10 +7,13 @@ use std::fmt;
 
 use letopis_ledger::checkpoint::Origin;
 use letopis_ledger::governance::GovernanceError;
-use letopis_ledger::id::{AgencyId, ClaimName, RecordId, StreamName};
+use letopis_ledger::hash::Hash;
+use letopis_ledger::id::{AgencyId, ClaimName, NodeId, RecordId, StreamName};
 use letopis_ledger::key::AuthorKeyId;
-use letopis_ledger::{LeafIndex, StreamVersion};
+use letopis_ledger::{LeafIndex, StreamVersion, TreeSize};
 use thiserror::Error;
+
+use super::node;
 
 /// A broken rule. Variants stand in descending precedence: a record that breaks several rules is
 /// refused for the first one, on every node.
@@ -43,6 +46,14 @@ pub enum Reject {
     UnknownAgency {
         /// The author.
         agency: AgencyId,
+    },
+    /// A record has removed the author.
+    #[error("agency {agency} was removed from this log by leaf {removed}: it adds nothing more")]
+    AgencyRemoved {
+        /// The author.
+        agency: AgencyId,
+        /// The leaf that removed it.
+        removed: LeafIndex,
     },
     /// No record has introduced the key.
     #[error("key {key} is not introduced in this log: introduce it with a key already in force")]
@@ -130,6 +141,86 @@ pub enum Reject {
         /// The agency whose stream carries the event.
         agency: AgencyId,
     },
+    /// The agency that an event is about takes no part.
+    #[error("agency {agency} {}: name an agency that is admitted", state(*removed))]
+    AgencyNotInForce {
+        /// The agency.
+        agency: AgencyId,
+        /// The leaf that removed it, if it was admitted once.
+        removed: Option<LeafIndex>,
+    },
+    /// The founder is who admits and removes; without it nobody could.
+    #[error("{founder} founded this log and cannot be removed from it")]
+    FounderStays {
+        /// The author of leaf 0.
+        founder: AgencyId,
+    },
+    /// The number of a node is given once, for ever.
+    #[error("node {node} was admitted for {agency} by leaf {admitted}: take a new number")]
+    NodeIdUsed {
+        /// The node.
+        node: NodeId,
+        /// Whose it is or was.
+        agency: AgencyId,
+        /// The leaf that admitted it.
+        admitted: LeafIndex,
+    },
+    /// The node that an event is about takes no part.
+    #[error("node {node} {}: name a node that is admitted", state(*removed))]
+    NodeNotInForce {
+        /// The node.
+        node: NodeId,
+        /// The leaf that removed it, if it was admitted once.
+        removed: Option<LeafIndex>,
+    },
+    /// An agency moves its own nodes only.
+    #[error("node {node} belongs to {owner}, not to {agency}: only its owner moves it")]
+    ForeignNode {
+        /// The node.
+        node: NodeId,
+        /// Whose it is.
+        owner: AgencyId,
+        /// Whose stream carries the event.
+        agency: AgencyId,
+    },
+    /// The node has the role already.
+    #[error("node {node} is a {role} already: there is nothing to change")]
+    NodeRole {
+        /// The node.
+        node: NodeId,
+        /// The role that it has.
+        role: node::NodeRole,
+    },
+    /// A certificate key proves which node calls, so two nodes never share one.
+    #[error("key {} is that of node {node}: make a key of its own", key.to_hex())]
+    NodeKeyUsed {
+        /// SHA-256 of the subject public key info.
+        key: Hash,
+        /// The node that has it.
+        node: NodeId,
+    },
+    /// The log has as many voters as it may.
+    #[error("node {node} cannot vote: the log has {limit} voters; demote another node first")]
+    TooManyVoters {
+        /// The node.
+        node: NodeId,
+        /// Most voters of a log.
+        limit: usize,
+    },
+    /// Without a voter nothing could be appended ever again.
+    #[error("node {node} is the last voter: promote another node first")]
+    LastVoter {
+        /// The node.
+        node: NodeId,
+    },
+    /// A recovery cannot have begun with leaves that the log does not have.
+    #[error("a recovery at {size} leaves cannot stand at leaf {leaf}: state what the log had")]
+    RecoveryBeyondLog {
+        /// Leaves that the event states.
+        size: TreeSize,
+        /// The leaf that the record would become.
+        leaf: LeafIndex,
+    },
     /// The name has a holder.
     #[error("claim {name} is held by stream {holder}: choose another name or wait for its release")]
     ClaimTaken {
@@ -158,6 +249,14 @@ pub enum Reject {
     },
 }
 
+/// Why an agency or a node takes no part, within a sentence.
+fn state(removed: Option<LeafIndex>) -> String {
+    removed.map_or_else(
+        || "is not admitted to this log".to_owned(),
+        |leaf| format!("was removed by leaf {leaf}"),
+    )
+}
+
 impl Reject {
     /// A stable name of the rule for metrics and for callers that are programs.
     #[must_use]
@@ -167,6 +266,7 @@ impl Reject {
             Self::IdReused { .. } => "id_reused",
             Self::NotGenesis { .. } => "not_genesis",
             Self::UnknownAgency { .. } => "unknown_agency",
+            Self::AgencyRemoved { .. } => "agency_removed",
             Self::UnknownKey { .. } => "unknown_key",
             Self::ForeignKey { .. } => "foreign_key",
             Self::RevokedKey { .. } => "revoked_key",
@@ -177,6 +277,16 @@ impl Reject {
             Self::AdmissionOutOfPlace { .. } => "admission_out_of_place",
             Self::KeyKnown { .. } => "key_known",
             Self::KeyNotInForce { .. } => "key_not_in_force",
+            Self::AgencyNotInForce { .. } => "agency_not_in_force",
+            Self::FounderStays { .. } => "founder_stays",
+            Self::NodeIdUsed { .. } => "node_id_used",
+            Self::NodeNotInForce { .. } => "node_not_in_force",
+            Self::ForeignNode { .. } => "foreign_node",
+            Self::NodeRole { .. } => "node_role",
+            Self::NodeKeyUsed { .. } => "node_key_used",
+            Self::TooManyVoters { .. } => "too_many_voters",
+            Self::LastVoter { .. } => "last_voter",
+            Self::RecoveryBeyondLog { .. } => "recovery_beyond_log",
             Self::ClaimTaken { .. } => "claim_taken",
             Self::ClaimNotHeld { .. } => "claim_not_held",
             Self::LeafTooLarge { .. } => "leaf_too_large",

@@ -11,22 +11,23 @@ use letopis_ledger::record::{Event, Record};
 use letopis_ledger::tree::MemoryTree;
 use proptest::prelude::*;
 
+use super::node::test::{gone, grown, node_rows};
 use super::test_records::*;
 use super::*;
 
 /// A log in memory.
-struct Log {
-    view: MemoryView,
+pub(super) struct Log {
+    pub(super) view: MemoryView,
     leaves: Vec<Leaf>,
 }
 
 impl Log {
-    fn empty() -> Self {
+    pub(super) fn empty() -> Self {
         Self { view: MemoryView::empty(origin()), leaves: Vec::new() }
     }
 
     /// Founder, two agencies, one open stream of each agency, one claim, one revoked key.
-    fn begun() -> Self {
+    pub(super) fn begun() -> Self {
         let mut log = Self::empty();
         log.accept(&genesis());
         log.accept(&admission(1, &west()));
@@ -56,24 +57,24 @@ impl Log {
         }
     }
 
-    fn judge(&mut self, record: &SignedRecord) -> Result<Receipt, Reject> {
+    pub(super) fn judge(&mut self, record: &SignedRecord) -> Result<Receipt, Reject> {
         self.judge_at(1_000, record)
     }
 
-    fn accept(&mut self, record: &SignedRecord) -> Receipt {
+    pub(super) fn accept(&mut self, record: &SignedRecord) -> Receipt {
         self.judge(record).unwrap()
     }
 }
 
-fn west() -> Author {
+pub(super) fn west() -> Author {
     Author::new("west", 2)
 }
 
-fn east() -> Author {
+pub(super) fn east() -> Author {
     Author::new("east", 3)
 }
 
-fn stranger() -> Author {
+pub(super) fn stranger() -> Author {
     Author::new("stranger", 4)
 }
 
@@ -103,7 +104,7 @@ fn unknown_governance() -> Event {
 }
 
 /// A record that breaks one rule only, and the whole reject.
-type Row = (SignedRecord, Reject);
+pub(super) type Row = (SignedRecord, Reject);
 
 fn identity_rows() -> Vec<Row> {
     let other = Origin::new("other.example.org/log").unwrap();
@@ -112,10 +113,13 @@ fn identity_rows() -> Vec<Row> {
     let (stranger_key, east_key) = (stranger().key().id(), east().key().id());
     let (owner, author) = (east().agency, west().agency);
     let revoked = LeafIndex::new(5);
+    let by_removed = gone().record(101, vec![event("case/new", 0)], vec![]);
+    let removed = Reject::AgencyRemoved { agency: gone().agency, removed: LeafIndex::new(7) };
     vec![
         (foreign_log(100), Reject::WrongLog { expected: origin(), found: other }),
         (reused, Reject::IdReused { id: record_id(3), first: LeafIndex::new(3) }),
         (by_stranger, Reject::UnknownAgency { agency: stranger().agency }),
+        (by_removed, removed),
         (by_west_signed_by(&stranger(), 102), Reject::UnknownKey { key: stranger_key }),
         (by_west_signed_by(&east(), 102), Reject::ForeignKey { key: east_key, owner, author }),
         (by_west_signed_by(&old_key(), 102), {
@@ -175,7 +179,7 @@ fn claim_and_size_rows() -> Vec<Row> {
         holder: Some(holder.clone()),
     };
     let small = claiming(take("number/2", "case/new"));
-    let leaf = Leaf::new(LeafIndex::new(6), Hash::of(b""), Timestamp::EPOCH, small.clone());
+    let leaf = Leaf::new(LeafIndex::new(8), Hash::of(b""), Timestamp::EPOCH, small.clone());
     let around_bytes = leaf.unwrap().as_bytes().len() - small.record_bytes().len();
     let big = event_with("case/new", 0, "text", &"x".repeat(LEAF_MAX_BYTES));
     let big = west().record(109, vec![big], vec![]);
@@ -196,9 +200,10 @@ fn admission_events(author: &Author) -> Vec<Event> {
 
 #[test]
 fn each_rule_refuses_with_its_numbers_and_changes_nothing() {
-    let mut log = Log::begun();
+    let mut log = grown();
     let before = (log.view.tail(), log.leaves.len());
-    let rows = [identity_rows(), stream_rows(), governance_rows(), claim_and_size_rows()].concat();
+    let governance_rows = [governance_rows(), node_rows()].concat();
+    let rows = [identity_rows(), stream_rows(), governance_rows, claim_and_size_rows()].concat();
     let codes: Vec<&str> = rows.iter().map(|(_, reject)| reject.code()).collect();
     for (record, expected) in rows {
         let rule = expected.code();
@@ -207,10 +212,11 @@ fn each_rule_refuses_with_its_numbers_and_changes_nothing() {
     }
     log.accept(&west().record(900, vec![event("case/west", 1)], vec![]));
     // Every rule but the one of an empty log, in descending precedence.
-    let in_order = "wrong_log id_reused unknown_agency unknown_key foreign_key revoked_key \
-        stream_owned_by_other not_founder version_conflict governance_malformed \
-        admission_out_of_place key_known key_not_in_force claim_taken claim_not_held \
-        leaf_too_large";
+    let in_order = "wrong_log id_reused unknown_agency agency_removed unknown_key foreign_key \
+        revoked_key stream_owned_by_other not_founder version_conflict governance_malformed \
+        admission_out_of_place key_known key_not_in_force agency_not_in_force founder_stays \
+        node_id_used node_not_in_force foreign_node node_role node_key_used too_many_voters \
+        last_voter recovery_beyond_log claim_taken claim_not_held leaf_too_large";
     assert_eq!(codes.join(" "), in_order);
 }
 

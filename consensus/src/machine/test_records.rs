@@ -3,7 +3,8 @@
 use letopis_ledger::StreamVersion;
 use letopis_ledger::checkpoint::Origin;
 use letopis_ledger::governance::{GovernanceEvent, SCHEMA_VERSION};
-use letopis_ledger::id::{AgencyId, ClaimName, EventType, RecordId, StreamName};
+use letopis_ledger::hash::Hash;
+use letopis_ledger::id::{AgencyId, ClaimName, EventType, NodeId, RecordId, StreamName};
 use letopis_ledger::json::Object;
 use letopis_ledger::key::{AuthorKey, AuthorSigner};
 use letopis_ledger::note::{KeyName, SignatureType, SignerKey};
@@ -91,6 +92,28 @@ pub(crate) fn introduced(agency: &AgencyId, key: AuthorKey) -> GovernanceEvent {
 
 pub(crate) fn revoked(agency: &AgencyId, key: AuthorKey) -> GovernanceEvent {
     GovernanceEvent::KeyRevoked { agency: agency.clone(), key: key.id() }
+}
+
+pub(crate) fn node(number: u64) -> NodeId {
+    NodeId::new(number).unwrap()
+}
+
+/// The key of a node's certificate, made from its number.
+pub(crate) fn certificate(number: u64) -> Hash {
+    Hash::of(&number.to_be_bytes())
+}
+
+pub(crate) fn node_admitted(number: u64, agency: &AgencyId) -> GovernanceEvent {
+    GovernanceEvent::NodeAdmitted {
+        node: node(number),
+        agency: agency.clone(),
+        address: format!("node{number}.example.org:4100"),
+        key: certificate(number),
+    }
+}
+
+pub(crate) fn node_promoted(number: u64) -> GovernanceEvent {
+    GovernanceEvent::NodePromoted { node: node(number) }
 }
 
 pub(crate) fn take(name: &str, holder: &str) -> Claim {

@@ -4,17 +4,17 @@
 //! over it, so that each is judged after the one before. A layer over [`Nothing`] is the whole
 //! state in memory: the twin that tests compare the store with.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::convert::Infallible;
 
 use letopis_ledger::checkpoint::Origin;
 use letopis_ledger::hash::Hash;
-use letopis_ledger::id::{AgencyId, ClaimName, RecordId, StreamName};
+use letopis_ledger::id::{AgencyId, ClaimName, NodeId, RecordId, StreamName};
 use letopis_ledger::key::{AuthorKey, AuthorKeyId};
 use letopis_ledger::leaf::genesis_link;
 use letopis_ledger::{LeafIndex, StreamVersion, Timestamp, TreeSize};
 
-use super::{Appended, Receipt};
+use super::{Appended, NodeState, Receipt};
 
 /// The end of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,6 +90,8 @@ pub struct KeyState {
 pub struct AgencyState {
     /// The leaf that admitted it.
     pub admitted: LeafIndex,
+    /// The leaf that removed it: it makes no records any more.
+    pub removed: Option<LeafIndex>,
 }
 
 /// One change of the state.
@@ -103,8 +105,10 @@ pub enum Write {
     Claim(ClaimName, Option<StreamName>),
     /// A key was introduced or revoked.
     Key(AuthorKeyId, KeyState),
-    /// An agency was admitted; the first one is the founder.
+    /// An agency was admitted or removed; the first one is the founder.
     Agency(AgencyId, AgencyState),
+    /// A node was admitted, changed or removed.
+    Node(NodeId, NodeState),
     /// A policy is in force.
     Policy(String),
 }
@@ -148,6 +152,16 @@ pub trait StateView {
     /// # Errors
     /// The state cannot be read.
     fn agency(&self, id: &AgencyId) -> Result<Option<AgencyState>, Self::Error>;
+    /// A node, removed or not.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    fn node(&self, id: NodeId) -> Result<Option<NodeState>, Self::Error>;
+    /// Every node in the order of the numbers, the removed ones too.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    fn nodes(&self) -> Result<Vec<(NodeId, NodeState)>, Self::Error>;
     /// The policy in force.
     ///
     /// # Errors
@@ -174,6 +188,7 @@ pub struct Layer<B> {
     claims: HashMap<ClaimName, Option<StreamName>>,
     keys: HashMap<AuthorKeyId, KeyState>,
     agencies: HashMap<AgencyId, AgencyState>,
+    nodes: BTreeMap<NodeId, NodeState>,
 }
 
 impl MemoryView {
@@ -198,6 +213,7 @@ impl<B: StateView> Layer<B> {
             claims: HashMap::new(),
             keys: HashMap::new(),
             agencies: HashMap::new(),
+            nodes: BTreeMap::new(),
         }
     }
 
@@ -221,6 +237,7 @@ impl<B: StateView> Layer<B> {
                 Write::Claim(name, holder) => drop(self.claims.insert(name, holder)),
                 Write::Key(id, state) => drop(self.keys.insert(id, state)),
                 Write::Agency(id, state) => drop(self.agencies.insert(id, state)),
+                Write::Node(id, state) => drop(self.nodes.insert(id, state)),
                 Write::Policy(policy) => self.policy = Some(policy),
             }
         }
@@ -263,6 +280,16 @@ impl<B: StateView> StateView for Layer<B> {
         self.agencies.get(id).map_or_else(|| self.base.agency(id), |known| Ok(Some(*known)))
     }
 
+    fn node(&self, id: NodeId) -> Result<Option<NodeState>, B::Error> {
+        self.nodes.get(&id).cloned().map_or_else(|| self.base.node(id), |known| Ok(Some(known)))
+    }
+
+    fn nodes(&self) -> Result<Vec<(NodeId, NodeState)>, B::Error> {
+        let mut nodes: BTreeMap<NodeId, NodeState> = self.base.nodes()?.into_iter().collect();
+        nodes.extend(self.nodes.iter().map(|(id, state)| (*id, state.clone())));
+        Ok(nodes.into_iter().collect())
+    }
+
     fn policy(&self) -> Result<Option<String>, B::Error> {
         self.policy.clone().map_or_else(|| self.base.policy(), |known| Ok(Some(known)))
     }
@@ -301,6 +328,14 @@ impl StateView for Nothing {
 
     fn agency(&self, _: &AgencyId) -> Result<Option<AgencyState>, Infallible> {
         Ok(None)
+    }
+
+    fn node(&self, _: NodeId) -> Result<Option<NodeState>, Infallible> {
+        Ok(None)
+    }
+
+    fn nodes(&self) -> Result<Vec<(NodeId, NodeState)>, Infallible> {
+        Ok(Vec::new())
     }
 
     fn policy(&self) -> Result<Option<String>, Infallible> {

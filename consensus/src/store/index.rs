@@ -7,12 +7,12 @@
 
 mod value;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::{PoisonError, RwLock};
 
 use letopis_ledger::checkpoint::Origin;
-use letopis_ledger::id::{AgencyId, ClaimName, RecordId, StreamName};
+use letopis_ledger::id::{AgencyId, ClaimName, NodeId, RecordId, StreamName};
 use letopis_ledger::key::AuthorKeyId;
 use rocksdb::{
     ColumnFamily, ColumnFamilyDescriptor, DB, FlushOptions, IteratorMode, Options, WriteBatch,
@@ -20,7 +20,9 @@ use rocksdb::{
 };
 
 use super::{End, Manifest, StoreError};
-use crate::machine::{AgencyState, FirstReceipt, KeyState, LogTail, StateView, StreamState, Write};
+use crate::machine::{
+    AgencyState, FirstReceipt, KeyState, LogTail, NodeState, StateView, StreamState, Write,
+};
 
 use value::StoredEnd;
 pub(crate) use value::StoredPosition;
@@ -30,8 +32,10 @@ const STREAMS: &str = "streams";
 const CLAIMS: &str = "claims";
 const KEYS: &str = "keys";
 const AGENCIES: &str = "agencies";
+/// Younger than the others: an index made before it gets it, empty, when it is opened.
+const NODES: &str = "nodes";
 const META: &str = "meta";
-const FAMILIES: [&str; 6] = [RECORDS, STREAMS, CLAIMS, KEYS, AGENCIES, META];
+const FAMILIES: [&str; 7] = [RECORDS, STREAMS, CLAIMS, KEYS, AGENCIES, NODES, META];
 
 const END: &[u8] = b"end";
 const FOUNDER: &[u8] = b"founder";
@@ -48,6 +52,8 @@ pub(super) struct Index {
     db: DB,
     /// All author keys, decoded: few, and decoding one costs as much as checking a signature.
     keys: RwLock<HashMap<AuthorKeyId, KeyState>>,
+    /// All nodes: a handful, asked for at every connection.
+    nodes: RwLock<BTreeMap<NodeId, NodeState>>,
 }
 
 /// The state of the append machine at a certain end of the log.
@@ -77,9 +83,10 @@ impl Index {
         options.set_block_based_table_factory(&table);
         let families = FAMILIES.map(|name| ColumnFamilyDescriptor::new(name, options.clone()));
         let db = DB::open_cf_descriptors(&options, folder, families)?;
-        let index = Self { db, keys: RwLock::new(HashMap::new()) };
-        let keys = index.read_keys()?;
-        Ok(Self { keys: RwLock::new(keys), ..index })
+        let (keys, nodes) = (RwLock::default(), RwLock::default());
+        let index = Self { db, keys, nodes };
+        let (keys, nodes) = (index.read_keys()?, index.read_nodes()?);
+        Ok(Self { keys: RwLock::new(keys), nodes: RwLock::new(nodes), ..index })
     }
 
     pub(super) const fn view<'a>(&'a self, origin: &'a Origin, tail: LogTail) -> IndexView<'a> {
@@ -94,11 +101,13 @@ impl Index {
         end: &End,
     ) -> Result<(), StoreError> {
         let mut batch = WriteBatch::default();
-        let mut keys = Vec::new();
+        let (mut keys, mut nodes) = (Vec::new(), Vec::new());
         for write in writes {
             self.put(&mut batch, write);
-            if let Write::Key(id, state) = write {
-                keys.push((*id, state.clone()));
+            match write {
+                Write::Key(id, state) => keys.push((*id, state.clone())),
+                Write::Node(id, state) => nodes.push((*id, state.clone())),
+                _ => {}
             }
         }
         let meta = self.family(META);
@@ -111,6 +120,9 @@ impl Index {
         self.db.write_opt(batch, &options)?;
         if !keys.is_empty() {
             self.keys.write().unwrap_or_else(PoisonError::into_inner).extend(keys);
+        }
+        if !nodes.is_empty() {
+            self.nodes.write().unwrap_or_else(PoisonError::into_inner).extend(nodes);
         }
         Ok(())
     }
@@ -197,6 +209,18 @@ impl Index {
         Ok(keys)
     }
 
+    fn read_nodes(&self) -> Result<BTreeMap<NodeId, NodeState>, StoreError> {
+        let mut nodes = BTreeMap::new();
+        for item in self.db.iterator_cf(self.family(NODES), IteratorMode::Start) {
+            let (key, bytes) = item?;
+            let number = <[u8; 8]>::try_from(&*key).ok().map(u64::from_be_bytes);
+            let id = number.and_then(NodeId::new);
+            let id = id.ok_or_else(|| damaged(&"a node's number is not one"))?;
+            nodes.insert(id, value::read_node(&bytes)?);
+        }
+        Ok(nodes)
+    }
+
     fn put(&self, batch: &mut WriteBatch, write: &Write) {
         match write {
             Write::Record(id, first) => {
@@ -214,6 +238,10 @@ impl Index {
             }
             Write::Agency(id, state) => {
                 batch.put_cf(self.family(AGENCIES), id.as_str(), value::write_agency(*state));
+            }
+            Write::Node(id, state) => {
+                let key = id.get().to_be_bytes();
+                batch.put_cf(self.family(NODES), key, value::write_node(state));
             }
             Write::Policy(policy) => batch.put_cf(self.family(META), POLICY, policy),
         }
@@ -276,6 +304,16 @@ impl StateView for IndexView<'_> {
     fn agency(&self, id: &AgencyId) -> Result<Option<AgencyState>, StoreError> {
         let bytes = self.index.db.get_pinned_cf(self.index.family(AGENCIES), id.as_str())?;
         bytes.map(|bytes| value::read_agency(&bytes)).transpose()
+    }
+
+    fn node(&self, id: NodeId) -> Result<Option<NodeState>, StoreError> {
+        let nodes = self.index.nodes.read().unwrap_or_else(PoisonError::into_inner);
+        Ok(nodes.get(&id).cloned())
+    }
+
+    fn nodes(&self) -> Result<Vec<(NodeId, NodeState)>, StoreError> {
+        let nodes = self.index.nodes.read().unwrap_or_else(PoisonError::into_inner);
+        Ok(nodes.iter().map(|(id, state)| (*id, state.clone())).collect())
     }
 
     fn policy(&self) -> Result<Option<String>, StoreError> {

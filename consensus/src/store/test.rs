@@ -6,6 +6,7 @@ use std::path::Path;
 
 use letopis_ledger::Timestamp;
 use letopis_ledger::bundle::EntryBundle;
+use letopis_ledger::governance::GovernanceEvent;
 use letopis_ledger::hash::leaf_hash;
 use letopis_ledger::tile::{TileIndex, TileLevel, TilePath, TileWidth};
 use letopis_ledger::tree::MemoryTree;
@@ -311,6 +312,61 @@ fn an_altered_index_is_named() {
         db.put_cf(db.cf_handle("streams").unwrap(), "case/9", b"?").unwrap();
     });
     assert!(matches!(damage(directory.path()), Damage::Index { .. }));
+}
+
+#[test]
+fn nodes_and_removed_agencies_are_kept() {
+    let directory = closed(1);
+    let store = open(directory.path()).unwrap();
+    let west = Author::new("west", 2);
+    let removal = GovernanceEvent::AgencyRemoved { agency: west.agency.clone() };
+    let agency = founder().agency;
+    let nodes =
+        [node_admitted(300, &agency), node_promoted(300), node_admitted(7, &west.agency), removal];
+    let events = (1..).zip(&nodes).map(|(version, event)| governance(version, event)).collect();
+    let mut transaction = store.begin();
+    for record in [admission(1, &west), founder().record(2, events, vec![])] {
+        transaction.append(Timestamp::EPOCH, &record).unwrap().unwrap();
+    }
+    transaction.commit().unwrap();
+    let known = |store: &Store| {
+        let view = store.view();
+        (view.nodes().unwrap(), view.node(node(7)).unwrap(), view.agency(&west.agency).unwrap())
+    };
+    let before = known(&store);
+    let (nodes, left, removed) = &before;
+    assert_eq!(nodes.iter().map(|(id, _)| id.get()).collect::<Vec<_>>(), [7, 300]);
+    assert_eq!(left.as_ref().unwrap().removed, Some(LeafIndex::new(2)));
+    assert_eq!(removed.unwrap().removed, Some(LeafIndex::new(2)));
+    store.checkpoint().unwrap();
+    drop(store);
+    assert_eq!(known(&open(directory.path()).unwrap()), before);
+    tamper(directory.path(), |db| {
+        db.put_cf(db.cf_handle("nodes").unwrap(), 7_u64.to_be_bytes(), b"?").unwrap();
+    });
+    assert!(matches!(damage(directory.path()), Damage::Index { .. }));
+}
+
+#[test]
+fn an_index_made_before_there_were_nodes_opens_without_any() {
+    let directory = closed(300);
+    let path = directory.path().join("index");
+    let families = DB::list_cf(&Options::default(), &path).unwrap();
+    let mut db = DB::open_cf(&Options::default(), &path, families).unwrap();
+    db.drop_cf("nodes").unwrap();
+    drop(db);
+    let store = open(directory.path()).unwrap();
+    assert_eq!(store.view().nodes(), Ok(vec![]));
+    let admission = governance(1, &node_admitted(1, &founder().agency));
+    let mut transaction = store.begin();
+    let record = founder().record(500, vec![admission], vec![]);
+    transaction.append(Timestamp::EPOCH, &record).unwrap().unwrap();
+    transaction.commit().unwrap();
+    store.checkpoint().unwrap();
+    drop(store);
+    let store = open(directory.path()).unwrap();
+    assert_eq!(store.view().nodes().unwrap().len(), 1);
+    assert_eq!(store.applied_size(), TreeSize::new(301));
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod decision_case;
 mod decisions;
 mod golden;
 mod mirrors;
+mod nodes;
 mod proofs;
 mod random;
 mod rules;

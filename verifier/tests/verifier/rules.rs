@@ -15,6 +15,7 @@ use letopis_verifier::finding::Rule;
 
 use super::decision_case::CaseSpec;
 use super::decisions;
+use super::nodes;
 use super::proofs;
 use super::written::{
     FOUNDER, Found, ORIGIN, Written, ZARECHNY, claim, edit, found_in, note, policy, signer, write,
@@ -77,6 +78,7 @@ fn break_rule(rule: Rule) -> Broken {
             draft.author = AgencyId::parse("stranger").unwrap();
             draft.signer = signer("stranger");
         }),
+        Rule::AuthorRemoved | Rule::NodeChange | Rule::RecoveryRoot => nodes::break_rule(rule),
         Rule::KeyInForce => record(|_, draft| draft.signer = signer("stranger")),
         Rule::AuthorSignature => forged_signature(),
         Rule::Governance => record(|written, draft| {

@@ -6,10 +6,13 @@ use letopis_ledger::key::AuthorKey;
 use letopis_ledger::tree::Frontier;
 use letopis_ledger::{LeafIndex, StreamVersion, Timestamp, TreeSize};
 use minicbor::bytes::{ByteArray, ByteVec};
-use minicbor::{Decode, Encode};
+use minicbor::data::Type;
+use minicbor::{Decode, Decoder, Encode, decode};
 
 use super::damaged;
-use crate::machine::{AgencyState, FirstReceipt, KeyState, LogTail, StreamState};
+use crate::machine::{
+    AgencyState, FirstReceipt, KeyState, LogTail, NodeRole, NodeState, StreamState,
+};
 use crate::raft::encoding::{read_value, write_value};
 use crate::raft::types::TreeHead;
 use crate::store::{End, Manifest, StoreError};
@@ -56,6 +59,36 @@ struct KeyValue {
     introduced: u64,
     #[n(3)]
     revoked: Option<u64>,
+}
+
+/// An agency in force is its admission alone, as it was before agencies could be removed.
+#[derive(Encode, Decode)]
+#[cbor(array)]
+struct RemovedAgencyValue {
+    #[n(0)]
+    admitted: u64,
+    #[n(1)]
+    removed: u64,
+}
+
+/// What is stored of an agency: a number, or an array when it was removed.
+struct AgencyValue(AgencyState);
+
+#[derive(Encode, Decode)]
+#[cbor(array)]
+struct NodeValue {
+    #[n(0)]
+    agency: String,
+    #[n(1)]
+    address: String,
+    #[n(2)]
+    key: ByteArray<32>,
+    #[n(3)]
+    votes: bool,
+    #[n(4)]
+    admitted: u64,
+    #[n(5)]
+    removed: Option<u64>,
 }
 
 #[derive(Encode, Decode)]
@@ -199,11 +232,50 @@ pub(super) fn read_key(stored: &[u8]) -> Result<KeyState, StoreError> {
 }
 
 pub(super) fn write_agency(state: AgencyState) -> Vec<u8> {
-    write_value(&state.admitted.get())
+    let admitted = state.admitted.get();
+    match state.removed {
+        None => write_value(&admitted),
+        Some(removed) => write_value(&RemovedAgencyValue { admitted, removed: removed.get() }),
+    }
 }
 
 pub(super) fn read_agency(stored: &[u8]) -> Result<AgencyState, StoreError> {
-    Ok(AgencyState { admitted: LeafIndex::new(read(stored)?) })
+    read::<AgencyValue>(stored).map(|value| value.0)
+}
+
+impl<'b> Decode<'b, ()> for AgencyValue {
+    fn decode(decoder: &mut Decoder<'b>, context: &mut ()) -> Result<Self, decode::Error> {
+        let (admitted, removed) = if decoder.datatype()? == Type::Array {
+            let value = RemovedAgencyValue::decode(decoder, context)?;
+            (value.admitted, Some(LeafIndex::new(value.removed)))
+        } else {
+            (decoder.u64()?, None)
+        };
+        Ok(Self(AgencyState { admitted: LeafIndex::new(admitted), removed }))
+    }
+}
+
+pub(super) fn write_node(state: &NodeState) -> Vec<u8> {
+    write_value(&NodeValue {
+        agency: state.agency.as_str().to_owned(),
+        address: state.address.clone(),
+        key: bytes(&state.key),
+        votes: state.role == NodeRole::Voter,
+        admitted: state.admitted.get(),
+        removed: state.removed.map(LeafIndex::get),
+    })
+}
+
+pub(super) fn read_node(stored: &[u8]) -> Result<NodeState, StoreError> {
+    let value: NodeValue = read(stored)?;
+    Ok(NodeState {
+        agency: AgencyId::parse(&value.agency).map_err(|e| damaged(&e))?,
+        address: value.address,
+        key: hash(&value.key),
+        role: if value.votes { NodeRole::Voter } else { NodeRole::Learner },
+        admitted: LeafIndex::new(value.admitted),
+        removed: value.removed.map(LeafIndex::new),
+    })
 }
 
 fn read<'b, T: Decode<'b, ()>>(stored: &'b [u8]) -> Result<T, StoreError> {

@@ -45,9 +45,14 @@ fn golden_values() {
     assert_eq!(hex(&stored), format!("01845820{key}64776573740304"));
     assert_eq!(read_key(&stored), Ok(state));
 
-    let stored = write_agency(AgencyState { admitted: LeafIndex::new(3) });
+    let state = AgencyState { admitted: LeafIndex::new(3), removed: None };
+    let stored = write_agency(state);
     assert_eq!(hex(&stored), "0103");
-    assert_eq!(read_agency(&stored), Ok(AgencyState { admitted: LeafIndex::new(3) }));
+    assert_eq!(read_agency(&stored), Ok(state));
+    let state = AgencyState { removed: Some(LeafIndex::new(500)), ..state };
+    let stored = write_agency(state);
+    assert_eq!(hex(&stored), "0182031901f4");
+    assert_eq!(read_agency(&stored), Ok(state));
 
     let position = StoredPosition { log_id: Some(vec![1, 2]), membership: None };
     let head = TreeHead { size: TreeSize::new(1), root: hash_of(3) };
@@ -76,8 +81,31 @@ fn golden_values() {
 }
 
 #[test]
+fn golden_nodes() {
+    let state = NodeState {
+        agency: AgencyId::parse("west").unwrap(),
+        address: "a:1".to_owned(),
+        key: hash_of(1),
+        role: NodeRole::Voter,
+        admitted: LeafIndex::new(3),
+        removed: None,
+    };
+    let key = "01".repeat(32);
+    let stored = write_node(&state);
+    assert_eq!(hex(&stored), format!("0185647765737463613a315820{key}f503"));
+    assert_eq!(read_node(&stored), Ok(state.clone()));
+    let state = NodeState { role: NodeRole::Learner, removed: Some(LeafIndex::new(4)), ..state };
+    let stored = write_node(&state);
+    assert_eq!(hex(&stored), format!("0186647765737463613a315820{key}f40304"));
+    assert_eq!(read_node(&stored), Ok(state));
+}
+
+#[test]
 fn damaged_values_are_refused() {
     assert!(matches!(read_stream(&[]), Err(StoreError::Damaged { .. })));
     assert!(matches!(read_stream(&[1, 0x82, 9, 0x61, b'W']), Err(StoreError::Damaged { .. })));
+    assert!(matches!(read_agency(&[1, 0x81, 3]), Err(StoreError::Damaged { .. })));
+    assert!(matches!(read_agency(&[1, 0x61, b'a']), Err(StoreError::Damaged { .. })));
+    assert!(matches!(read_node(&[1, 0x81, 3]), Err(StoreError::Damaged { .. })));
     assert!(matches!(read_claim(&[1, 0x61, b'/']), Err(StoreError::Damaged { .. })));
 }
