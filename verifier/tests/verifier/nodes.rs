@@ -212,7 +212,7 @@ fn a_recovery_is_held_against_the_tree_and_told_whatever_it_says() {
             written.push(ZARECHNY, vec![event]);
         }
         let stated = recovered(&written, ZARECHNY, size);
-        let place = push(&mut written, ZARECHNY, &[stated.clone()]);
+        let place = push(&mut written, ZARECHNY, std::slice::from_ref(&stated));
         let event = written.event("note/2", "note.taken", Object::new());
         written.push(ZARECHNY, vec![event]);
         let audit = audit_of(written.published().path());
