@@ -7,20 +7,101 @@ use std::time::Duration;
 
 use letopis_ledger::checkpoint::Origin;
 use letopis_ledger::cosignature::CosignatureSigner;
-use letopis_ledger::note::NoteSigner;
+use letopis_ledger::id::NodeId;
+use letopis_ledger::note::SignerKey;
 
+use crate::clock::Clock;
 use crate::crash::CrashHook;
+use crate::peer::{CallError, PeerAddress, Pending, Transport};
+use crate::publish::log_key::KeepLogKey;
 use crate::store::CheckProgress;
 
 /// The keys that a node signs with.
-#[derive(Debug)]
 pub struct SigningKeys {
-    /// The log's Ed25519 key (C2SP type 0x01); its name is the origin.
-    pub log: NoteSigner,
+    /// The log's Ed25519 keys (C2SP type 0x01), named by the origin: one, two while a rotation is
+    /// under way, none on a node that does not vote or has just joined.
+    pub log: Vec<SignerKey>,
+    /// Stores a log key that this node gets from another voter.
+    pub keep_log: Option<KeepLogKey>,
     /// The log's ML-DSA-44 key (type 0x06); its name is the origin.
-    pub log_post_quantum: Option<CosignatureSigner>,
+    pub log_post_quantum: Option<Arc<CosignatureSigner>>,
     /// This node's own cosigning key (type 0x04 or 0x06), which never leaves the node.
-    pub cosigner: Option<CosignatureSigner>,
+    pub cosigner: Option<Arc<CosignatureSigner>>,
+}
+
+impl fmt::Debug for SigningKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SigningKeys")
+            .field("log", &self.log)
+            .field("log_post_quantum", &self.log_post_quantum)
+            .field("cosigner", &self.cosigner)
+            .finish_non_exhaustive()
+    }
+}
+
+/// How a node that has no Raft log yet begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Start {
+    /// As the one voter of a new log.
+    Found,
+    /// As a node that the others bring in.
+    Join,
+}
+
+/// A node's place among the others.
+#[derive(Clone)]
+pub struct PeerConfig {
+    /// This node's number.
+    pub node: NodeId,
+    /// Its own address, for Raft's membership when it founds the log.
+    pub address: String,
+    /// How it begins.
+    pub start: Start,
+    /// Nodes to begin with, until the log names them.
+    pub invitation: Vec<PeerAddress>,
+    /// How the others are reached.
+    pub transport: Arc<dyn Transport>,
+}
+
+impl PeerConfig {
+    /// Node 1, which founds the log and reaches nobody.
+    #[must_use]
+    pub fn alone() -> Self {
+        Self {
+            node: NodeId::new(1).expect("invariant: 1 is a node's number"),
+            address: String::new(),
+            start: Start::Found,
+            invitation: Vec::new(),
+            transport: Arc::new(Nobody),
+        }
+    }
+}
+
+impl fmt::Debug for PeerConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PeerConfig")
+            .field("node", &self.node)
+            .field("address", &self.address)
+            .field("start", &self.start)
+            .field("invitation", &self.invitation)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The transport of a node that is alone.
+struct Nobody;
+
+impl Transport for Nobody {
+    fn call(
+        &self,
+        peer: &PeerAddress,
+        _: Vec<u8>,
+        _: Duration,
+    ) -> Pending<Result<Vec<u8>, CallError>> {
+        let PeerAddress { node, address, .. } = peer.clone();
+        let reason = "this node runs alone".to_owned();
+        Box::pin(async move { Err(CallError::Unreachable { node, address, reason }) })
+    }
 }
 
 /// Bounds of work in progress.
@@ -34,9 +115,12 @@ pub struct Limits {
     pub entry_bytes: usize,
     /// Raft entries that are proposed and not yet applied.
     pub entries_in_flight: usize,
+    /// Entries of other nodes' callers that are proposed and not yet applied.
+    pub forwarded_entries: usize,
     /// How long an append waits before its outcome is called unknown.
     pub append_timeout: Duration,
-    /// Raft entries that are kept after their leaves are durable.
+    /// Raft entries that are kept after their leaves are durable: what a voter may be behind and
+    /// still catch up from the Raft log; past it, it takes a snapshot.
     pub raft_log_keep_entries: u64,
 }
 
@@ -47,8 +131,9 @@ impl Default for Limits {
             entry_records: crate::machine::RECORDS_PER_ENTRY_MAX,
             entry_bytes: 128 << 10,
             entries_in_flight: 4,
+            forwarded_entries: 16,
             append_timeout: Duration::from_secs(30),
-            raft_log_keep_entries: 1_024,
+            raft_log_keep_entries: 4_096,
         }
     }
 }
@@ -85,6 +170,10 @@ pub struct NodeConfig {
     pub origin: Origin,
     /// Keys.
     pub keys: SigningKeys,
+    /// The other nodes.
+    pub peers: PeerConfig,
+    /// Where the time comes from.
+    pub clock: Clock,
     /// Bounds.
     pub limits: Limits,
     /// Intervals.
@@ -103,6 +192,8 @@ impl NodeConfig {
             folder,
             origin,
             keys,
+            peers: PeerConfig::alone(),
+            clock: Clock::system(),
             limits: Limits::default(),
             intervals: Intervals::default(),
             progress: None,
@@ -117,6 +208,7 @@ impl fmt::Debug for NodeConfig {
             .field("folder", &self.folder)
             .field("origin", &self.origin)
             .field("keys", &self.keys)
+            .field("peers", &self.peers)
             .field("limits", &self.limits)
             .field("intervals", &self.intervals)
             .field("crash_hook", &self.crash_hook)

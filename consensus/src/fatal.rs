@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use letopis_ledger::LeafIndex;
 use thiserror::Error;
 use tokio::sync::watch;
 
@@ -29,14 +30,17 @@ pub enum Fatal {
     },
     /// The voters agreed on another root than this node computed.
     #[error(
-        "this node has {own} where the log agreed on {agreed}: its copy is damaged or a program \
-         disagrees; keep the folder for examination and restore the node from another one"
+        "this node has {own} where the log agreed on {agreed}{}: its copy is damaged or a program \
+         disagrees; keep the folder for examination and restore the node from another one",
+        first_difference(*leaf)
     )]
     Diverged {
         /// What the log agreed on.
         agreed: TreeHead,
         /// What this node has.
         own: TreeHead,
+        /// The first leaf that differs from another node's, once one was asked.
+        leaf: Option<LeafIndex>,
     },
     /// Signing would contradict what was signed before.
     #[error("refused to sign {asked}: {last} was signed before; the folder is an older copy")]
@@ -46,12 +50,22 @@ pub enum Fatal {
         /// What was signed last.
         last: TreeHead,
     },
+    /// What this node signed or published before does not follow from its leaves.
+    #[error("{reason}")]
+    Promised {
+        /// What does not fit.
+        reason: String,
+    },
     /// The Raft core stopped.
     #[error("Raft stopped: {reason}; {ADVICE}")]
     Raft {
         /// What it said.
         reason: String,
     },
+}
+
+fn first_difference(leaf: Option<LeafIndex>) -> String {
+    leaf.map_or_else(String::new, |leaf| format!(", and differs from leaf {leaf} on"))
 }
 
 const ADVICE: &str = "check disk space and the disk's health, then start the node again";

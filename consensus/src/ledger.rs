@@ -8,6 +8,9 @@
 //!
 //! Not here: the meaning of records, and anything of openraft's.
 
+mod consistency;
+mod status;
+
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
@@ -26,10 +29,13 @@ use tokio::sync::watch;
 use crate::fatal::{Fatal, FatalSignal};
 use crate::machine::{AgencyState, KeyState, NodeState, Receipt, Reject, StateView, StreamState};
 use crate::metric;
-use crate::proposer::Proposer;
+use crate::peer::message::{Request, Response};
+use crate::peer::watch::Peers;
+use crate::proposer::{Path, Proposer};
 use crate::publish::Stages;
 use crate::raft::log::RaftLog;
 use crate::raft::types::TreeHead;
+use crate::runtime::run_blocking;
 use crate::signature_check::Verifier;
 use crate::store::blob::Blobs;
 use crate::store::{Store, StoreError, tile_error};
@@ -49,9 +55,15 @@ pub enum AppendError {
         /// Records that may wait.
         queue_records: usize,
     },
-    /// This node does not lead; nothing changed.
+    /// No node leads; nothing changed.
     #[error("no leader accepts records now: try again in a moment")]
     Unavailable,
+    /// The leader refused the record before it was proposed; nothing changed.
+    #[error("the leader refused the record: {reason}")]
+    RefusedByLeader {
+        /// What it said.
+        reason: String,
+    },
     /// No answer in time. The record may still be appended.
     #[error("no answer for record {id} within {waited:?}: send the same bytes again to learn it")]
     Unknown {
@@ -77,6 +89,7 @@ impl AppendError {
             Self::BadSignature(_) => "bad_signature",
             Self::Busy { .. } => "busy",
             Self::Unavailable => "unavailable",
+            Self::RefusedByLeader { .. } => "refused",
             Self::Unknown { .. } => "unknown",
             Self::Stopped { .. } => "stopped",
         }
@@ -92,6 +105,17 @@ pub enum ReadError {
         /// Why, if it did not stop by request.
         fatal: Option<Fatal>,
     },
+    /// This node has not got as far in time.
+    #[error("this node has {applied} leaves, {asked} were asked for: try again in a moment")]
+    Behind {
+        /// Leaves that it has.
+        applied: TreeSize,
+        /// Leaves that it was to have.
+        asked: TreeSize,
+    },
+    /// Nobody could say in time what is the newest.
+    #[error("no leader answers: try again in a moment, or read with less consistency")]
+    NoLeader,
     /// The store could not be read.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -116,9 +140,15 @@ pub enum TlogProofError {
     },
 }
 
+/// How long fetching a file from another node may take.
+const FETCH_TIMEOUT: Duration = Duration::from_secs(10);
+
 fn because(fatal: Option<&Fatal>) -> String {
     fatal.map_or_else(String::new, |fatal| format!(": {fatal}"))
 }
+
+pub use consistency::{Consistency, ConsistencyError};
+pub use status::{NodeStatus, Role};
 
 /// How far each stage is, in leaves:
 /// `published ≤ cosigned ≤ signed ≤ agreed ≤ applied`, and `applied_entry ≤ committed_entry`.
@@ -134,7 +164,7 @@ pub struct Positions {
     pub agreed: TreeSize,
     /// Leaves of the last head that the log signed.
     pub signed: TreeSize,
-    /// Leaves of the last head that this node cosigned.
+    /// Leaves of the last head that this node cosigned, or another one published.
     pub cosigned: TreeSize,
     /// Leaves of the published checkpoint.
     pub published: TreeSize,
@@ -175,6 +205,8 @@ pub(crate) struct Parts {
     pub(crate) proposer: Proposer,
     pub(crate) fatal: FatalSignal,
     pub(crate) verifier: Verifier,
+    pub(crate) peers: Peers,
+    pub(crate) path: Path,
 }
 
 /// A handle on a running node's ledger. Clones share the node.
@@ -274,9 +306,11 @@ impl LedgerHandle {
         // From the last stage to the first, so that none is seen ahead of the one before it.
         let published = self.published_size();
         let Stages { signed, cosigned } = *self.stages.borrow();
+        // What another node published was cosigned and signed, if not by this one.
+        let (signed, cosigned) = (signed.max(published), cosigned.max(published));
         let parts = self.parts();
         let agreed = parts.as_ref().and_then(|parts| parts.store.agreed());
-        let agreed = agreed.map_or(signed, |head| head.size);
+        let agreed = agreed.map_or(signed, |head| head.size).max(signed);
         let applied = self.applied();
         let (last, committed) = parts.map_or((None, None), |parts| parts.log.last_and_committed());
         Positions {
@@ -440,8 +474,7 @@ impl LedgerHandle {
     /// See [`ReadError`].
     pub async fn put_blob(&self, bytes: Vec<u8>) -> Result<Hash, ReadError> {
         let parts = self.running()?;
-        let stored = tokio::task::spawn_blocking(move || parts.blobs.put(&bytes)).await;
-        Ok(stored.map_err(|_| ReadError::Stopped { fatal: self.fatal.get() })??)
+        Ok(run_blocking(move || parts.blobs.put(&bytes)).await?)
     }
 
     /// A public file, or `None` when there is none of this hash.
@@ -450,6 +483,29 @@ impl LedgerHandle {
     /// See [`ReadError`].
     pub fn blob(&self, hash: &Hash) -> Result<Option<Vec<u8>>, ReadError> {
         Ok(self.running()?.blobs.get(hash)?)
+    }
+
+    /// A public file, fetched from another node when it is not here; `None` when none that
+    /// answers has it.
+    ///
+    /// # Errors
+    /// See [`ReadError`].
+    pub async fn fetch_blob(&self, hash: &Hash) -> Result<Option<Vec<u8>>, ReadError> {
+        if let Some(bytes) = self.blob(hash)? {
+            return Ok(Some(bytes));
+        }
+        let members = Arc::clone(&self.running()?.path.members);
+        for peer in members.others() {
+            let answer = members.call(peer.node, &Request::blob(hash), FETCH_TIMEOUT).await;
+            if let Ok(Response::Blob(Some(bytes))) = answer
+                && Hash::of(&bytes) == *hash
+            {
+                let bytes: Vec<u8> = bytes.into();
+                self.put_blob(bytes.clone()).await?;
+                return Ok(Some(bytes));
+            }
+        }
+        Ok(None)
     }
 
     fn published_size(&self) -> TreeSize {
@@ -461,7 +517,7 @@ impl LedgerHandle {
     }
 
     /// The node's parts, unless it has stopped or failed.
-    fn parts(&self) -> Option<Arc<Parts>> {
+    pub(crate) fn parts(&self) -> Option<Arc<Parts>> {
         if self.fatal.get().is_some() { None } else { self.parts.upgrade() }
     }
 }
@@ -477,7 +533,10 @@ impl Parts {
 
     /// The public keys that the record is to be verified with. Whether they are in force is
     /// decided when the record is applied.
-    fn signing_keys(&self, record: &SignedRecord) -> Result<Vec<AuthorKey>, AppendError> {
+    pub(crate) fn signing_keys(
+        &self,
+        record: &SignedRecord,
+    ) -> Result<Vec<AuthorKey>, AppendError> {
         let view = self.store.view();
         let mut keys = Vec::new();
         for (id, _) in record.signatures() {

@@ -10,31 +10,41 @@
 
 #![deny(missing_docs)]
 
+mod awaited;
+mod clock;
 mod config;
+mod confirm;
 mod crash;
 mod fatal;
+mod join;
 mod ledger;
 mod machine;
+mod membership;
 mod metric;
 mod node;
 pub mod peer;
 mod proposer;
 mod publish;
 mod raft;
+mod runtime;
 mod signature_check;
 mod store;
 
-pub use config::{Intervals, Limits, NodeConfig, ProgressListener, SigningKeys};
+pub use clock::Clock;
+pub use config::{Intervals, Limits, NodeConfig, PeerConfig, ProgressListener, SigningKeys, Start};
 pub use crash::{CrashHook, CrashPoint};
 pub use fatal::Fatal;
 pub use ledger::{
-    AppendError, LedgerHandle, Positions, PublishedCheckpoint, ReadError, TlogProofError,
+    AppendError, Consistency, ConsistencyError, LedgerHandle, NodeStatus, Positions,
+    PublishedCheckpoint, ReadError, Role, TlogProofError,
 };
 pub use machine::{
     AgencyState, Appended, FirstReceipt, GenesisPart, KeyState, Layer, LogTail, MemoryView,
     NodeRole, NodeState, Nothing, Outcome, Receipt, Reject, StateView, StreamState, Write, judge,
 };
 pub use node::{Node, OpenError};
+pub use peer::watch::{PeerProgress, PeerStatus};
+pub use publish::log_key::KeepLogKey;
 pub use publish::{SignedHeads, SignedHeadsError};
 pub use raft::encoding::EncodingError;
 pub use raft::log::RaftLogError;

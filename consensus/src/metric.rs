@@ -16,11 +16,20 @@
 //! | `letopis_publish_seconds` | histogram | from reading the tree head to its publication |
 //! | `letopis_publish_lag_leaves` | gauge | applied leaves that are not published |
 //! | `letopis_quorum_missing_total` | counter | publications refused by the policy |
+//! | `letopis_finality_seconds` | histogram | from the time of the newest leaf to its publication |
+//! | `letopis_cosigning_refused_total` | counter | checkpoints that this node did not cosign |
+//! | `letopis_contradicting_heads_total` | counter | signed heads that this node's leaves deny |
+//! | `letopis_diverged` | gauge | 1 once this node's own root differs from the agreed one |
+//! | `letopis_leader` | gauge | 1 while this node leads |
+//! | `letopis_term` | gauge | term of the Raft group |
+//! | `letopis_peer_lag_leaves{node}` | gauge | leaves that another node has not applied |
+//! | `letopis_peer_reachable{node}` | gauge | 1 while another node answers |
 //! | `letopis_checkpoint_seconds` | histogram | one checkpoint of the store |
 
 use std::time::Duration;
 
 use letopis_ledger::TreeSize;
+use letopis_ledger::id::NodeId;
 use metrics::{counter, gauge, histogram};
 
 use crate::ledger::{AppendError, Positions};
@@ -82,6 +91,35 @@ pub(crate) fn published(took: Duration) {
 
 pub(crate) fn quorum_missing() {
     counter!("letopis_quorum_missing_total").increment(1);
+}
+
+pub(crate) fn cosigning_refused() {
+    counter!("letopis_cosigning_refused_total").increment(1);
+}
+
+pub(crate) fn contradicting_head() {
+    counter!("letopis_contradicting_heads_total").increment(1);
+}
+
+pub(crate) fn diverged() {
+    gauge!("letopis_diverged").set(1.0);
+}
+
+pub(crate) fn finality(lag: Duration) {
+    histogram!("letopis_finality_seconds").record(lag);
+}
+
+pub(crate) fn role(leads: bool, term: u64) {
+    gauge!("letopis_leader").set(if leads { 1.0 } else { 0.0 });
+    gauge!("letopis_term").set(float(term));
+}
+
+pub(crate) fn peer(node: NodeId, lag_leaves: Option<u64>) {
+    let node = node.to_string();
+    gauge!("letopis_peer_reachable", "node" => node.clone()).set(f64::from(lag_leaves.is_some()));
+    if let Some(lag) = lag_leaves {
+        gauge!("letopis_peer_lag_leaves", "node" => node).set(float(lag));
+    }
 }
 
 pub(crate) fn checkpoint_made(took: Duration) {

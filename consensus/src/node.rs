@@ -1,38 +1,48 @@
-//! A node: one voter's folder, Raft core, proposer and publisher, wired together.
+//! A node: its folder, Raft core, proposer, publisher and the way to other nodes, wired together.
 //!
 //! Opening refuses whatever it cannot trust and says what is wrong; see [`OpenError`]. A failure
 //! while running is reported by [`Node::failed`], and the process must then exit with an error:
 //! the node answers nothing more.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use letopis_ledger::checkpoint::Checkpoint;
-use letopis_ledger::note::Note;
 use openraft::BasicNode;
 use openraft::async_runtime::WatchReceiver;
 use thiserror::Error;
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 use tokio::task::JoinHandle;
 
-use crate::config::{Intervals, NodeConfig};
+use crate::awaited::Awaited;
+use crate::config::{Intervals, NodeConfig, PeerConfig, SigningKeys, Start};
+use crate::confirm::{self, Promised};
 use crate::fatal::{Fatal, FatalSignal};
-use crate::ledger::{LedgerHandle, Parts, PublishedCheckpoint};
+use crate::join::Installer;
+use crate::ledger::{LedgerHandle, Parts};
+use crate::membership::{Membership, hand_over};
 use crate::metric;
-use crate::proposer::Proposer;
-use crate::publish::{
-    CHECKPOINT, Published, Publisher, SIGNED_HEADS, SignedHeads, SignedHeadsError,
-};
+use crate::peer::Answer;
+use crate::peer::answerer::Answerer;
+use crate::peer::members::Members;
+use crate::peer::watch::{Peers, Watcher};
+use crate::proposer::{Path, Proposer};
+use crate::publish::cosigner::Cosigner;
+use crate::publish::evidence::Evidence;
+use crate::publish::log_key::LogKeys;
+use crate::publish::signer::Signer;
+use crate::publish::{Authors, Publisher, SIGNED_HEADS, SignedHeads, SignedHeadsError, Stages};
 use crate::raft::encoding::Stored;
 use crate::raft::log::{RaftLog, RaftLogError};
 use crate::raft::machine::Applier;
 use crate::raft::network::Network;
-use crate::raft::types::{LogId, NODE_ID, Raft, TreeHead};
+use crate::raft::types::{LogId, Raft, TreeHead};
+use crate::runtime::run_blocking;
 use crate::signature_check::Verifier;
 use crate::store::blob::Blobs;
 use crate::store::file::read;
+use crate::store::staging::Staging;
 use crate::store::{CheckProgress, Folder, Opened, Store, StoreError, StoreOpenError, lock_folder};
 
 /// How long recovery may take before opening gives up.
@@ -133,8 +143,10 @@ impl From<StoreError> for OpenError {
 /// A running node.
 pub struct Node {
     raft: Raft,
+    path: Path,
     ledger: LedgerHandle,
     parts: Arc<Parts>,
+    answerer: Answerer,
     fatal: FatalSignal,
     stop: watch::Sender<bool>,
     tasks: Vec<JoinHandle<()>>,
@@ -145,7 +157,8 @@ pub struct Node {
 impl Node {
     /// Opens the folder, checks everything in it, recovers and starts.
     ///
-    /// Reads every leaf: some seconds per million of them; see [`NodeConfig::progress`].
+    /// Reads every leaf: some seconds per million of them; see [`NodeConfig::progress`]. A node
+    /// that is the only voter is ready when this returns; any other goes on catching up.
     ///
     /// # Errors
     /// See [`OpenError`].
@@ -164,48 +177,22 @@ impl Node {
             durable: store.applied_size(),
         })?;
         check_raft_log(&log, &store)?;
-        let raft = start_raft(&config, &store, &log, &fatal).await?;
-        let recovered = recover(&raft, &log, &store, &fatal, &heads).await;
-        let published = match recovered.and_then(|()| read_checkpoint(&folder, &store)) {
-            Ok(published) => published,
+        let parts = NodeParts::new(&config, &folder, store, log, heads, fatal);
+        let raft = parts.start_raft(&config).await?;
+        let promised = Promised { heads, folder: folder.publish(), unexplained: true };
+        match parts.recover(&raft, promised).await {
+            Ok(recovered) => parts.start(raft, config, recovered, lock),
             Err(error) => {
-                stop_raft(raft, &store, &log).await;
-                return Err(error);
+                stop_raft(raft, &parts.store, &parts.log).await;
+                Err(error)
             }
-        };
+        }
+    }
 
-        let stop = watch::Sender::new(false);
-        let publisher = Publisher::new(Published {
-            store: Arc::clone(&store),
-            raft: raft.clone(),
-            folder: folder.publish(),
-            keys: config.keys,
-            heads,
-            checkpoint: published,
-            crash: config.crash_hook,
-            fatal: fatal.clone(),
-        });
-        let parts = Arc::new(Parts {
-            store: Arc::clone(&store),
-            log,
-            blobs: Blobs::new(folder.blobs()),
-            proposer: Proposer::start(raft.clone(), config.limits),
-            fatal: fatal.clone(),
-            verifier: Verifier::start().map_err(|e| OpenError::Raft { reason: e.to_string() })?,
-        });
-        let ledger = LedgerHandle::new(&parts, publisher.stages(), publisher.published());
-        let tasks = vec![
-            tokio::spawn(publisher.run(config.intervals.publish, stop.subscribe())),
-            tokio::spawn(make_checkpoints(
-                raft.clone(),
-                ledger.clone(),
-                store,
-                config.intervals,
-                stop.subscribe(),
-            )),
-            tokio::spawn(watch_raft(raft.clone(), fatal.clone(), stop.subscribe())),
-        ];
-        Ok(Self { raft, ledger, parts, fatal, stop, tasks, _lock: lock })
+    /// What this node answers to other nodes: give it to a transport's server.
+    #[must_use]
+    pub fn answerer(&self) -> Arc<dyn Answer> {
+        Arc::new(self.answerer.clone())
     }
 
     /// A handle for the rest of the program.
@@ -217,14 +204,20 @@ impl Node {
     /// Waits until the node fails. The process must then exit with an error.
     pub async fn failed(&self) -> Fatal {
         let mut fatal = self.fatal.subscribe();
-        match fatal.wait_for(Option::is_some).await {
+        let fatal = match fatal.wait_for(Option::is_some).await {
             Ok(fatal) => fatal.clone().expect("invariant: it was waited for"),
             Err(_) => unreachable!("invariant: the node holds the sender"),
-        }
+        };
+        let Fatal::Diverged { agreed, own, leaf: None } = fatal else { return fatal };
+        metric::diverged();
+        let leaf = confirm::first_difference(&self.parts.store, &self.path.members, agreed).await;
+        let fatal = Fatal::Diverged { agreed, own, leaf };
+        tracing::error!(%fatal, "this node's copy differs from the others'");
+        fatal
     }
 
-    /// Publishes what is applied, makes it durable and stops; the folder is then free. Handles
-    /// answer "stopped" from then.
+    /// Hands the leadership over, publishes what is applied, makes it durable and stops; the
+    /// folder is then free. Handles answer "stopped" from then.
     ///
     /// # Errors
     /// The node had failed, or fails while stopping.
@@ -234,9 +227,10 @@ impl Node {
             // A task that panicked has said so; the rest is stopped all the same.
             let _ = task.await;
         }
+        hand_over(&self.path).await;
         let stopped = self.raft.shutdown().await;
-        let Self { raft, parts, fatal, .. } = self;
-        drop(raft);
+        let Self { raft, path, parts, answerer, fatal, .. } = self;
+        drop((raft, path, answerer));
         let (store, log) = (Arc::clone(&parts.store), parts.log.clone());
         drop(parts);
         wait_for_last_owner(&store, &log).await;
@@ -244,11 +238,221 @@ impl Node {
             return Err(fatal);
         }
         stopped.map_err(|error| Fatal::Raft { reason: error.to_string() })?;
-        let flushed = tokio::task::spawn_blocking(move || store.checkpoint()).await;
-        match flushed {
-            Ok(flushed) => Ok(flushed.map(drop)?),
-            Err(error) => Err(Fatal::Raft { reason: error.to_string() }),
+        Ok(run_blocking(move || store.checkpoint()).await.map(drop)?)
+    }
+}
+
+/// The parts of a node before it starts.
+struct NodeParts {
+    store: Arc<Store>,
+    log: RaftLog,
+    staging: Staging,
+    members: Arc<Members>,
+    awaited: Arc<Awaited>,
+    authors: Arc<Authors>,
+    cosigner: Cosigner,
+    log_keys: LogKeys,
+    stages: watch::Receiver<Stages>,
+    blobs: Blobs,
+    fatal: FatalSignal,
+}
+
+impl NodeParts {
+    fn new(
+        config: &NodeConfig,
+        folder: &Folder,
+        store: Arc<Store>,
+        log: RaftLog,
+        heads: SignedHeads,
+        fatal: FatalSignal,
+    ) -> Self {
+        let PeerConfig { node, invitation, transport, .. } = config.peers.clone();
+        let members = Arc::new(Members::new(node, Arc::clone(&store), invitation, transport));
+        let SigningKeys { log: keys, keep_log, log_post_quantum, cosigner } = &config.keys;
+        let log_keys = LogKeys::new(keys, keep_log.clone());
+        let size = |head: Option<TreeHead>| head.map_or_else(Default::default, |head| head.size);
+        let (signed, cosigned) = (size(heads.log), size(heads.cosigner));
+        let authors = Arc::new(Authors::from(cosigned));
+        let stages = watch::Sender::new(Stages { signed, cosigned });
+        let seen = stages.subscribe();
+        let signer = Signer {
+            store: Arc::clone(&store),
+            folder: folder.publish(),
+            log_keys: log_keys.clone(),
+            log_post_quantum: log_post_quantum.clone(),
+            cosigner: cosigner.clone(),
+            heads,
+            authors: Arc::clone(&authors),
+            clock: config.clock.clone(),
+            crash: config.crash_hook.clone(),
+            stages,
+        };
+        let cosigner = Cosigner {
+            store: Arc::clone(&store),
+            signer: Arc::new(Mutex::new(signer)),
+            evidence: Evidence::new(folder.publish(), Arc::clone(&store)),
+            folder: folder.publish(),
+            fatal: fatal.clone(),
+            crash: config.crash_hook.clone(),
+            published: Arc::new(watch::Sender::new(None)),
+        };
+        Self {
+            staging: Staging::new(folder),
+            awaited: Arc::new(Awaited::new()),
+            blobs: Blobs::new(folder.blobs()),
+            stages: seen,
+            store,
+            log,
+            members,
+            authors,
+            cosigner,
+            log_keys,
+            fatal,
         }
+    }
+
+    async fn start_raft(&self, config: &NodeConfig) -> Result<Raft, OpenError> {
+        let failed = |reason: String| match self.fatal.get() {
+            Some(fatal) => OpenError::Fatal(fatal),
+            None => OpenError::Raft { reason },
+        };
+        let (store, staging) = (Arc::clone(&self.store), self.staging.clone());
+        // A snapshot that was complete when the node stopped comes before anything else.
+        run_blocking(move || staging.install(&store)).await?;
+        let applier = Applier {
+            store: Arc::clone(&self.store),
+            staging: self.staging.clone(),
+            awaited: Arc::clone(&self.awaited),
+            authors: Arc::clone(&self.authors),
+            fatal: self.fatal.clone(),
+        };
+        let settings = crate::raft::config(config.limits.raft_log_keep_entries);
+        let network = Network(Arc::clone(&self.members));
+        let node = config.peers.node.get();
+        let raft = Raft::new(node, settings, network, self.log.clone(), applier).await;
+        let raft = raft.map_err(|error| failed(error.to_string()))?;
+        match initialize(&raft, &config.peers).await {
+            Ok(()) => Ok(raft),
+            Err(reason) => {
+                let error = failed(reason);
+                stop_raft(raft, &self.store, &self.log).await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Waits until the only voter has applied everything; what a node among several promised is
+    /// compared as soon as it has caught up (`crate::confirm`).
+    async fn recover(&self, raft: &Raft, promised: Promised) -> Result<Promised, OpenError> {
+        let voters: BTreeSet<u64> =
+            raft.metrics().borrow_watched().membership_config.voter_ids().collect();
+        if voters != BTreeSet::from([self.members.own().get()]) {
+            return Ok(Promised { unexplained: false, ..promised });
+        }
+        wait_for_recovery(raft, &self.log, self.members.own().get(), &self.fatal).await?;
+        if let Some(published) = confirm::confirm(&self.store, &promised)? {
+            self.cosigner.published.send_replace(Some(published));
+        }
+        Ok(promised)
+    }
+
+    fn start(
+        self,
+        raft: Raft,
+        config: NodeConfig,
+        promised: Promised,
+        lock: crate::store::FolderLock,
+    ) -> Result<Node, OpenError> {
+        let stop = watch::Sender::new(false);
+        let path = Path {
+            raft: raft.clone(),
+            members: Arc::clone(&self.members),
+            awaited: Arc::clone(&self.awaited),
+            authors: Arc::clone(&self.authors),
+            clock: config.clock.clone(),
+        };
+        let peers = Peers::default();
+        let parts = Arc::new(Parts {
+            store: Arc::clone(&self.store),
+            log: self.log.clone(),
+            blobs: self.blobs.clone(),
+            proposer: Proposer::start(path.clone(), config.limits),
+            fatal: self.fatal.clone(),
+            verifier: Verifier::start().map_err(|e| OpenError::Raft { reason: e.to_string() })?,
+            peers: peers.clone(),
+            path: path.clone(),
+        });
+        let ledger =
+            LedgerHandle::new(&parts, self.stages.clone(), self.cosigner.published.subscribe());
+        let answerer = Answerer {
+            raft: raft.clone(),
+            members: Arc::clone(&self.members),
+            ledger: ledger.clone(),
+            cosigner: self.cosigner.clone(),
+            installer: Arc::new(Installer::new(
+                Arc::clone(&self.members),
+                Arc::clone(&self.store),
+                self.staging.clone(),
+                self.fatal.clone(),
+                stop.subscribe(),
+            )),
+            log_keys: self.log_keys.clone(),
+        };
+        let tasks = self.tasks(&raft, &path, &ledger, peers, &config, promised, &stop);
+        let fatal = self.fatal;
+        Ok(Node { raft, path, ledger, parts, answerer, fatal, stop, tasks, _lock: lock })
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "one place where everything is wired")]
+    fn tasks(
+        &self,
+        raft: &Raft,
+        path: &Path,
+        ledger: &LedgerHandle,
+        peers: Peers,
+        config: &NodeConfig,
+        promised: Promised,
+        stop: &watch::Sender<bool>,
+    ) -> Vec<JoinHandle<()>> {
+        let publisher = Publisher {
+            store: Arc::clone(&self.store),
+            path: path.clone(),
+            members: Arc::clone(&self.members),
+            cosigner: self.cosigner.clone(),
+            crash: config.crash_hook.clone(),
+            fatal: self.fatal.clone(),
+        };
+        let membership =
+            Membership { raft: raft.clone(), store: Arc::clone(&self.store), path: path.clone() };
+        let watcher = Watcher {
+            store: Arc::clone(&self.store),
+            path: path.clone(),
+            cosigner: self.cosigner.clone(),
+            log_keys: self.log_keys.clone(),
+            peers,
+        };
+        let checkpoints = make_checkpoints(
+            raft.clone(),
+            ledger.clone(),
+            Arc::clone(&self.store),
+            config.intervals,
+            stop.subscribe(),
+        );
+        let confirming = confirm::confirm_later(
+            Arc::clone(&self.store),
+            promised,
+            self.cosigner.clone(),
+            self.fatal.clone(),
+            stop.subscribe(),
+        );
+        vec![
+            tokio::spawn(publisher.run(config.intervals.publish, stop.subscribe())),
+            tokio::spawn(membership.run(stop.subscribe())),
+            tokio::spawn(watcher.run(stop.subscribe())),
+            tokio::spawn(checkpoints),
+            tokio::spawn(confirming),
+            tokio::spawn(watch_raft(raft.clone(), self.fatal.clone(), stop.subscribe())),
+        ]
     }
 }
 
@@ -272,7 +476,7 @@ impl std::fmt::Debug for Node {
 
 fn check_keys(config: &NodeConfig) -> Result<(), OpenError> {
     let post_quantum = config.keys.log_post_quantum.as_ref().map(|key| key.verifier_key());
-    for key in [Some(config.keys.log.verifier_key()), post_quantum].into_iter().flatten() {
+    for key in config.keys.log.iter().map(|key| key.verifier_key()).chain(post_quantum) {
         if key.name().as_str() != config.origin.as_str() {
             let found = key.name().to_string();
             return Err(OpenError::LogKey { expected: config.origin.clone(), found });
@@ -296,7 +500,7 @@ async fn open_store(
 ) -> Result<Arc<Store>, OpenError> {
     let (folder, origin, signed_size) = (folder.clone(), config.origin.clone(), heads.size());
     let (listener, crash) = (config.progress.clone(), config.crash_hook.clone());
-    let opened = tokio::task::spawn_blocking(move || {
+    let opened = run_blocking(move || {
         let progress = |progress: CheckProgress| {
             let CheckProgress { checked, total } = progress;
             tracing::info!(%checked, %total, "checking leaves");
@@ -306,8 +510,7 @@ async fn open_store(
         };
         Store::open(&folder, Opened { origin, signed_size, progress: &progress, crash })
     });
-    let opened = opened.await.map_err(|e| OpenError::Raft { reason: e.to_string() })?;
-    Ok(Arc::new(opened?))
+    Ok(Arc::new(opened.await?))
 }
 
 /// The Raft log reaches at least to what the store has applied.
@@ -323,36 +526,13 @@ fn check_raft_log(log: &RaftLog, store: &Store) -> Result<(), OpenError> {
     }
 }
 
-async fn start_raft(
-    config: &NodeConfig,
-    store: &Arc<Store>,
-    log: &RaftLog,
-    fatal: &FatalSignal,
-) -> Result<Raft, OpenError> {
-    let failed = |reason: String| match fatal.get() {
-        Some(fatal) => OpenError::Fatal(fatal),
-        None => OpenError::Raft { reason },
-    };
-    let applier = Applier::new(Arc::clone(store), fatal.clone());
-    let settings = crate::raft::config(config.limits.raft_log_keep_entries);
-    let raft = Raft::new(NODE_ID, settings, Network, log.clone(), applier).await;
-    let raft = raft.map_err(|error| failed(error.to_string()))?;
-    match initialize(&raft).await {
-        Ok(()) => Ok(raft),
-        Err(reason) => {
-            let error = failed(reason);
-            stop_raft(raft, store, log).await;
-            Err(error)
-        }
-    }
-}
-
-/// Makes this node the one voter, unless the log says so already.
-async fn initialize(raft: &Raft) -> Result<(), String> {
-    if raft.is_initialized().await.map_err(|error| error.to_string())? {
+/// Makes a node that founds its log the one voter, unless the Raft log says so already.
+async fn initialize(raft: &Raft, peers: &PeerConfig) -> Result<(), String> {
+    let initialized = raft.is_initialized().await.map_err(|error| error.to_string())?;
+    if initialized || peers.start == Start::Join {
         return Ok(());
     }
-    let members = BTreeMap::from([(NODE_ID, BasicNode::new(""))]);
+    let members = BTreeMap::from([(peers.node.get(), BasicNode::new(&peers.address))]);
     raft.initialize(members).await.map_err(|error| error.to_string())
 }
 
@@ -365,13 +545,12 @@ async fn stop_raft(raft: Raft, store: &Arc<Store>, log: &RaftLog) {
     wait_for_last_owner(store, log).await;
 }
 
-/// Waits until everything in the Raft log is applied, then compares with what was signed.
-async fn recover(
+/// Waits until everything in the Raft log is applied.
+async fn wait_for_recovery(
     raft: &Raft,
     log: &RaftLog,
-    store: &Store,
+    own: u64,
     fatal: &FatalSignal,
-    heads: &SignedHeads,
 ) -> Result<(), OpenError> {
     let last = log.last_and_committed().0.map(|id| id.index);
     let mut metrics = raft.metrics();
@@ -383,7 +562,7 @@ async fn recover(
                 if let Err(stopped) = &metrics.running_state {
                     return Err(stopped.to_string());
                 }
-                if metrics.current_leader == Some(NODE_ID) && applied >= last && applied.is_some() {
+                if metrics.current_leader == Some(own) && applied >= last && applied.is_some() {
                     return Ok(());
                 }
             }
@@ -395,44 +574,10 @@ async fn recover(
         return Err(fatal.into());
     }
     match outcome {
-        Ok(Ok(())) => {}
-        Ok(Err(reason)) => return Err(OpenError::Raft { reason }),
-        Err(late) => return Err(OpenError::Raft { reason: late.to_string() }),
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(reason)) => Err(OpenError::Raft { reason }),
+        Err(late) => Err(OpenError::Raft { reason: late.to_string() }),
     }
-    let count = store.unexplained_leaves();
-    if count > 0 {
-        let first = store.applied_size().next_leaf();
-        return Err(OpenError::RaftLogLost { first, count });
-    }
-    for signed in [heads.log, heads.cosigner, store.agreed()].into_iter().flatten() {
-        let own = match store.root_at(signed.size)? {
-            Some(root) => TreeHead { root, ..signed },
-            None => store.head(),
-        };
-        if own != signed {
-            return Err(OpenError::SignedHeadDiffers { signed, own });
-        }
-    }
-    Ok(())
-}
-
-/// Reads the published checkpoint and compares it with the leaves.
-fn read_checkpoint(
-    folder: &Folder,
-    store: &Store,
-) -> Result<Option<PublishedCheckpoint>, OpenError> {
-    let file = folder.publish().join(CHECKPOINT);
-    let Some(bytes) = read(&file)? else { return Ok(None) };
-    let damaged = |reason: String| OpenError::Checkpoint { file: file.clone(), reason };
-    let note = Note::from_bytes(&bytes).map_err(|e| damaged(e.to_string()))?;
-    let checkpoint = Checkpoint::parse(note.text()).map_err(|e| damaged(e.to_string()))?;
-    if checkpoint.origin() != store.origin() {
-        return Err(damaged(format!("it is of log {}", checkpoint.origin())));
-    }
-    if store.root_at(checkpoint.size())? != Some(*checkpoint.root()) {
-        return Err(damaged("its root is not that of the leaves".to_owned()));
-    }
-    Ok(Some(PublishedCheckpoint::new(&checkpoint, note)))
 }
 
 /// Makes the store durable from time to time, so that the Raft log can be purged.
@@ -482,5 +627,7 @@ async fn watch_raft(raft: Raft, fatal: FatalSignal, mut stop: watch::Receiver<bo
     }
 }
 
+#[cfg(test)]
+mod cluster_test;
 #[cfg(test)]
 mod test;

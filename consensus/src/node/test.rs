@@ -11,7 +11,7 @@ use letopis_ledger::cosignature::CosignatureSigner;
 use letopis_ledger::hash::leaf_hash;
 use letopis_ledger::key::AuthorSignature;
 use letopis_ledger::leaf::Leaf;
-use letopis_ledger::note::{NoteSigner, SignatureType};
+use letopis_ledger::note::SignatureType;
 use letopis_ledger::policy::Policy;
 use letopis_ledger::record::SignedRecord;
 use letopis_ledger::tile::{BundlePath, TileIndex, TileLevel, TilePath, TileWidth};
@@ -21,6 +21,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::config::SigningKeys;
 use crate::crash::{CrashHook, CrashPoint};
+use crate::ledger::PublishedCheckpoint;
 use crate::ledger::{AppendError, TlogProofError};
 use crate::machine::Reject;
 use crate::machine::test_records::*;
@@ -30,9 +31,10 @@ fn keys() -> SigningKeys {
     let post_quantum = note_key(ORIGIN, SignatureType::MlDsa44Cosignature, 13);
     let node = note_key("node.example.org", SignatureType::Ed25519Cosignature, 12);
     SigningKeys {
-        log: NoteSigner::new(&log).unwrap(),
-        log_post_quantum: Some(CosignatureSigner::new(&post_quantum).unwrap()),
-        cosigner: Some(CosignatureSigner::new(&node).unwrap()),
+        log: vec![log],
+        keep_log: None,
+        log_post_quantum: Some(Arc::new(CosignatureSigner::new(&post_quantum).unwrap())),
+        cosigner: Some(Arc::new(CosignatureSigner::new(&node).unwrap())),
     }
 }
 
@@ -369,7 +371,7 @@ async fn a_key_of_another_name_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     let mut config = config(directory.path());
     let other = note_key("other.example.org/log", SignatureType::Ed25519, 11);
-    config.keys.log = NoteSigner::new(&other).unwrap();
+    config.keys.log = vec![other];
     assert!(matches!(Node::open(config).await, Err(OpenError::LogKey { .. })));
 }
 

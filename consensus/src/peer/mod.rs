@@ -7,6 +7,13 @@
 //!
 //! Not here: what the bytes say (`message`), and what Raft makes of them (`crate::raft`).
 
+pub(crate) mod answerer;
+pub(crate) mod members;
+pub(crate) mod message;
+#[cfg(test)]
+pub(crate) mod switchboard;
+pub(crate) mod watch;
+
 use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;

@@ -340,6 +340,17 @@ impl Stored for StoredMembership {
     }
 }
 
+impl Stored for SignedRecord {
+    fn to_stored(&self) -> Vec<u8> {
+        write_value(&StoredRecord::from(self))
+    }
+
+    fn from_stored(bytes: &[u8]) -> Result<Self, EncodingError> {
+        let stored: StoredRecord = read_value(bytes)?;
+        Self::try_from(stored).map_err(|reason| EncodingError::Record { position: 0, reason })
+    }
+}
+
 /// The log id of a stored entry whose shape is checked, without parsing the records inside: at
 /// start the checksum vouches for them, and whoever applies them parses them.
 pub(crate) fn read_entry_log_id(bytes: &[u8]) -> Result<LogId, EncodingError> {

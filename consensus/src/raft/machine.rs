@@ -1,8 +1,8 @@
 //! Applies committed entries to the store, and lends the store to openraft as its snapshot.
 //!
 //! A snapshot here is a checkpoint of the store: a [`Manifest`] of what is durable, of constant
-//! size. It lets the Raft log be purged. With one voter it never travels; a node that gets one
-//! must hold those leaves already.
+//! size. It lets the Raft log be purged. A node that gets one has fetched the leaves that it
+//! lacks before (`crate::join`); installing reads them from its own disk.
 //!
 //! Not here: the rules (`crate::machine`), the files (`crate::store`).
 
@@ -11,30 +11,44 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use futures::{Stream, TryStreamExt};
+use letopis_ledger::Timestamp;
+use letopis_ledger::id::RecordId;
+use letopis_ledger::record::SignedRecord;
 use openraft::entry::RaftEntry;
 use openraft::storage::{EntryResponder, RaftStateMachine, Snapshot};
 use openraft::{EntryPayload, OptionalSend, RaftSnapshotBuilder, SnapshotMeta as Meta};
 
 use super::encoding::Stored;
 use super::types::{Answer, Command, LogId, SnapshotMeta, StoredMembership, Types};
+use crate::awaited::Awaited;
 use crate::fatal::{Fatal, FatalSignal};
+use crate::ledger::AppendError;
+use crate::machine::Receipt;
 use crate::metric;
+use crate::publish::Authors;
+use crate::runtime::run_blocking;
+use crate::store::staging::Staging;
 use crate::store::{Manifest, Store, StoreError, StoredPosition, Transaction};
 
 /// What openraft applies entries to. Clones share the store.
 #[derive(Clone)]
 pub(crate) struct Applier {
-    store: Arc<Store>,
-    fatal: FatalSignal,
+    pub(crate) store: Arc<Store>,
+    pub(crate) staging: Staging,
+    pub(crate) awaited: Arc<Awaited>,
+    pub(crate) authors: Arc<Authors>,
+    pub(crate) fatal: FatalSignal,
+}
+
+/// Answers of one entry, for those who wait for its records.
+struct Answers {
+    ids: Vec<RecordId>,
+    answers: Vec<Result<Receipt, AppendError>>,
 }
 
 type TypesSnapshot = openraft::alias::SnapshotOf<Types, Manifest>;
 
 impl Applier {
-    pub(crate) const fn new(store: Arc<Store>, fatal: FatalSignal) -> Self {
-        Self { store, fatal }
-    }
-
     fn fail(&self, fatal: Fatal) -> io::Error {
         let error = io::Error::other(fatal.to_string());
         self.fatal.report(fatal);
@@ -43,62 +57,73 @@ impl Applier {
 
     fn apply_all(&self, entries: Vec<EntryResponder<Types>>) -> Result<(), Fatal> {
         let started = Instant::now();
+        let awaited = !self.awaited.is_empty();
         let mut transaction = self.store.begin();
-        let mut answers = Vec::with_capacity(entries.len());
+        let mut responses = Vec::new();
+        let mut answers = Vec::new();
+        let mut last_term = 0;
         for (entry, responder) in entries {
+            let term = entry.log_id.leader_id.term;
             transaction.set_log_id(entry.log_id().to_stored());
-            let answer = match entry.payload {
+            let response = match entry.payload {
                 EntryPayload::Blank => Answer::Nothing,
                 EntryPayload::Membership(members) => {
                     let members = StoredMembership::new(Some(entry.log_id), members);
                     transaction.set_membership(members.to_stored());
                     Answer::Nothing
                 }
-                EntryPayload::Normal(command) => apply(&mut transaction, &command)?,
+                EntryPayload::Normal(Command::Append { time, records }) => {
+                    let (_, before) = transaction.sizes();
+                    let answered = append(&mut transaction, time, &records)?;
+                    self.authors.applied(term, before, transaction.sizes().1);
+                    if awaited {
+                        let ids = records.iter().map(|record| record.record().id()).collect();
+                        answers.push(Answers { ids, answers: answered });
+                    }
+                    Answer::Nothing
+                }
+                EntryPayload::Normal(Command::TreeHead(head)) => {
+                    transaction.agree(head)?;
+                    Answer::Agreed(head)
+                }
             };
-            answers.push((responder, answer));
+            last_term = term;
+            responses.push((responder, response));
         }
         transaction.commit()?;
         metric::applied(started.elapsed());
-        for (responder, answer) in answers {
+        for Answers { ids, answers } in answers {
+            for (id, answer) in ids.into_iter().zip(answers) {
+                self.awaited.answer(id, &answer);
+            }
+        }
+        self.awaited.applied(last_term);
+        for (responder, response) in responses {
             if let Some(responder) = responder {
-                responder.send(answer);
+                responder.send(response);
             }
         }
         Ok(())
     }
 
-    fn take_position(&self, meta: &SnapshotMeta) -> Result<(), StoreError> {
-        let mut transaction = self.store.begin();
-        transaction.set_position(StoredPosition {
-            log_id: meta.last_log_id.map(|id| id.to_stored()),
-            membership: Some(meta.last_membership.to_stored()),
-        });
-        transaction.commit()
-    }
-
     async fn checkpoint(&self) -> io::Result<Manifest> {
         let (store, started) = (Arc::clone(&self.store), Instant::now());
-        let made = tokio::task::spawn_blocking(move || store.checkpoint()).await;
+        let made = run_blocking(move || store.checkpoint()).await;
         metric::checkpoint_made(started.elapsed());
-        match made {
-            Ok(made) => made.map_err(|error| self.fail(error.into())),
-            Err(stopped) => Err(io::Error::other(stopped)),
-        }
+        made.map_err(|error| self.fail(error.into()))
     }
 }
 
-fn apply(transaction: &mut Transaction<'_>, command: &Command) -> Result<Answer, Fatal> {
-    match command {
-        Command::Append { time, records } => {
-            let answers = records.iter().map(|record| transaction.append(*time, record));
-            Ok(Answer::Records(answers.collect::<Result<_, _>>()?))
-        }
-        Command::TreeHead(head) => {
-            transaction.agree(*head)?;
-            Ok(Answer::Agreed(*head))
-        }
-    }
+fn append(
+    transaction: &mut Transaction<'_>,
+    time: Timestamp,
+    records: &[SignedRecord],
+) -> Result<Vec<Result<Receipt, AppendError>>, StoreError> {
+    let answers = records.iter().map(|record| {
+        let answer = transaction.append(time, record)?;
+        Ok(answer.map_err(AppendError::Rejected))
+    });
+    answers.collect()
 }
 
 fn read_position(position: &StoredPosition) -> io::Result<(Option<LogId>, StoredMembership)> {
@@ -109,7 +134,8 @@ fn read_position(position: &StoredPosition) -> io::Result<(Option<LogId>, Stored
     Ok((log_id, membership.unwrap_or_default()))
 }
 
-fn snapshot_of(manifest: Manifest) -> io::Result<TypesSnapshot> {
+/// The snapshot that a manifest is.
+pub(crate) fn snapshot_of(manifest: Manifest) -> io::Result<TypesSnapshot> {
     let (last_log_id, last_membership) = read_position(&manifest.position)?;
     Ok(Snapshot { meta: Meta { last_log_id, last_membership }, snapshot: manifest })
 }
@@ -147,16 +173,15 @@ impl RaftStateMachine<Types> for Applier {
         meta: &SnapshotMeta,
         manifest: Manifest,
     ) -> io::Result<()> {
-        let own = self.store.head();
-        if own != manifest.head {
-            return Err(io::Error::other(format!(
-                "snapshot of {} cannot be installed over {own}: one voter has nobody to get the \
-                 leaves from",
-                manifest.head
-            )));
-        }
-        self.take_position(meta).map_err(|error| self.fail(error.into()))?;
-        self.checkpoint().await.map(drop)
+        let (store, staging) = (Arc::clone(&self.store), self.staging.clone());
+        let installed = run_blocking(move || match staging.install(&store)? {
+            Some(installed) => Ok(installed),
+            // Every leaf was here already.
+            None => store.take_position(&manifest),
+        });
+        let installed = installed.await.map_err(|error| self.fail(error.into()))?;
+        tracing::info!(head = %installed.head, last = ?meta.last_log_id, "a snapshot is installed");
+        Ok(())
     }
 
     async fn get_current_snapshot(&mut self) -> io::Result<Option<TypesSnapshot>> {

@@ -1,6 +1,7 @@
 //! openraft's own suite for log stores, and what happens to a log whose bytes were changed.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use openraft::StorageError;
 use openraft::entry::RaftEntry;
@@ -14,9 +15,12 @@ use tempfile::TempDir;
 use super::log::{RaftLog, RaftLogError};
 use super::machine::Applier;
 use super::types::{CommittedLeaderId, Entry, LogId, Types, Vote};
+use crate::awaited::Awaited;
 use crate::crash::CrashHook;
 use crate::fatal::FatalSignal;
 use crate::machine::test_records::origin;
+use crate::publish::Authors;
+use crate::store::staging::Staging;
 use crate::store::{Folder, Opened, Store};
 
 struct Builder;
@@ -34,7 +38,14 @@ impl StoreBuilder<Types, RaftLog, Applier, TempDir> for Builder {
         };
         let store = Store::open(&folder, opened).unwrap();
         let log = open(directory.path()).unwrap();
-        Ok((directory, log, Applier::new(std::sync::Arc::new(store), fatal)))
+        let applier = Applier {
+            store: Arc::new(store),
+            staging: Staging::new(&folder),
+            awaited: Arc::new(Awaited::new()),
+            authors: Arc::new(Authors::from(letopis_ledger::TreeSize::ZERO)),
+            fatal,
+        };
+        Ok((directory, log, applier))
     }
 }
 

@@ -13,8 +13,6 @@ use openraft::alias::{
 };
 use openraft::{BasicNode, EntryPayload};
 
-use crate::machine::{Receipt, Reject};
-
 openraft::declare_raft_types!(
     /// Standard Raft: one leader a term. Members are named by number and address.
     pub(crate) Types:
@@ -34,9 +32,6 @@ pub(crate) type Membership = openraft::Membership<u64, BasicNode>;
 pub(crate) type StoredMembership = StoredMembershipOf<Types>;
 pub(crate) type SnapshotMeta = SnapshotMetaOf<Types>;
 pub(crate) type CommittedLeaderId = CommittedLeaderIdOf<Types>;
-
-/// The one voter.
-pub(crate) const NODE_ID: u64 = 1;
 
 /// The tree at a size: what the voters agree on before anyone signs it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,10 +74,8 @@ impl fmt::Display for Command {
 /// What applying an entry answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Answer {
-    /// An entry without a command.
+    /// The entry is applied; who waits for a record in it learns its answer elsewhere.
     Nothing,
-    /// One answer for each record, in order.
-    Records(Vec<Result<Receipt, Box<Reject>>>),
     /// The tree head is agreed.
     Agreed(TreeHead),
 }
@@ -91,7 +84,6 @@ impl fmt::Display for Answer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Nothing => f.write_str("nothing"),
-            Self::Records(answers) => write!(f, "{} records", answers.len()),
             Self::Agreed(head) => write!(f, "agreed {head}"),
         }
     }

@@ -7,7 +7,7 @@ use std::sync::MutexGuard;
 
 use letopis_ledger::id::AgencyId;
 use letopis_ledger::record::SignedRecord;
-use letopis_ledger::{Hash, Timestamp, TreeSize};
+use letopis_ledger::{Hash, LeafIndex, Timestamp, TreeSize};
 
 use super::{End, IndexView, Store, StoreError, StoredPosition};
 use crate::crash::CrashPoint;
@@ -36,19 +36,41 @@ impl<'s> Transaction<'s> {
         stamped: Timestamp,
         signed: &SignedRecord,
     ) -> Result<Result<Receipt, Box<Reject>>, StoreError> {
-        match judge(&self.layer, stamped, signed)? {
+        match self.judge(stamped, signed)? {
             Outcome::Repeated(receipt) => Ok(Ok(receipt)),
             Outcome::Rejected(reject) => Ok(Err(reject)),
-            Outcome::Appended(appended) => {
-                self.layer.absorb(&appended);
-                let receipt = appended.receipt;
-                self.next.frontier.append(receipt.leaf_hash);
-                self.next.tail = self.layer.tail();
-                self.next.unflushed_bytes += appended.leaf.as_bytes().len() as u64;
-                self.appended.push(*appended);
-                Ok(Ok(receipt))
-            }
+            Outcome::Appended(appended) => Ok(Ok(self.take(*appended))),
         }
+    }
+
+    /// Judges a record and changes nothing.
+    pub(super) fn judge(
+        &self,
+        stamped: Timestamp,
+        signed: &SignedRecord,
+    ) -> Result<Outcome, StoreError> {
+        judge(&self.layer, stamped, signed)
+    }
+
+    /// Takes what [`Transaction::judge`] made of a record.
+    pub(super) fn take(&mut self, appended: Appended) -> Receipt {
+        self.layer.absorb(&appended);
+        let receipt = appended.receipt;
+        self.next.frontier.append(receipt.leaf_hash);
+        self.next.tail = self.layer.tail();
+        self.next.unflushed_bytes += appended.leaf.as_bytes().len() as u64;
+        self.appended.push(appended);
+        receipt
+    }
+
+    /// Index of the leaf that the next record becomes.
+    pub(super) fn next_leaf(&self) -> LeafIndex {
+        self.next.tail.size.next_leaf()
+    }
+
+    /// Leaves before this transaction, and with it.
+    pub(crate) fn sizes(&self) -> (TreeSize, TreeSize) {
+        (self.current.tail.size, self.next.tail.size)
     }
 
     /// Compares a tree head that the leader proposed with this node's own.
@@ -57,7 +79,7 @@ impl<'s> Transaction<'s> {
             let (size, root) = (self.next.frontier.size(), self.next.frontier.root());
             let own = self.own_root(proposed.size)?;
             let own = own.map_or(TreeHead { size, root }, |root| TreeHead { root, ..proposed });
-            return Err(Fatal::Diverged { agreed: proposed, own });
+            return Err(Fatal::Diverged { agreed: proposed, own, leaf: None });
         }
         // A proposal may be overtaken by one of a larger size.
         if self.next.agreed.is_none_or(|agreed| agreed.size < proposed.size) {
@@ -95,8 +117,9 @@ impl<'s> Transaction<'s> {
     }
 
     /// Replaces the whole position: a snapshot of the same leaves was installed.
-    pub(crate) fn set_position(&mut self, position: StoredPosition) {
+    pub(crate) fn set_position(&mut self, position: StoredPosition, agreed: Option<TreeHead>) {
         self.next.position = position;
+        self.next.agreed = agreed.or(self.next.agreed);
     }
 
     /// Writes everything and lets readers see it.

@@ -33,6 +33,14 @@ pub enum StoreError {
         /// The leaf.
         leaf: LeafIndex,
     },
+    /// A leaf that came from elsewhere is not the one that follows.
+    #[error("leaf {leaf} is not the one that follows: {reason}; it was not taken")]
+    Replay {
+        /// The leaf.
+        leaf: LeafIndex,
+        /// What does not fit.
+        reason: String,
+    },
     /// Something stored is not what it must be.
     #[error("damaged: {what}")]
     Damaged {

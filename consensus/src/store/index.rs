@@ -25,7 +25,7 @@ use crate::machine::{
 };
 
 use value::StoredEnd;
-pub(crate) use value::StoredPosition;
+pub(crate) use value::{StoredPosition, read_manifest, write_manifest};
 
 const RECORDS: &str = "records";
 const STREAMS: &str = "streams";

@@ -8,6 +8,7 @@
 //! index/        what the append machine reads (RocksDB without WAL, flushed at checkpoints)
 //! blobs/        public files by SHA-256
 //! publish/      the last signed heads and the published checkpoint
+//! incoming/     leaves of a snapshot on their way from another node; gone once it is installed
 //! ```
 //!
 //! Leaves are stored once, framed as in C2SP entry bundles, so a bundle is a range of a segment.
@@ -24,7 +25,9 @@ mod error;
 pub(crate) mod file;
 mod index;
 mod open;
-mod segment;
+mod replay;
+pub(crate) mod segment;
+pub(crate) mod staging;
 mod tile;
 
 use std::path::{Path, PathBuf};
@@ -32,13 +35,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use letopis_ledger::Hash;
 use letopis_ledger::checkpoint::Origin;
+use letopis_ledger::id::NodeId;
 use letopis_ledger::tile::{TileTree, TileTreeError};
 use letopis_ledger::tree::Frontier;
 use letopis_ledger::{LeafIndex, TreeSize};
 use tokio::sync::watch;
 
 use crate::crash::{CrashHook, CrashPoint};
-use crate::machine::{LogTail, StateView};
+use crate::machine::{LogTail, NodeState, StateView};
 use crate::raft::types::TreeHead;
 
 pub(crate) use apply::Transaction;
@@ -86,6 +90,8 @@ pub(crate) struct Manifest {
     pub(crate) position: StoredPosition,
     /// The tree it holds.
     pub(crate) head: TreeHead,
+    /// The last tree head in it that the voters agreed on.
+    pub(crate) agreed: Option<TreeHead>,
 }
 
 impl Store {
@@ -101,6 +107,11 @@ impl Store {
     /// The tree of all applied leaves.
     pub(crate) fn head(&self) -> TreeHead {
         head_of(&self.end())
+    }
+
+    /// The right edge of the tree of all applied leaves.
+    pub(crate) fn frontier(&self) -> Frontier {
+        self.end().frontier.clone()
     }
 
     /// The tree of all applied leaves with the policy in force at that very size.
@@ -136,6 +147,16 @@ impl Store {
         self.index.view(&self.origin, tail)
     }
 
+    /// Every node that the log ever named.
+    pub(crate) fn nodes(&self) -> Vec<(NodeId, NodeState)> {
+        self.view().nodes().expect("invariant: nodes are kept in memory")
+    }
+
+    /// A node, if the log ever named it.
+    pub(crate) fn node(&self, id: NodeId) -> Option<NodeState> {
+        self.view().node(id).expect("invariant: nodes are kept in memory")
+    }
+
     /// The policy in force.
     pub(crate) fn policy(&self) -> Result<Option<String>, StoreError> {
         self.view().policy()
@@ -162,6 +183,18 @@ impl Store {
             return Ok(Vec::new());
         }
         self.segments.read(from, count, max_bytes)
+    }
+
+    /// Hashes of applied leaves from one on, before `end`.
+    pub(crate) fn leaf_hashes(
+        &self,
+        from: LeafIndex,
+        end: TreeSize,
+    ) -> Result<Vec<Hash>, StoreError> {
+        let size = self.applied_size();
+        let tree = self.tree(size);
+        let leaves = (from.get()..end.min(size).get()).map(LeafIndex::new);
+        leaves.map(|leaf| tree.leaf(leaf).map_err(tile_error)).collect()
     }
 
     /// Bytes of the bundle of `count` leaves from `first` on, all of one segment.
@@ -199,7 +232,8 @@ impl Store {
         let mut end = self.end();
         self.sync_leaves_and_tiles()?;
         self.crash.pass(CrashPoint::LeavesSynced);
-        let manifest = Manifest { position: end.position.clone(), head: head_of(&end) };
+        let manifest =
+            Manifest { position: end.position.clone(), head: head_of(&end), agreed: end.agreed };
         self.index.put_manifest(&manifest)?;
         self.index.flush()?;
         end.unflushed_bytes = 0;
@@ -270,6 +304,11 @@ impl Folder {
 
     pub(crate) fn publish(&self) -> PathBuf {
         self.0.join("publish")
+    }
+
+    /// Made when a snapshot is fetched, removed when it is installed.
+    pub(crate) fn incoming(&self) -> PathBuf {
+        self.0.join("incoming")
     }
 
     /// Makes all parts and their names durable: a file is only as durable as the names above it.

@@ -90,7 +90,7 @@ pub(super) fn segment_path(folder: &Path, segment: u64) -> PathBuf {
 }
 
 /// Splits the next leaf off framed bytes, or `None` when they end inside it.
-pub(super) fn split_leaf(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+pub(crate) fn split_leaf(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let (length, rest) = bytes.split_first_chunk::<PREFIX_BYTES>()?;
     rest.split_at_checked(usize::from(u16::from_be_bytes(*length)))
 }

@@ -419,9 +419,9 @@ fn only_this_node_s_own_root_is_agreed() {
     transaction.append(Timestamp::EPOCH, &record).unwrap().unwrap();
     transaction.agree(at_3).unwrap();
     let wrong = TreeHead { size: TreeSize::new(4), ..at_3 };
-    assert!(matches!(transaction.agree(wrong), Err(Fatal::Diverged { agreed, own })
+    assert!(matches!(transaction.agree(wrong), Err(Fatal::Diverged { agreed, own, .. })
         if agreed == wrong && own.size == wrong.size && own.root != wrong.root));
     let beyond = TreeHead { size: TreeSize::new(5), ..at_3 };
-    assert!(matches!(transaction.agree(beyond), Err(Fatal::Diverged { agreed, own })
+    assert!(matches!(transaction.agree(beyond), Err(Fatal::Diverged { agreed, own, .. })
         if agreed == beyond && own.size == TreeSize::new(4)));
 }

@@ -116,6 +116,8 @@ struct ManifestValue {
     position: PositionValue,
     #[n(1)]
     head: HeadValue,
+    #[n(2)]
+    agreed: Option<HeadValue>,
 }
 
 /// The end of the log with everything needed to go on.
@@ -164,14 +166,21 @@ impl StoredEnd {
     }
 }
 
-pub(super) fn write_manifest(manifest: &Manifest) -> Vec<u8> {
-    let (position, head) = ((&manifest.position).into(), (&manifest.head).into());
-    write_value(&ManifestValue { position, head })
+pub(crate) fn write_manifest(manifest: &Manifest) -> Vec<u8> {
+    write_value(&ManifestValue {
+        position: (&manifest.position).into(),
+        head: (&manifest.head).into(),
+        agreed: manifest.agreed.as_ref().map(Into::into),
+    })
 }
 
-pub(super) fn read_manifest(stored: &[u8]) -> Result<Manifest, StoreError> {
+pub(crate) fn read_manifest(stored: &[u8]) -> Result<Manifest, StoreError> {
     let value: ManifestValue = read(stored)?;
-    Ok(Manifest { position: value.position.into(), head: value.head.into() })
+    Ok(Manifest {
+        position: value.position.into(),
+        head: value.head.into(),
+        agreed: value.agreed.map(Into::into),
+    })
 }
 
 pub(super) fn write_receipt(first: &FirstReceipt) -> Vec<u8> {

@@ -56,9 +56,13 @@ fn golden_values() {
 
     let position = StoredPosition { log_id: Some(vec![1, 2]), membership: None };
     let head = TreeHead { size: TreeSize::new(1), root: hash_of(3) };
-    let manifest = Manifest { position: position.clone(), head };
+    let manifest = Manifest { position: position.clone(), head, agreed: None };
     let stored = write_manifest(&manifest);
     assert_eq!(hex(&stored), format!("01828142010282015820{three}"));
+    assert_eq!(read_manifest(&stored), Ok(manifest.clone()));
+    let manifest = Manifest { agreed: Some(head), ..manifest };
+    let stored = write_manifest(&manifest);
+    assert_eq!(hex(&stored), format!("01838142010282015820{three}82015820{three}"));
     assert_eq!(read_manifest(&stored), Ok(manifest));
 
     let end = End {
