@@ -17,6 +17,7 @@
 //! | `letopis_publish_lag_leaves` | gauge | applied leaves that are not published |
 //! | `letopis_quorum_missing_total` | counter | publications refused by the policy |
 //! | `letopis_checkpoint_seconds` | histogram | one checkpoint of the store |
+//! | `letopis_peer_refused_total{reason}` | counter | handshakes, requests of other nodes refused |
 
 use std::time::Duration;
 
@@ -86,6 +87,10 @@ pub(crate) fn quorum_missing() {
 
 pub(crate) fn checkpoint_made(took: Duration) {
     histogram!("letopis_checkpoint_seconds").record(took);
+}
+
+pub(crate) fn peer_refused(reason: &'static str) {
+    counter!("letopis_peer_refused_total", "reason" => reason).increment(1);
 }
 
 /// Metrics are floats by their protocol; counts beyond 2^53 do not occur.

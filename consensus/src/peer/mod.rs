@@ -7,6 +7,9 @@
 //!
 //! Not here: what the bytes say (`message`), and what Raft makes of them (`crate::raft`).
 
+pub mod grpc;
+pub mod tls;
+
 use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
