@@ -25,6 +25,7 @@
 //! | `letopis_peer_lag_leaves{node}` | gauge | leaves that another node has not applied |
 //! | `letopis_peer_reachable{node}` | gauge | 1 while another node answers |
 //! | `letopis_checkpoint_seconds` | histogram | one checkpoint of the store |
+//! | `letopis_peer_refused_total{reason}` | counter | handshakes, requests of other nodes refused |
 
 use std::time::Duration;
 
@@ -124,6 +125,10 @@ pub(crate) fn peer(node: NodeId, lag_leaves: Option<u64>) {
 
 pub(crate) fn checkpoint_made(took: Duration) {
     histogram!("letopis_checkpoint_seconds").record(took);
+}
+
+pub(crate) fn peer_refused(reason: &'static str) {
+    counter!("letopis_peer_refused_total", "reason" => reason).increment(1);
 }
 
 /// Metrics are floats by their protocol; counts beyond 2^53 do not occur.

@@ -8,10 +8,12 @@
 //! Not here: what the bytes say (`message`), and what Raft makes of them (`crate::raft`).
 
 pub(crate) mod answerer;
+pub mod grpc;
 pub(crate) mod members;
 pub(crate) mod message;
 #[cfg(test)]
 pub(crate) mod switchboard;
+pub mod tls;
 pub(crate) mod watch;
 
 use std::future::Future;
