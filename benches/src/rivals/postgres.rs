@@ -3,7 +3,8 @@
 //! One connection and one prepared statement for each client; one round trip and one transaction
 //! for each record. A chained row holds SHA-256 of the previous row's hash and its own value, so
 //! one transaction reads the tail under an advisory lock and holds it until it has committed.
-//! Not here: tuning; but for the number of connections the server runs with its defaults.
+//! Not here: tuning; but for the number of connections and a deadlock search that would come in
+//! the way, the server runs with its defaults.
 
 use std::fs;
 use std::os::unix::fs::chown;
@@ -130,6 +131,9 @@ impl System for Postgres {
             "unix_socket_directories=".into(),
             "synchronous_commit=on".into(),
             "fsync=on".into(),
+            // Else every client that waits for the chain longer than a second looks for deadlocks
+            // among all the others, and with a thousand of them little else is done.
+            "deadlock_timeout=10min".into(),
         ] {
             run.arg("-c").arg(setting);
         }

@@ -1,7 +1,8 @@
 //! Drives closed-loop clients for a bounded time and reckons what came of it.
 //!
-//! Records count when they are acknowledged within the measured time; what the servers used is
-//! read at its two ends; what the device wrote, over the whole case. Not here: which system it is.
+//! Rates and latencies are of records that are acknowledged within the measured time. Processor
+//! time and bytes are of the whole case, from before the first record until after the last answer,
+//! for each record acknowledged in it. Not here: which system it is.
 
 use std::time::{Duration, Instant};
 
@@ -34,8 +35,8 @@ pub(crate) struct Measured {
     pub(crate) p99: Duration,
     /// Processor seconds of all servers for each record.
     pub(crate) processor_seconds_per_record: f64,
-    /// Bytes that the device wrote for each byte of payload, over the whole case with what
-    /// waited to be written at its end; others' writes are in it.
+    /// Bytes that the device wrote for each byte of payload, with what waited to be
+    /// written at the end of the case; others' writes are in it.
     pub(crate) device_written_per_payload_byte: Option<f64>,
     /// Bytes of page cache that the kernel charged to the servers for each byte of payload.
     pub(crate) charged_per_payload_byte: f64,
@@ -56,7 +57,8 @@ pub(crate) async fn run<C: Client>(
     servers: &Servers,
     disk: Option<&Disk>,
 ) -> anyhow::Result<(Measured, u64)> {
-    let written_before = disk.and_then(Disk::written);
+    // Read while nothing happens: with a thousand busy processes, reading itself takes seconds.
+    let before = (servers.usage()?, disk.and_then(Disk::written));
     let begin = Instant::now() + bounds.warm_up;
     let end = begin + bounds.measured;
     // Dropped on the way out, so no client outlives its case.
@@ -64,31 +66,25 @@ pub(crate) async fn run<C: Client>(
     for client in clients {
         tasks.spawn(append_until(client, begin, end));
     }
-    tokio::time::sleep_until(begin.into()).await;
-    let before = (Instant::now(), servers.usage()?);
-    tokio::time::sleep_until(end.into()).await;
-    let after = (Instant::now(), servers.usage()?);
-    let joined = tokio::time::timeout(GRACE, join(&mut tasks)).await;
+    let joined = tokio::time::timeout_at((end + GRACE).into(), join(&mut tasks)).await;
     let mut all = joined.with_context(|| format!("clients had no answer within {GRACE:?}"))??;
-    let written = disk.and_then(Disk::written).zip(written_before);
+    let used = servers.usage()?.since(before.0);
+    let written = disk.and_then(Disk::written).zip(before.1);
     let written = written.map(|(after, before)| after.saturating_sub(before));
-    let payload = all.acknowledged as f64 * VALUE_BYTES as f64;
     let records = all.latencies.len();
     anyhow::ensure!(records > 0, "no record was acknowledged in the measured time");
     all.latencies.sort_unstable();
     let at = |share: f64| all.latencies[((records - 1) as f64 * share) as usize];
-    let used = after.1.since(before.1);
-    // The usage is read over its own span, which on a busy machine is not exactly the clients'.
-    let rate = records as f64 / bounds.measured.as_secs_f64();
-    let in_usage_span = rate * (after.0 - before.0).as_secs_f64();
+    let acknowledged = all.acknowledged as f64;
+    let payload = acknowledged * VALUE_BYTES as f64;
     let measured = Measured {
         records,
-        records_per_second: rate,
+        records_per_second: records as f64 / bounds.measured.as_secs_f64(),
         p50: at(0.5),
         p99: at(0.99),
-        processor_seconds_per_record: used.processor_seconds / in_usage_span,
+        processor_seconds_per_record: used.processor_seconds / acknowledged,
         device_written_per_payload_byte: written.map(|bytes| bytes as f64 / payload),
-        charged_per_payload_byte: used.bytes_written as f64 / in_usage_span / VALUE_BYTES as f64,
+        charged_per_payload_byte: used.bytes_written as f64 / payload,
     };
     Ok((measured, all.acknowledged))
 }
