@@ -11,7 +11,7 @@ help:
 	@echo "make demo   build, then run the demonstration (about a minute after the build)"
 	@echo "make test   run every test"
 	@echo "make lint   check format, lints and documentation; changes nothing"
-	@echo "make bench  measure, beside the limits of this machine"
+	@echo "make bench  measure, beside the limits of this machine; BENCH_ARGS=rivals: beside others"
 	@echo "make setup  check what the build needs and install it where allowed"
 
 setup:

@@ -178,7 +178,7 @@ fn processor_seconds() -> anyhow::Result<f64> {
 }
 
 /// Opens a node with fixed keys.
-async fn open(folder: &Path) -> anyhow::Result<Node> {
+pub(crate) async fn open(folder: &Path) -> anyhow::Result<Node> {
     let (log, cosigner) = note_keys()?;
     let keys = SigningKeys {
         log: NoteSigner::new(&log)?,
@@ -237,23 +237,33 @@ fn records(client: usize, count: usize) -> anyhow::Result<Vec<SignedRecord>> {
     (0..count).map(|version| record(client, version)).collect()
 }
 
-/// One signed record of a client.
+/// One signed record of a client, of [`RECORD_BYTES`].
 pub(crate) fn record(client: usize, version: usize) -> anyhow::Result<SignedRecord> {
-    let make = |padding: usize| -> anyhow::Result<Record> {
-        let event = Event {
-            stream: StreamName::parse(&format!("bench/{client}"))?,
-            version: StreamVersion::new(version as u64),
-            event_type: EventType::parse("bench.noted")?,
-            schema: 1,
-            data: Object::new().with("text", Json::string("x".repeat(padding))?),
-            private: vec![],
-        };
-        let mut random = [0; 10];
-        random[2..6].copy_from_slice(&u32::try_from(client)?.to_be_bytes());
-        random[6..].copy_from_slice(&u32::try_from(version)?.to_be_bytes());
-        let id = RecordId::from_parts(1_700_000_000_000, &random);
-        Ok(Record::new(Origin::new(ORIGIN)?, id, AgencyId::parse(AGENCY)?, vec![event], vec![])?)
+    let bare = unsigned(client, version, String::new())?.to_bytes().len();
+    record_of(client, version, "x".repeat(RECORD_BYTES.saturating_sub(bare)))
+}
+
+/// One signed record of a client, with this text as its data.
+pub(crate) fn record_of(
+    client: usize,
+    version: usize,
+    text: String,
+) -> anyhow::Result<SignedRecord> {
+    Ok(SignedRecord::sign(unsigned(client, version, text)?, &signer()))
+}
+
+fn unsigned(client: usize, version: usize, text: String) -> anyhow::Result<Record> {
+    let event = Event {
+        stream: StreamName::parse(&format!("bench/{client}"))?,
+        version: StreamVersion::new(version as u64),
+        event_type: EventType::parse("bench.noted")?,
+        schema: 1,
+        data: Object::new().with("text", Json::string(text)?),
+        private: vec![],
     };
-    let bare = make(0)?.to_bytes().len();
-    Ok(SignedRecord::sign(make(RECORD_BYTES.saturating_sub(bare))?, &signer()))
+    let mut random = [0; 10];
+    random[2..6].copy_from_slice(&u32::try_from(client)?.to_be_bytes());
+    random[6..].copy_from_slice(&u32::try_from(version)?.to_be_bytes());
+    let id = RecordId::from_parts(1_700_000_000_000, &random);
+    Ok(Record::new(Origin::new(ORIGIN)?, id, AgencyId::parse(AGENCY)?, vec![event], vec![])?)
 }

@@ -5,12 +5,13 @@ mod audit;
 mod limits;
 mod proofs;
 mod recorder;
+mod rivals;
 mod written_log;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use clap::Parser;
+use clap::{Parser, Subcommand};
 
 use limits::Limits;
 use recorder::Recorder;
@@ -25,34 +26,57 @@ struct Arguments {
     #[arg(long)]
     verifier: Option<PathBuf>,
     /// Folder for temporary files; it decides which disk is measured.
-    #[arg(long)]
+    #[arg(long, global = true)]
     folder: Option<PathBuf>,
+    /// Something else than Letopis alone.
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Letopis beside etcd and PostgreSQL.
+    Rivals(rivals::RivalsArguments),
+    /// One node, for the measurement that starts it.
+    #[command(hide = true)]
+    Node(rivals::NodeArguments),
 }
 
 fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
-    let recorder = Recorder::install()?;
+    if let Some(Command::Node(node)) = &arguments.command {
+        return rivals::serve_node(node);
+    }
     let place = match &arguments.folder {
         Some(folder) => tempfile::tempdir_in(folder)?,
         None => tempfile::tempdir()?,
     };
+    match &arguments.command {
+        Some(Command::Rivals(rivals)) => rivals::measure(place.path(), rivals),
+        _ => alone(&arguments, place.path()),
+    }
+}
+
+/// Measures Letopis alone.
+fn alone(arguments: &Arguments, place: &Path) -> anyhow::Result<()> {
+    let recorder = Recorder::install()?;
     let (time, sizes): (_, &[u64]) = if arguments.quick {
         (Duration::from_secs(3), &[10_000, 100_000])
     } else {
         (Duration::from_secs(10), &[100_000, 1_000_000])
     };
-    let limits = Limits::measure(place.path(), time / 5)?;
+    let limits = Limits::measure(place, time / 5)?;
     limits.print();
-    let appended = append::measure(place.path(), &[1, 64, 1024], time, &recorder)?;
+    let appended = append::measure(place, &[1, 64, 1024], time, &recorder)?;
     append::print(&appended, &limits);
 
-    let verifier = match arguments.verifier {
-        Some(path) => path,
+    let verifier = match &arguments.verifier {
+        Some(path) => path.clone(),
         None => std::env::current_exe()?.with_file_name("letopis-verify"),
     };
     let mut audits = Vec::new();
     for &size in sizes {
-        let folder = place.path().join(format!("log-{size}"));
+        let folder = place.join(format!("log-{size}"));
         let tree = written_log::write(&folder, size)?;
         audits.push(audit::measure(&verifier, &folder, size)?);
         if size == sizes[0] {
