@@ -2,7 +2,7 @@
 //! changes Raft's membership until it says the same, one step at a time.
 //!
 //! A node that the log admits becomes a learner; one that it promotes becomes a voter as soon as
-//! it has caught up; openraft passes from one set of voters to the next through a joint
+//! it has caught up and has the log key, so that any voter can lead and publish; openraft passes from one set of voters to the next through a joint
 //! configuration. A leader that the log demotes or removes hands over first. A log that names no
 //! node has the one voter that founded it.
 //!
@@ -19,6 +19,7 @@ use tokio::sync::watch;
 
 use crate::machine::NodeRole;
 use crate::metric;
+use crate::peer::watch::Peers;
 use crate::proposer::Path;
 use crate::raft::types::Raft;
 use crate::store::Store;
@@ -35,6 +36,7 @@ pub(crate) struct Membership {
     pub(crate) raft: Raft,
     pub(crate) store: Arc<Store>,
     pub(crate) path: Path,
+    pub(crate) peers: Peers,
 }
 
 /// What is to be changed next.
@@ -51,7 +53,8 @@ enum Step {
 struct Known {
     voters: BTreeSet<u64>,
     members: BTreeSet<u64>,
-    caught_up: BTreeSet<u64>,
+    /// Caught up, and with the log key.
+    ready: BTreeSet<u64>,
 }
 
 impl Membership {
@@ -85,18 +88,25 @@ impl Membership {
             && config.membership().get_joint_config().len() == 1;
         let replication = metrics.replication.as_ref().filter(|_| self.path.leads() && settled)?;
         let last = metrics.last_log_index.unwrap_or(0);
-        let caught_up = replication
+        let signs: BTreeSet<u64> = self
+            .peers
+            .all()
             .iter()
-            .filter(|(_, matched)| {
+            .filter(|peer| peer.answered.is_some_and(|answered| answered.log_key))
+            .map(|peer| peer.node.get())
+            .collect();
+        let ready = replication
+            .iter()
+            .filter(|(node, matched)| {
                 let matched = matched.as_ref().map_or(0, |id| id.index);
-                last.saturating_sub(matched) <= CAUGHT_UP_ENTRIES
+                signs.contains(node) && last.saturating_sub(matched) <= CAUGHT_UP_ENTRIES
             })
             .map(|(node, _)| *node)
             .collect();
         Some(Known {
             voters: config.voter_ids().collect(),
             members: config.nodes().map(|(node, _)| *node).collect(),
-            caught_up,
+            ready,
         })
     }
 
@@ -118,7 +128,7 @@ impl Membership {
         }
         let promoted: BTreeSet<u64> = voters
             .difference(&known.voters)
-            .filter(|node| known.caught_up.contains(node))
+            .filter(|node| known.ready.contains(node))
             .copied()
             .collect();
         if !promoted.is_empty() {

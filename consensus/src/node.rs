@@ -422,8 +422,12 @@ impl NodeParts {
             crash: config.crash_hook.clone(),
             fatal: self.fatal.clone(),
         };
-        let membership =
-            Membership { raft: raft.clone(), store: Arc::clone(&self.store), path: path.clone() };
+        let membership = Membership {
+            raft: raft.clone(),
+            store: Arc::clone(&self.store),
+            path: path.clone(),
+            peers: peers.clone(),
+        };
         let watcher = Watcher {
             store: Arc::clone(&self.store),
             path: path.clone(),

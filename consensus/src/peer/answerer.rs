@@ -9,7 +9,6 @@ use std::sync::Arc;
 
 use letopis_ledger::hash::Hash;
 use letopis_ledger::id::NodeId;
-use letopis_ledger::policy::Policy;
 use letopis_ledger::record::SignedRecord;
 use letopis_ledger::{LeafIndex, TreeSize};
 use openraft::ReadPolicy;
@@ -121,7 +120,7 @@ impl Answerer {
                 Err(error) => Response::Refused(error.to_string()),
             },
             Request::LogKey => self.log_key(parts, from),
-            Request::Status => self.status(),
+            Request::Status => self.status(parts),
         })
     }
 
@@ -182,13 +181,11 @@ impl Answerer {
         if !votes {
             return Response::Refused(format!("the log does not name node {from} as a voter"));
         }
-        let policy = parts.store.policy().ok().flatten();
-        let policy = policy.and_then(|text| Policy::parse(&text).ok());
-        let text = policy.and_then(|policy| self.log_keys.secret_text(&policy));
+        let text = parts.store.read_policy().and_then(|p| self.log_keys.secret_text(&p));
         Response::LogKey(text.map(|text| text.to_string()))
     }
 
-    fn status(&self) -> Response {
+    fn status(&self, parts: &Parts) -> Response {
         let positions = self.ledger.positions();
         let metrics = self.raft.metrics();
         let metrics = metrics.borrow_watched();
@@ -200,6 +197,7 @@ impl Answerer {
             applied: positions.applied.get(),
             cosigned: positions.cosigned.get(),
             published: positions.published.get(),
+            log_key: parts.store.read_policy().is_some_and(|p| self.log_keys.is_known(&p)),
         })
     }
 }

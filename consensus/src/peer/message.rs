@@ -283,6 +283,9 @@ pub(crate) struct WireStatus {
     pub(crate) cosigned: u64,
     #[n(6)]
     pub(crate) published: u64,
+    /// Whether it has the log key that the policy names.
+    #[n(7)]
+    pub(crate) log_key: bool,
 }
 
 fn stored<T: Stored>(value: &T) -> ByteVec {

@@ -1,6 +1,6 @@
 //! Looking after the other nodes: how far each is, and what it lacks.
 //!
-//! Every node asks every other one once a second. Who leads tells a node again what is published
+//! Every node asks every other one twice a second. Who leads tells a node again what is published
 //! when it missed it. A voter that does not have the log key asks for it.
 //!
 //! Not here: replication, which Raft does.
@@ -11,7 +11,6 @@ use std::time::Duration;
 
 use letopis_ledger::TreeSize;
 use letopis_ledger::id::NodeId;
-use letopis_ledger::policy::Policy;
 use tokio::sync::watch;
 
 use super::message::{Request, Response, WireStatus};
@@ -22,7 +21,7 @@ use crate::publish::cosigner::Cosigner;
 use crate::publish::log_key::LogKeys;
 use crate::store::Store;
 
-const INTERVAL: Duration = Duration::from_secs(1);
+const INTERVAL: Duration = Duration::from_millis(500);
 const TIMEOUT: Duration = Duration::from_millis(900);
 
 /// How far another node is, as it said itself.
@@ -49,6 +48,8 @@ pub struct PeerProgress {
     pub cosigned: TreeSize,
     /// Leaves of the checkpoint that it publishes.
     pub published: TreeSize,
+    /// Whether it has the log key that the policy names: without it a node does not vote.
+    pub log_key: bool,
 }
 
 /// What is known of the other nodes. Clones share it.
@@ -136,8 +137,7 @@ impl Watcher {
     async fn fetch_log_key(&self) {
         let own = self.store.node(self.path.members.own());
         let votes = own.is_some_and(|n| n.removed.is_none() && n.role == NodeRole::Voter);
-        let policy = self.store.policy().ok().flatten();
-        let Some(policy) = policy.and_then(|text| Policy::parse(&text).ok()) else { return };
+        let Some(policy) = self.store.read_policy() else { return };
         if !votes || self.log_keys.is_known(&policy) {
             return;
         }
@@ -159,5 +159,6 @@ fn progress(status: &WireStatus) -> PeerProgress {
         applied: TreeSize::new(status.applied),
         cosigned: TreeSize::new(status.cosigned),
         published: TreeSize::new(status.published),
+        log_key: status.log_key,
     }
 }

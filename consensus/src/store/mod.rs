@@ -36,6 +36,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use letopis_ledger::Hash;
 use letopis_ledger::checkpoint::Origin;
 use letopis_ledger::id::NodeId;
+use letopis_ledger::policy::Policy;
 use letopis_ledger::tile::{TileTree, TileTreeError};
 use letopis_ledger::tree::Frontier;
 use letopis_ledger::{LeafIndex, TreeSize};
@@ -160,6 +161,11 @@ impl Store {
     /// The policy in force.
     pub(crate) fn policy(&self) -> Result<Option<String>, StoreError> {
         self.view().policy()
+    }
+
+    /// The policy in force, read; `None` when there is none that can be.
+    pub(crate) fn read_policy(&self) -> Option<Policy> {
+        self.policy().ok().flatten().and_then(|text| Policy::parse(&text).ok())
     }
 
     /// Bytes of a leaf, or `None` beyond the applied ones.
