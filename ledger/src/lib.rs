@@ -29,6 +29,7 @@ pub mod record;
 pub mod bundle;
 pub mod checkpoint;
 pub mod cosignature;
+pub mod equivocation;
 pub mod note;
 pub mod policy;
 pub mod proof;

@@ -335,7 +335,7 @@ fn cosigner_of(witness: &PolicyWitness, note: &Note) -> Option<Cosigner> {
     Some(Cosigner { witness: witness.name.clone(), key_id: witness.key.id(), unix_seconds })
 }
 
-fn verifier_of(key: &VerifierKey) -> Box<dyn SignatureVerifier> {
+pub(crate) fn verifier_of(key: &VerifierKey) -> Box<dyn SignatureVerifier> {
     let expected = "invariant: each verifier is given keys of its types";
     match key.signature_type() {
         SignatureType::Ed25519 => Box::new(NoteVerifier::new(key).expect(expected)),

@@ -7,6 +7,7 @@
 //! Not here: what a leaf contains (`leaf`), how nodes are stored or served (`tile`), who signs a
 //! root (`checkpoint`, `note`).
 
+mod prefix;
 mod proof;
 
 use thiserror::Error;
@@ -14,6 +15,7 @@ use thiserror::Error;
 use crate::hash::{Hash, empty_root, node_hash};
 use crate::position::{LeafIndex, TreeSize};
 
+pub use prefix::{PrefixProof, prefix_proof};
 pub use proof::{ConsistencyProof, InclusionProof, ProofError, consistency_proof, inclusion_proof};
 
 /// Where tree nodes come from.

@@ -76,6 +76,8 @@ rules! {
     TreeTile = "tree-tile",
     /// The tree's root is the one that was signed.
     TreeRoot = "tree-root",
+    /// Two heads of one log never contradict each other.
+    Equivocation = "equivocation",
     /// The case exists in the log.
     CaseExists = "case-exists",
     /// The case has exactly one final decision.

@@ -10,6 +10,7 @@
 #![deny(missing_docs)]
 
 pub mod audit;
+pub mod compare;
 pub mod decision;
 pub mod finding;
 pub mod message;

@@ -7,11 +7,14 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 use letopis_ledger::LeafIndex;
+use letopis_ledger::equivocation::keys_of;
 use letopis_ledger::leaf::Leaf;
+use letopis_ledger::note::VerifierKey;
 use letopis_ledger::policy::Policy;
 use letopis_verifier::audit::{AuditOptions, Observer, audit};
+use letopis_verifier::compare::{self, Outcome};
 use letopis_verifier::decision::{self, check_decision};
 use letopis_verifier::message::{Language, Messages};
 use letopis_verifier::mirror::mirror;
@@ -63,6 +66,8 @@ enum Command {
         #[arg(long)]
         leaf: Option<PathBuf>,
     },
+    /// Compares two heads of a log: can both be true, and if not, who signed both?
+    Compare(CompareArguments),
     /// Copies a log into a folder, to check it there or to serve it to others.
     Mirror {
         /// Web address of the log.
@@ -72,11 +77,29 @@ enum Command {
     },
 }
 
+#[derive(Debug, Args)]
+struct CompareArguments {
+    /// A checkpoint file, the web address or folder of a log, or an equivocation file.
+    first: String,
+    /// Another checkpoint file or log.
+    second: Option<String>,
+    /// File with the hashes of a consistency proof between the heads, one on each line.
+    #[arg(long)]
+    proof: Option<String>,
+    /// Key of a log or cosigner, as in a policy; may be given several times.
+    #[arg(long, value_parser = VerifierKey::parse)]
+    vkey: Vec<VerifierKey>,
+    /// Where to write the equivocation file, if there is one.
+    #[arg(long)]
+    write: Option<PathBuf>,
+}
+
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     match run(&arguments) {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::from(1),
+        Ok(report) if report.holds() => ExitCode::SUCCESS,
+        Ok(report) if report.is_decided() => ExitCode::from(1),
+        Ok(_) => ExitCode::from(2),
         Err(error) => {
             eprintln!("letopis-verify: {error:#}");
             ExitCode::from(2)
@@ -84,7 +107,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(arguments: &Arguments) -> anyhow::Result<bool> {
+fn run(arguments: &Arguments) -> anyhow::Result<Report> {
     let messages = Messages::of(arguments.lang);
     let mut progress = Progress::new(&messages, arguments.json);
     let policy = read_policy(arguments)?;
@@ -116,6 +139,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<bool> {
             let checked = check_proof(&bytes, leaf.as_deref(), &policy);
             Report::of_proof(file.display().to_string(), &checked)
         }
+        Command::Compare(heads) => compare_heads(heads, policy.as_ref())?,
         Command::Mirror { place, folder } => {
             let size = mirror(source::open(place).as_ref(), folder)?;
             Report::of_mirror(folder.display().to_string(), size)
@@ -125,7 +149,19 @@ fn run(arguments: &Arguments) -> anyhow::Result<bool> {
     let text = if arguments.json { report.to_json() } else { report.to_text(&messages) };
     // A reader that closes the pipe early has seen what it wanted.
     let _ = io::stdout().write_all(text.as_bytes());
-    Ok(report.holds())
+    Ok(report)
+}
+
+fn compare_heads(given: &CompareArguments, policy: Option<&Policy>) -> anyhow::Result<Report> {
+    let mut keys = given.vkey.clone();
+    keys.extend(policy.into_iter().flat_map(keys_of).cloned());
+    let proof = given.proof.as_deref().map(compare::read_proof).transpose()?;
+    let heads = compare::read(&given.first, given.second.as_deref())?;
+    let compared = compare::compare(heads, &keys, proof)?;
+    if let (Some(file), Outcome::Equivocation(found, _)) = (&given.write, &compared.outcome) {
+        fs::write(file, found.to_string()).with_context(|| format!("{}", file.display()))?;
+    }
+    Ok(Report::of_comparison(&compared))
 }
 
 fn read_policy(arguments: &Arguments) -> anyhow::Result<Option<Policy>> {

@@ -3,6 +3,8 @@
 //! Not here: any check. A report says what a check came to and decides nothing, except that
 //! everything held when there are no findings.
 
+mod comparison;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use letopis_ledger::{Hash, LeafIndex, Timestamp};
@@ -21,6 +23,8 @@ pub struct Report {
     facts: Value,
     /// What breaks no rule and must be known all the same.
     notices: Vec<Notice>,
+    /// Why nothing can be said, if so.
+    undecided: Option<String>,
     findings: Vec<Finding>,
     counts: BTreeMap<Rule, u64>,
 }
@@ -131,7 +135,13 @@ impl Report {
     /// Whether everything held.
     #[must_use]
     pub fn holds(&self) -> bool {
-        self.counts.is_empty()
+        self.counts.is_empty() && self.undecided.is_none()
+    }
+
+    /// Whether anything can be said at all.
+    #[must_use]
+    pub const fn is_decided(&self) -> bool {
+        self.undecided.is_none()
     }
 
     /// The report for programs: one JSON object, keys in English.
@@ -177,6 +187,10 @@ impl Report {
         for notice in &self.notices {
             text += &format!("{}\n", messages.say(&notice.words));
         }
+        if let Some(reason) = &self.undecided {
+            text += &messages.text("verdict.undecided", &[("reason", reason)]);
+            return text + "\n";
+        }
         if self.holds() {
             let count = self.notices.len().to_string();
             let key = if count == "0" { "verdict.holds" } else { "verdict.holds.noticed" };
@@ -214,6 +228,7 @@ impl Report {
             lines: Vec::new(),
             facts: Value::Null,
             notices: Vec::new(),
+            undecided: None,
             findings: findings.kept().to_vec(),
             counts: findings.counts().clone(),
         }

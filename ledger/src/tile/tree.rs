@@ -12,8 +12,8 @@ use super::{TILE_HEIGHT, Tile, TileLevel, TilePath, TileWidth, tile_with};
 use crate::hash::Hash;
 use crate::position::{LeafIndex, TreeSize};
 use crate::tree::{
-    self, ConsistencyProof, Frontier, InclusionProof, NodeSource, TreeError, consistency_proof,
-    inclusion_proof,
+    self, ConsistencyProof, Frontier, InclusionProof, NodeSource, PrefixProof, TreeError,
+    consistency_proof, inclusion_proof, prefix_proof,
 };
 
 /// Where tiles come from.
@@ -138,6 +138,14 @@ impl<R: ReadTile> TileTree<R> {
         old: TreeSize,
     ) -> Result<ConsistencyProof, TileTreeError<R::Error>> {
         self.over_nodes(|nodes| consistency_proof(nodes, old, self.size))
+    }
+
+    /// Proof of the root that the first `old` leaves of the tree have.
+    ///
+    /// # Errors
+    /// A tile could not be read, or the tree is smaller.
+    pub fn prefix_proof(&self, old: TreeSize) -> Result<PrefixProof, TileTreeError<R::Error>> {
+        self.over_nodes(|nodes| prefix_proof(nodes, old, self.size))
     }
 
     /// Runs tree code, which knows only present and missing nodes, and puts the reason why a tile

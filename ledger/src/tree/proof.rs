@@ -183,22 +183,7 @@ impl ConsistencyProof {
         } else {
             self.path.split_first().ok_or(ProofError::PathTooShort { found })?
         };
-        let mut climb = Climb { node: self.old.get() - 1, last: self.new.get() - 1 };
-        climb.skip_ones();
-        let (mut old_computed, mut new_computed) = (*start, *start);
-        for sibling in rest {
-            match climb.step() {
-                None => return Err(ProofError::PathTooLong { found }),
-                Some(Side::Left) => {
-                    old_computed = node_hash(sibling, &old_computed);
-                    new_computed = node_hash(sibling, &new_computed);
-                }
-                Some(Side::Right) => new_computed = node_hash(&new_computed, sibling),
-            }
-        }
-        if !climb.at_root() {
-            return Err(ProofError::PathTooShort { found });
-        }
+        let (old_computed, new_computed) = climb_roots(self.old, self.new, start, rest, found)?;
         if old_computed != *old_root {
             let (computed, expected) = (old_computed, *old_root);
             return Err(ProofError::OldRootMismatch { computed, expected });
@@ -294,6 +279,34 @@ pub fn consistency_proof(
 enum Side {
     Left,
     Right,
+}
+
+/// Climbs from the node that ends the earlier tree to the root, RFC 9162 section 2.1.4.2. Gives the
+/// root of the earlier tree and that of the later one, as the hashes lead to them.
+pub(super) fn climb_roots(
+    old: TreeSize,
+    new: TreeSize,
+    start: &Hash,
+    rest: &[Hash],
+    found: usize,
+) -> Result<(Hash, Hash), ProofError> {
+    let mut climb = Climb { node: old.get() - 1, last: new.get() - 1 };
+    climb.skip_ones();
+    let (mut old_computed, mut new_computed) = (*start, *start);
+    for sibling in rest {
+        match climb.step() {
+            None => return Err(ProofError::PathTooLong { found }),
+            Some(Side::Left) => {
+                old_computed = node_hash(sibling, &old_computed);
+                new_computed = node_hash(sibling, &new_computed);
+            }
+            Some(Side::Right) => new_computed = node_hash(&new_computed, sibling),
+        }
+    }
+    if !climb.at_root() {
+        return Err(ProofError::PathTooShort { found });
+    }
+    Ok((old_computed, new_computed))
 }
 
 /// A node and the last node of its level, climbing to the root: `fn` and `sn` of RFC 9162.

@@ -4,8 +4,9 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
+use super::compare::forked;
 use super::decision_case::{CASE, CaseSpec, Disclosed, NUMBER};
-use super::written::{Written, edit, found_in, policy};
+use super::written::{Written, edit, found_in, policy, witness_key};
 
 fn run(arguments: &[&str]) -> Output {
     let program = env!("CARGO_BIN_EXE_letopis-verify");
@@ -113,4 +114,40 @@ fn a_mirror_is_made_from_the_command_line() {
     assert_eq!(code(&output), 0, "{}", stderr(&output));
     assert!(stdout(&output).contains("300 entries copied"), "{}", stdout(&output));
     assert_eq!(found_in(copy.path()), []);
+}
+
+#[test]
+fn two_heads_are_compared_and_what_they_prove_is_written() {
+    let (one, grown) = (Written::of_size(5).published(), Written::of_size(9).published());
+    let fork = forked(9, 3).published();
+    let rules = one.path().join("rules");
+    fs::write(&rules, policy().to_string()).unwrap();
+    let rules = text(&rules);
+    let (first, second) = (text(one.path()), text(grown.path()));
+    let output = run(&["compare", first, second, "--policy", rules]);
+    assert_eq!(code(&output), 0, "{}", stdout(&output));
+    assert!(stdout(&output).contains("consistent"), "{}", stdout(&output));
+
+    let file = one.path().join("fork.txt");
+    let both = ["compare", first, text(fork.path())];
+    let output = run(&both);
+    assert_eq!(code(&output), 2, "{}", stdout(&output));
+    assert!(stdout(&output).contains("CANNOT BE DECIDED"), "{}", stdout(&output));
+    let write = ["--policy", rules, "--write", text(&file)];
+    let output = run(&[&both[..], &write[..]].concat());
+    assert_eq!(code(&output), 1, "{}", stdout(&output));
+    assert!(stdout(&output).contains("EQUIVOCATION PROVEN"), "{}", stdout(&output));
+
+    // The file alone is enough, with the key of any party that signed both.
+    let key = witness_key(1).verifier_key().to_string();
+    let output = run(&["compare", text(&file), "--vkey", &key]);
+    assert_eq!(code(&output), 1, "{}", stdout(&output));
+    let output = run(&["compare", text(&file), "--vkey", &key, "--json"]);
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["compare"]["outcome"], "equivocation");
+    assert_eq!(report["compare"]["signed_both"], serde_json::json!(["witness1.example"]));
+    let stranger = witness_key(9).verifier_key().to_string();
+    assert_eq!(code(&run(&["compare", text(&file), "--vkey", &stranger])), 2);
+    assert_eq!(code(&run(&["compare", text(&file), "--vkey", "nonsense"])), 2);
+    assert_eq!(code(&run(&["compare", first])), 2, "one head");
 }

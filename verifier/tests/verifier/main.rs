@@ -3,11 +3,13 @@
 //! The writer of these logs checks nothing, so every rule can be broken alone.
 
 mod command;
+mod compare;
 mod decision_case;
 mod decisions;
 mod golden;
 mod mirrors;
 mod nodes;
+mod policies;
 mod proofs;
 mod random;
 mod rules;

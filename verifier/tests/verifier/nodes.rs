@@ -53,7 +53,7 @@ fn moved(number: u64, owner: &str, key: u64) -> GovernanceEvent {
     }
 }
 
-fn agency_removed(name: &str) -> GovernanceEvent {
+pub(crate) fn agency_removed(name: &str) -> GovernanceEvent {
     GovernanceEvent::AgencyRemoved { agency: agency(name) }
 }
 

@@ -13,6 +13,7 @@ use letopis_ledger::record::ClaimOperation::{Release, Take};
 use letopis_ledger::{Hash, TreeSize};
 use letopis_verifier::finding::Rule;
 
+use super::compare;
 use super::decision_case::CaseSpec;
 use super::decisions;
 use super::nodes;
@@ -79,6 +80,7 @@ fn break_rule(rule: Rule) -> Broken {
             draft.signer = signer("stranger");
         }),
         Rule::AuthorRemoved | Rule::NodeChange | Rule::RecoveryRoot => nodes::break_rule(rule),
+        Rule::Equivocation => compare::break_rule(),
         Rule::KeyInForce => record(|_, draft| draft.signer = signer("stranger")),
         Rule::AuthorSignature => forged_signature(),
         Rule::Governance => record(|written, draft| {

@@ -244,8 +244,9 @@ pub(crate) fn signer(agency: &str) -> AuthorSigner {
     AuthorSigner::from_seed(Hash::of(agency.as_bytes()).as_bytes())
 }
 
-pub(crate) fn log_key() -> SignerKey {
-    key(ORIGIN, SignatureType::Ed25519, 1)
+/// A key of the log; it has another after a change.
+fn log_key(seed: u8) -> SignerKey {
+    key(ORIGIN, SignatureType::Ed25519, seed)
 }
 
 pub(crate) fn witness_key(number: u8) -> SignerKey {
@@ -259,7 +260,12 @@ fn key(name: &str, signature_type: SignatureType, seed: u8) -> SignerKey {
 
 /// Both witnesses must cosign.
 pub(crate) fn policy() -> Policy {
-    let (log, one, two) = (log_key(), witness_key(1), witness_key(2));
+    policy_of(1, [1, 2])
+}
+
+/// The policy of a key of the log and two witnesses, both of which must cosign.
+pub(crate) fn policy_of(log_seed: u8, witnesses: [u8; 2]) -> Policy {
+    let (log, [one, two]) = (log_key(log_seed), witnesses.map(witness_key));
     let (log, one, two) = (log.verifier_key(), one.verifier_key(), two.verifier_key());
     let text = format!(
         "log {log}\nwitness one {one}\nwitness two {two}\ngroup both all one two\nquorum both\n"
@@ -269,10 +275,16 @@ pub(crate) fn policy() -> Policy {
 
 /// A checkpoint signed by the log and cosigned by so many witnesses.
 pub(crate) fn note(checkpoint: &Checkpoint, witnesses: u8) -> Note {
+    let numbers: Vec<u8> = (1..=witnesses).collect();
+    signed_by(checkpoint, 1, &numbers)
+}
+
+/// A checkpoint signed with a key of the log and cosigned by some witnesses.
+pub(crate) fn signed_by(checkpoint: &Checkpoint, log_seed: u8, witnesses: &[u8]) -> Note {
     let text = checkpoint.to_string();
-    let mut signatures = vec![NoteSigner::new(&log_key()).unwrap().sign(&text)];
-    for number in 1..=witnesses {
-        let signer = CosignatureSigner::new(&witness_key(number)).unwrap();
+    let mut signatures = vec![NoteSigner::new(&log_key(log_seed)).unwrap().sign(&text)];
+    for number in witnesses {
+        let signer = CosignatureSigner::new(&witness_key(*number)).unwrap();
         signatures.push(signer.sign(checkpoint, 1_768_220_000).unwrap());
     }
     Note::new(text, signatures).unwrap()
