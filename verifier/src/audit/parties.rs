@@ -12,6 +12,7 @@ use letopis_ledger::hash::empty_root;
 use letopis_ledger::id::{AgencyId, NodeId};
 use letopis_ledger::key::{AuthorKey, AuthorKeyId};
 use letopis_ledger::leaf::Leaf;
+use letopis_ledger::policy::Policy;
 use letopis_ledger::{Hash, LeafIndex, StreamVersion, Timestamp, TreeSize};
 
 use super::nodes::{Node, Nodes, Turn};
@@ -330,7 +331,10 @@ impl Parties {
                 }
             }
             GovernanceEvent::PolicySet { policy } => {
-                self.policies.push((place, Hash::of(policy.as_bytes())));
+                // The canonical text, which whoever compares fingerprints has.
+                let canonical =
+                    Policy::parse(&policy).map_or_else(|_| policy.clone(), |read| read.to_string());
+                self.policies.push((place, Hash::of(canonical.as_bytes())));
                 self.policy = Some(policy);
             }
             GovernanceEvent::NodeAdmitted { node, agency, address, key } => {

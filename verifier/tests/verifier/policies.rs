@@ -74,3 +74,15 @@ fn an_old_receipt_holds_under_the_policy_of_its_time_which_the_log_still_proves(
     let places = [0, 5].map(LeafIndex::new);
     assert_eq!(audit.policies, [(places[0], proved[0]), (places[1], proved[1])]);
 }
+
+#[test]
+fn a_policy_is_known_by_its_canonical_text() {
+    let mut written = Written::of_size(3);
+    let commented = format!("# the same again\n\n{}", policy());
+    let event = written.governance(&GovernanceEvent::PolicySet { policy: commented });
+    written.push(FOUNDER, vec![event]);
+    let audit = audit_of(written.published().path());
+    let fingerprints: Vec<String> = audit.policies.iter().map(|(_, hash)| hash.to_hex()).collect();
+    assert_eq!(Some(&fingerprints[0]), audit.policy_fingerprint.as_ref());
+    assert_eq!(fingerprints[0], fingerprints[1]);
+}
