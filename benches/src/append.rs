@@ -4,6 +4,7 @@
 //! the signature check, consensus, the sync and the leaf. Records are signed beforehand: that is
 //! the clients' work, not the node's. Not here: HTTP; `make demo` measures the whole path.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -17,7 +18,7 @@ use letopis_ledger::governance::{GovernanceEvent, SCHEMA_VERSION};
 use letopis_ledger::id::{AgencyId, EventType, RecordId, StreamName};
 use letopis_ledger::json::{Json, Object};
 use letopis_ledger::key::AuthorSigner;
-use letopis_ledger::note::{KeyName, NoteSigner, SignatureType, SignerKey};
+use letopis_ledger::note::{KeyName, SignatureType, SignerKey};
 use letopis_ledger::record::{Event, Record, SignedRecord};
 use zeroize::Zeroizing;
 
@@ -181,9 +182,10 @@ fn processor_seconds() -> anyhow::Result<f64> {
 pub(crate) async fn open(folder: &Path) -> anyhow::Result<Node> {
     let (log, cosigner) = note_keys()?;
     let keys = SigningKeys {
-        log: NoteSigner::new(&log)?,
+        log: vec![log],
+        keep_log: None,
         log_post_quantum: None,
-        cosigner: Some(CosignatureSigner::new(&cosigner)?),
+        cosigner: Some(Arc::new(CosignatureSigner::new(&cosigner)?)),
     };
     let config = NodeConfig::new(folder.to_owned(), Origin::new(ORIGIN)?, keys);
     Ok(Node::open(config).await?)
@@ -191,45 +193,76 @@ pub(crate) async fn open(folder: &Path) -> anyhow::Result<Node> {
 
 /// The log's key and the cosigner's.
 pub(crate) fn note_keys() -> anyhow::Result<(SignerKey, SignerKey)> {
-    let key = |seed: u8, name: &str, kind| -> anyhow::Result<SignerKey> {
-        Ok(SignerKey::from_seed(KeyName::new(name)?, kind, Zeroizing::new([seed; 32]))?)
-    };
-    Ok((
-        key(1, ORIGIN, SignatureType::Ed25519)?,
-        key(2, "letopis.example/bench/node", SignatureType::Ed25519Cosignature)?,
-    ))
+    Ok((note_key(1, ORIGIN, SignatureType::Ed25519)?, cosigner_key(1)?))
+}
+
+/// The cosigner of a node.
+pub(crate) fn cosigner_key(node: u8) -> anyhow::Result<SignerKey> {
+    let name = format!("letopis.example/bench/node{node}");
+    note_key(100 + node, &name, SignatureType::Ed25519Cosignature)
+}
+
+fn note_key(seed: u8, name: &str, kind: SignatureType) -> anyhow::Result<SignerKey> {
+    Ok(SignerKey::from_seed(KeyName::new(name)?, kind, Zeroizing::new([seed; 32]))?)
 }
 
 fn signer() -> AuthorSigner {
     AuthorSigner::from_seed(&[3; 32])
 }
 
-/// The record that founds the log.
+/// The record that founds a log of one node.
 pub(crate) fn genesis() -> anyhow::Result<SignedRecord> {
-    let agency = AgencyId::parse(AGENCY)?;
     let (log, cosigner) = note_keys()?;
     let policy = format!(
         "log {}\nwitness node {}\nquorum node\n",
         log.verifier_key(),
         cosigner.verifier_key()
     );
-    let governance = [
+    founding(policy, vec![])
+}
+
+/// The record that founds a log with this policy and these nodes.
+pub(crate) fn founding(
+    policy: String,
+    nodes: Vec<GovernanceEvent>,
+) -> anyhow::Result<SignedRecord> {
+    let agency = agency()?;
+    let mut governance = vec![
         GovernanceEvent::AgencyAdmitted { agency: agency.clone(), names: Object::new() },
-        GovernanceEvent::KeyIntroduced { agency: agency.clone(), key: signer().key() },
+        GovernanceEvent::KeyIntroduced { agency, key: signer().key() },
         GovernanceEvent::PolicySet { policy },
     ];
-    let versions = [0, 1, 0];
-    let events = governance.iter().zip(versions).map(|(event, version)| Event {
-        stream: event.stream(),
-        version: StreamVersion::new(version),
-        event_type: event.event_type(),
-        schema: SCHEMA_VERSION,
-        data: event.data(),
-        private: vec![],
+    governance.extend(nodes);
+    governing(0, &governance, 0)
+}
+
+/// A record of governance events; streams go on from these versions.
+pub(crate) fn governing(
+    number: u64,
+    events: &[GovernanceEvent],
+    first_version: u64,
+) -> anyhow::Result<SignedRecord> {
+    let mut next: BTreeMap<StreamName, u64> = BTreeMap::new();
+    let events = events.iter().map(|event| {
+        let version = next.entry(event.stream()).or_insert(first_version);
+        *version += 1;
+        Event {
+            stream: event.stream(),
+            version: StreamVersion::new(*version - 1),
+            event_type: event.event_type(),
+            schema: SCHEMA_VERSION,
+            data: event.data(),
+            private: vec![],
+        }
     });
-    let id = RecordId::from_parts(0, &[0xff; 10]);
-    let record = Record::new(Origin::new(ORIGIN)?, id, agency, events.collect(), vec![])?;
+    let id = RecordId::from_parts(number, &[0xff; 10]);
+    let record = Record::new(Origin::new(ORIGIN)?, id, agency()?, events.collect(), vec![])?;
     Ok(SignedRecord::sign(record, &signer()))
+}
+
+/// The one agency, whose key signs all records.
+pub(crate) fn agency() -> anyhow::Result<AgencyId> {
+    Ok(AgencyId::parse(AGENCY)?)
 }
 
 /// Signed records of one client: one stream, versions from 0.

@@ -37,6 +37,8 @@ struct Arguments {
 enum Command {
     /// Letopis beside etcd and PostgreSQL.
     Rivals(rivals::RivalsArguments),
+    /// A new node joins a log of three nodes while clients write.
+    Join(rivals::JoinArguments),
     /// One node, for the measurement that starts it.
     #[command(hide = true)]
     Node(rivals::NodeArguments),
@@ -53,6 +55,7 @@ fn main() -> anyhow::Result<()> {
     };
     match &arguments.command {
         Some(Command::Rivals(rivals)) => rivals::measure(place.path(), rivals),
+        Some(Command::Join(join)) => rivals::measure_join(place.path(), join),
         _ => alone(&arguments, place.path()),
     }
 }

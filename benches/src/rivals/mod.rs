@@ -4,9 +4,16 @@
 //! for a bounded time, counts what the servers used, checks that what they acknowledged is there
 //! and stops them. Not here: judgement; `README.md` says how fairness is kept.
 
+mod aftermath;
+mod appender;
+mod cluster;
 mod disk;
 mod etcd;
+mod finality;
+mod join;
 mod letopis;
+mod node;
+mod plan;
 mod postgres;
 mod report;
 mod runner;
@@ -23,10 +30,12 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use tokio::signal::unix::{SignalKind, signal};
 
+use aftermath::Aftermath;
 use disk::Disk;
-pub(crate) use letopis::{NodeArguments, serve_node};
+pub(crate) use join::{JoinArguments, measure_join};
+pub(crate) use node::{NodeArguments, serve_node};
 use report::{Case, Result};
-use runner::Bounds;
+use runner::{Bounds, Measured};
 use system::System;
 
 use crate::limits::Limits;
@@ -97,7 +106,9 @@ async fn all(folder: &Path, arguments: &RivalsArguments) -> Vec<Case> {
         for insert in [postgres::Insert::Plain, postgres::Insert::Chained] {
             round.run(|| postgres::Postgres::new(insert)).await;
         }
-        round.run(letopis::Letopis::new).await;
+        for nodes in [1, 3] {
+            round.run(|| letopis::Letopis::new(nodes)).await;
+        }
     }
     cases
 }
@@ -121,7 +132,7 @@ impl Round<'_> {
         let result = match system.absent() {
             Some(advice) => Result::Skipped(advice),
             None => match self.measured(&mut system).await {
-                Ok(measured) => Result::Measured(measured),
+                Ok((measured, aftermath)) => Result::Measured(measured, aftermath),
                 Err(error) => Result::Failed(format!("{error:#}")),
             },
         };
@@ -129,7 +140,10 @@ impl Round<'_> {
         self.cases.push(Case { system: name, nodes, clients: self.clients, result });
     }
 
-    async fn measured<S: System>(&self, system: &mut S) -> anyhow::Result<runner::Measured> {
+    async fn measured<S: System>(
+        &self,
+        system: &mut S,
+    ) -> anyhow::Result<(Measured, Option<Aftermath>)> {
         let folder = tempfile::tempdir_in(self.folder)?;
         fs::set_permissions(folder.path(), Permissions::from_mode(0o755))?;
         let bounds = Bounds {
@@ -145,7 +159,8 @@ impl Round<'_> {
         if kept < acknowledged {
             bail!("{acknowledged} records were acknowledged and {kept} are there");
         }
+        let aftermath = system.aftermath().await.context("afterwards")?;
         system.servers_mut().stop();
-        Ok(measured)
+        Ok((measured, aftermath))
     }
 }

@@ -7,6 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
+use super::aftermath::Aftermath;
 use super::runner::Measured;
 use super::value::VALUE_BYTES;
 use crate::limits::Limits;
@@ -14,7 +15,7 @@ use crate::limits::Limits;
 /// What became of a case.
 #[derive(Debug)]
 pub(crate) enum Result {
-    Measured(Measured),
+    Measured(Measured, Option<Aftermath>),
     /// Something is not installed; what to do.
     Skipped(String),
     Failed(String),
@@ -32,7 +33,7 @@ pub(crate) struct Case {
 impl Case {
     fn measured(&self) -> Option<&Measured> {
         match &self.result {
-            Result::Measured(measured) => Some(measured),
+            Result::Measured(measured, _) => Some(measured),
             Result::Skipped(_) | Result::Failed(_) => None,
         }
     }
@@ -64,7 +65,7 @@ pub(crate) fn print(cases: &[Case], seconds: u64) {
     for case in cases {
         let (system, clients) = (&case.system, case.clients);
         let one = match &case.result {
-            Result::Measured(measured) => measured,
+            Result::Measured(measured, _) => measured,
             Result::Skipped(advice) => {
                 println!("| {system} | {clients} | skipped: {advice} | | | | | | |");
                 continue;
@@ -86,6 +87,28 @@ pub(crate) fn print(cases: &[Case], seconds: u64) {
             one.processor_seconds_per_record * 1e6,
             one.charged_per_payload_byte,
         );
+    }
+    println!();
+    print_aftermaths(cases);
+}
+
+/// Prints what Letopis tells beside.
+fn print_aftermaths(cases: &[Case]) {
+    println!(
+        "Finality: from the acknowledgement to a checkpoint that the quorum cosigned. Memory at"
+    );
+    println!(
+        "the end of the load. Disk after the nodes stopped; \"per leaf byte\" is all a node holds.\n"
+    );
+    println!(
+        "| system | clients | finality p50 ms | p99 ms | memory of each node, MB | leaves, MB | \
+         disk per leaf byte |"
+    );
+    println!("|---|---:|---:|---:|---:|---:|---:|");
+    for case in cases {
+        if let Result::Measured(_, Some(aftermath)) = &case.result {
+            println!("| {} | {} | {}", case.system, case.clients, aftermath.cells());
+        }
     }
     println!();
 }
@@ -115,7 +138,7 @@ fn row(case: &Case, all: &[Case]) -> Value {
         "clients": case.clients,
     });
     match &case.result {
-        Result::Measured(one) => {
+        Result::Measured(one, aftermath) => {
             row["records"] = json!(one.records);
             row["records_per_second"] = json!(one.records_per_second);
             row["ratio_to_etcd"] = json!(case.ratio(all));
@@ -124,6 +147,7 @@ fn row(case: &Case, all: &[Case]) -> Value {
             row["processor_seconds_per_record"] = json!(one.processor_seconds_per_record);
             row["device_written_per_payload_byte"] = json!(one.device_written_per_payload_byte);
             row["charged_per_payload_byte"] = json!(one.charged_per_payload_byte);
+            row["aftermath"] = json!(aftermath.as_ref().map(Aftermath::json));
         }
         Result::Skipped(advice) => row["skipped"] = json!(advice),
         Result::Failed(reason) => row["failed"] = json!(reason),
@@ -147,7 +171,7 @@ mod tests {
             device_written_per_payload_byte: None,
             charged_per_payload_byte: 0.0,
         };
-        Case { system: system.into(), nodes, clients, result: Result::Measured(measured) }
+        Case { system: system.into(), nodes, clients, result: Result::Measured(measured, None) }
     }
 
     #[test]

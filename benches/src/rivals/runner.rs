@@ -74,19 +74,24 @@ pub(crate) async fn run<C: Client>(
     let records = all.latencies.len();
     anyhow::ensure!(records > 0, "no record was acknowledged in the measured time");
     all.latencies.sort_unstable();
-    let at = |share: f64| all.latencies[((records - 1) as f64 * share) as usize];
     let acknowledged = all.acknowledged as f64;
     let payload = acknowledged * VALUE_BYTES as f64;
     let measured = Measured {
         records,
         records_per_second: records as f64 / bounds.measured.as_secs_f64(),
-        p50: at(0.5),
-        p99: at(0.99),
+        p50: at_share(&all.latencies, 0.5),
+        p99: at_share(&all.latencies, 0.99),
         processor_seconds_per_record: used.processor_seconds / acknowledged,
         device_written_per_payload_byte: written.map(|bytes| bytes as f64 / payload),
         charged_per_payload_byte: used.bytes_written as f64 / payload,
     };
     Ok((measured, all.acknowledged))
+}
+
+/// The time that a share of them does not exceed; they are in order.
+pub(crate) fn at_share(times: &[Duration], share: f64) -> Duration {
+    let place = (times.len().saturating_sub(1) as f64 * share) as usize;
+    times.get(place).copied().unwrap_or_default()
 }
 
 async fn append_until<C: Client>(

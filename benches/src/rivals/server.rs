@@ -12,12 +12,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 
 /// How long servers may take until they accept records.
 const START: Duration = Duration::from_secs(60);
 /// How long a server may take to stop before it is killed.
 const STOP: Duration = Duration::from_secs(10);
+/// How long a server may take to make durable what it holds and to end.
+const END: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(20);
 
 /// What processes have used since they started.
@@ -172,6 +174,37 @@ impl Servers {
     /// Stops all of them and waits until they have ended.
     pub(crate) fn stop(&mut self) {
         self.0.clear();
+    }
+
+    /// Asks all of them to end and waits until they have; an error if one did not end well.
+    pub(crate) fn end_all(&mut self) -> anyhow::Result<()> {
+        let ids: Vec<String> = self.0.iter().map(|server| server.child.id().to_string()).collect();
+        Command::new("kill").arg("-TERM").args(&ids).status()?;
+        let deadline = Instant::now() + END;
+        for server in &mut self.0 {
+            let status = loop {
+                match server.child.try_wait()? {
+                    Some(status) => break status,
+                    None => ensure!(Instant::now() < deadline, "a server does not end"),
+                }
+                std::thread::sleep(POLL);
+            };
+            ensure!(status.success(), "a server ended with {status}:\n{}", server.end_of_log());
+        }
+        Ok(())
+    }
+
+    /// Bytes of memory that each holds (`VmRSS` in `status`, proc(5)).
+    pub(crate) fn resident(&self) -> anyhow::Result<Vec<u64>> {
+        let resident = |server: &Server| {
+            let path = format!("/proc/{}/status", server.child.id());
+            let text = fs::read_to_string(&path)?;
+            let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+            let kib = line.and_then(|line| line.split_whitespace().next());
+            let kib: u64 = kib.with_context(|| format!("VmRSS in {path}"))?.parse()?;
+            Ok(kib * 1024)
+        };
+        self.0.iter().map(resident).collect()
     }
 
     /// What they have used, with every process that they started.

@@ -4,6 +4,7 @@
 
 use std::path::Path;
 
+use super::aftermath::Aftermath;
 use super::runner::Bounds;
 use super::server::Servers;
 
@@ -35,6 +36,11 @@ pub(crate) trait System {
 
     /// Records that the system holds now, read after the clients have stopped.
     async fn kept(&self) -> anyhow::Result<u64>;
+
+    /// What only this system tells; its servers may be stopped for it.
+    async fn aftermath(&mut self) -> anyhow::Result<Option<Aftermath>> {
+        Ok(None)
+    }
 }
 
 /// One closed-loop client: it waits for each answer before it sends again.
