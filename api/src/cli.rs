@@ -1,9 +1,14 @@
 //! The command line of `letopis`. One file for each command.
 
+pub(crate) mod agency;
 mod import;
 pub(crate) mod init;
+mod key;
 mod node;
+mod nodes;
+pub(crate) mod operator;
 pub(crate) mod pack;
+mod quorum;
 pub(crate) mod remote;
 
 use clap::{Parser, Subcommand};
@@ -23,8 +28,14 @@ struct Arguments {
 enum Command {
     /// Makes the folder of a node: keys, configuration, and the first records of its log.
     Init(init::Arguments),
-    /// Runs a node.
+    /// Runs a node, or speaks to the agency's running one.
     Node(node::Arguments),
+    /// Brings agencies and their nodes into a log, and out of it.
+    #[command(subcommand)]
+    Agency(agency::Command),
+    /// Replaces keys; what the old ones signed stays valid.
+    #[command(subcommand)]
+    Key(key::Command),
     /// Shows the whole path: applications, decisions, proofs, and how tampering is found.
     Demo(demo::Arguments),
     /// Checks and publishes regulation packs.
@@ -35,17 +46,23 @@ enum Command {
     Import(import::Command),
 }
 
+/// What is traced by default. A member that does not answer is in the metrics and in `node status`;
+/// Raft would say so several times a second.
+const TRACES: &str = "warn,openraft=error";
+
 /// Runs the command line of this process.
 ///
 /// # Errors
 /// Whatever stops a command; the message says what happened and what to do.
 pub fn run() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
-    let filter = EnvFilter::try_from_env("LETOPIS_TRACE").unwrap_or_else(|_| "warn".into());
+    let filter = EnvFilter::try_from_env("LETOPIS_TRACE").unwrap_or_else(|_| TRACES.into());
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     match arguments.command {
         Command::Init(arguments) => init::run(&arguments),
         Command::Node(arguments) => node::run(&arguments),
+        Command::Agency(command) => agency::run(&command),
+        Command::Key(command) => key::run(&command),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Pack(command) => pack::run(&command),
         Command::Import(command) => import::run(&command),

@@ -3,6 +3,7 @@
 //! Everything goes through the doors that users have: the node is a process of its own, the load
 //! comes over HTTP, and `letopis-verify` is a separate program. Not here: any shortcut.
 
+mod agencies;
 mod load;
 mod population;
 mod process;
@@ -10,22 +11,21 @@ mod report;
 mod tamper;
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use clap::Args;
-use letopis_ledger::id::AgencyId;
 use serde_json::{Value, json};
 
-use crate::cli::init;
 use crate::cli::pack;
 use crate::cli::remote::Remote;
-use crate::folder::{NodeFolder, OPERATOR_TOKEN};
 use crate::message::Language;
 
+use agencies::Agencies;
 use load::{Case, Load};
 use population::Population;
-use process::{NodeProcess, Verifier};
+use process::Verifier;
 use report::Printer;
 use tamper::{StoredLeaves, copy_folder};
 
@@ -43,6 +43,9 @@ pub(crate) struct Arguments {
     /// Applicants at the same time.
     #[arg(long, default_value_t = 32)]
     clients: usize,
+    /// Nodes of different agencies that hold the log together: 1, 3, 5 or 7.
+    #[arg(long, default_value_t = 1, value_parser = nodes)]
+    nodes: usize,
     /// Folder of the regulation pack.
     #[arg(long, default_value = "deploy/packs/zarechny")]
     pack: PathBuf,
@@ -58,13 +61,20 @@ fn language(code: &str) -> Result<Language, String> {
     Language::parse(code).ok_or_else(|| format!("language {code:?} is not known: use en or ru"))
 }
 
+fn nodes(text: &str) -> Result<usize, String> {
+    let count = text.parse().ok().filter(|count| [1, 3, 5, 7].contains(count));
+    count.ok_or_else(|| "so many nodes keep no majority: use 1, 3, 5 or 7".to_owned())
+}
+
 /// Runs the demonstration. An error of it means that something did not come out as it must.
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let print = Printer::new(arguments.lang);
     let started = Instant::now();
     let place = tempfile::tempdir().context("a temporary folder")?;
     let verifier = Verifier::find(arguments.lang)?;
-    let (node, remote) = start_node(place.path(), &print)?;
+    let mut agencies = Agencies::start(place.path(), arguments.nodes, &print)?;
+    let remote = agencies.remote().clone();
+    let address = agencies.address().to_owned();
     let published = pack::publish(&remote, &arguments.pack)?;
     print.line("demo.pack", &[("version", &published["version"].to_string())]);
 
@@ -75,40 +85,59 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         "demo.registries",
         &[("vehicles", &vehicles.to_string()), ("residents", &residents.to_string())],
     );
-    let load = Load::run(node.address(), &population, arguments.clients, &print)?;
+    let load = run_load(&mut agencies, &population, arguments.clients, &print)?;
     wait_until_published(&remote, &load)?;
     report::print_load(&print, &load)?;
     load.compare_with(&population)?;
 
-    verify(&verifier, node.address(), &load, place.path(), &print)?;
-    show_tampering(&verifier, node.address(), &load, place.path(), &print)?;
+    verify(&verifier, &address, &load, place.path(), &print)?;
+    if let Some(another) = agencies.another() {
+        print.line("demo.verify.another", &[("address", another)]);
+        verifier.expect_in_order(&["log", another], &print)?;
+    }
+    show_tampering(&verifier, &address, &load, place.path(), &print)?;
     print.line("demo.done", &[("seconds", &started.elapsed().as_secs().to_string())]);
     if arguments.stay {
-        print.line("demo.stay", &[("address", node.address())]);
-        node.wait()?;
+        print.line("demo.stay", &[("address", &address)]);
+        agencies.wait_for_end()?;
     }
     Ok(())
 }
 
-fn start_node(place: &Path, print: &Printer) -> anyhow::Result<(NodeProcess, Remote)> {
-    let folder = place.join("node");
-    init::make_folder(&init::Arguments {
-        folder: folder.clone(),
-        origin: "letopis.zarechny.example/log".to_owned(),
-        agency: AgencyId::parse("zarechny")?,
-        name_ru: "Муниципальное образование «Заречный»".to_owned(),
-        name_en: "Municipality of Zarechny".to_owned(),
-        others: Vec::new(),
-        listen: ([127, 0, 0, 1], 0).into(),
+/// Submits the applications. With several agencies, the node of the last one is killed on the
+/// way, and brought back when the load is over.
+fn run_load(
+    agencies: &mut Agencies,
+    population: &Population,
+    clients: usize,
+    print: &Printer,
+) -> anyhow::Result<Load> {
+    let address = agencies.address().to_owned();
+    if agencies.another().is_none() {
+        return Load::run(&address, population, clients, print);
+    }
+    let remote = agencies.remote().clone();
+    let before = remote.get("healthz")?.ok()?["applied"].as_u64().unwrap_or_default();
+    let done = AtomicBool::new(false);
+    let load = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let under_way = || {
+                let health = remote.get("healthz").and_then(|answer| answer.ok());
+                health.is_ok_and(|health| health["applied"].as_u64() > Some(before + 200))
+            };
+            while !under_way() && !done.load(Ordering::Relaxed) {
+                std::thread::park_timeout(Duration::from_millis(20));
+            }
+            agencies.kill_last();
+            print.line("demo.killed", &[]);
+        });
+        let load = Load::run(&address, population, clients, print);
+        done.store(true, Ordering::Relaxed);
+        load
     })?;
-    let node = NodeProcess::start(&folder)?;
-    print.line(
-        "demo.node",
-        &[("address", node.address()), ("folder", &folder.display().to_string())],
-    );
-    let token = NodeFolder::open(&folder)?.keys().token(OPERATOR_TOKEN)?;
-    let remote = Remote::new(node.address()).with_token(&token);
-    Ok((node, remote))
+    let took = agencies.restart_last()?;
+    print.line("demo.restarted", &[("milliseconds", &took.as_millis().to_string())]);
+    Ok(load)
 }
 
 fn fill_registries(remote: &Remote, population: &Population) -> anyhow::Result<()> {

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use figment::Figment;
 use figment::providers::{Env, Format, Toml};
 use letopis_ledger::checkpoint::Origin;
-use letopis_ledger::id::AgencyId;
+use letopis_ledger::id::{AgencyId, NodeId};
 use serde::{Deserialize, Deserializer};
 use thiserror::Error;
 
@@ -22,6 +22,10 @@ pub(crate) const CONFIG_FILE: &str = "letopis.toml";
 pub(crate) const LOG_KEY: &str = "log.key";
 /// The key with which this node cosigns.
 pub(crate) const COSIGNER_KEY: &str = "cosigner.key";
+/// The certificate with which this node proves itself to other nodes.
+pub(crate) const NODE_CERTIFICATE: &str = "node.crt";
+/// Its private key.
+pub(crate) const NODE_KEY: &str = "node.key";
 /// The secret under which personal values become claim names and look-up keys.
 pub(crate) const CLAIM_SECRET: &str = "claims.secret";
 /// The token of those who may change registries and publish packs.
@@ -59,12 +63,27 @@ pub(crate) struct Config {
     /// Address to listen on.
     #[serde(default = "default_listen")]
     pub(crate) listen: SocketAddr,
+    /// The other nodes; absent on a node that runs alone.
+    pub(crate) peers: Option<Peers>,
     /// How heads are published.
     #[serde(default)]
     pub(crate) publication: Publication,
     /// What bounds the load.
     #[serde(default)]
     pub(crate) limits: Limits,
+}
+
+/// This node among the others.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Peers {
+    /// Number of this node; it never changes.
+    #[serde(deserialize_with = "node")]
+    pub(crate) node: NodeId,
+    /// Address to listen on for other nodes.
+    pub(crate) listen: SocketAddr,
+    /// Address that other nodes reach this one at, as the log names it.
+    pub(crate) address: String,
 }
 
 /// How heads are published.
@@ -106,6 +125,11 @@ fn origin<'de, D: Deserializer<'de>>(source: D) -> Result<Origin, D::Error> {
     Origin::new(&text).map_err(serde::de::Error::custom)
 }
 
+fn node<'de, D: Deserializer<'de>>(source: D) -> Result<NodeId, D::Error> {
+    let number = u64::deserialize(source)?;
+    NodeId::new(number).ok_or_else(|| serde::de::Error::custom("not the number of a node"))
+}
+
 fn agency<'de, D: Deserializer<'de>>(source: D) -> Result<AgencyId, D::Error> {
     let text = String::deserialize(source)?;
     AgencyId::parse(&text).map_err(serde::de::Error::custom)
@@ -141,6 +165,14 @@ impl NodeFolder {
         &self.config
     }
 
+    /// The same folder listening for other nodes elsewhere.
+    pub(crate) fn listening_for_peers_on(mut self, address: SocketAddr) -> Self {
+        if let Some(peers) = &mut self.config.peers {
+            peers.listen = address;
+        }
+        self
+    }
+
     /// The same folder listening elsewhere.
     pub(crate) fn listening_on(mut self, address: SocketAddr) -> Self {
         self.config.listen = address;
@@ -155,6 +187,11 @@ impl NodeFolder {
     /// The first records of the log.
     pub(crate) fn genesis(&self) -> PathBuf {
         self.path.join("genesis.json")
+    }
+
+    /// Where the other nodes are, for a node that did not found the log.
+    pub(crate) fn invitation(&self) -> PathBuf {
+        self.path.join("invitation.json")
     }
 
     /// What consensus keeps: the log, replicated.

@@ -1,5 +1,6 @@
 //! The first records of a log: its founder, its policy, and the other agencies it begins with.
 
+use letopis_consensus::peer::PeerAddress;
 use letopis_ledger::StreamVersion;
 use letopis_ledger::checkpoint::Origin;
 use letopis_ledger::governance::{GovernanceEvent, SCHEMA_VERSION};
@@ -19,19 +20,35 @@ pub(crate) struct Party {
     pub(crate) key: AuthorKey,
 }
 
-/// The record that founds a log: admits the founder, introduces its key, sets the policy.
+/// The record that founds a log: admits the founder, introduces its key, sets the policy, and
+/// names its node when others may join.
 pub(crate) fn founding_record(
     origin: &Origin,
     id: RecordId,
     founder: &Party,
     signer: &AuthorSigner,
     policy: &str,
+    node: Option<&PeerAddress>,
 ) -> Result<SignedRecord, RecordError> {
     let mut events = admission(founder)?;
     let policy = GovernanceEvent::PolicySet { policy: policy.to_owned() };
-    events.push(event(&policy, StreamVersion::ZERO));
+    let mut version = StreamVersion::ZERO;
+    events.push(event(&policy, version));
+    for governance in node.into_iter().flat_map(|node| voting(node, &founder.agency)) {
+        version = version.next();
+        events.push(event(&governance, version));
+    }
     let record = Record::new(origin.clone(), id, founder.agency.clone(), events, vec![])?;
     Ok(SignedRecord::sign(record, signer))
+}
+
+/// What makes a node a voter.
+fn voting(node: &PeerAddress, agency: &AgencyId) -> [GovernanceEvent; 2] {
+    let PeerAddress { node, address, key } = node.clone();
+    [
+        GovernanceEvent::NodeAdmitted { node, agency: agency.clone(), address, key },
+        GovernanceEvent::NodePromoted { node },
+    ]
 }
 
 /// A record of the founder that admits another agency with its first key.

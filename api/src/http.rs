@@ -6,10 +6,12 @@
 
 mod application;
 mod body;
+mod consistency;
 mod decision;
 mod document;
 mod import;
 mod log;
+mod node;
 mod operation;
 mod pack;
 pub(crate) mod problem;
@@ -84,6 +86,9 @@ pub(crate) fn router(state: AppState) -> Router {
         .routes(routes!(log::receipt))
         .routes(routes!(log::leaf))
         .routes(routes!(log::leaf_proof))
+        .routes(routes!(node::status))
+        .routes(routes!(node::agency))
+        .routes(routes!(node::govern))
         .routes(routes!(operation::health))
         .routes(routes!(operation::metrics))
         .split_for_parts();
@@ -96,6 +101,8 @@ pub(crate) fn router(state: AppState) -> Router {
         .route("/tile/{*path}", get(log::tile))
         .route("/openapi.json", get(move || async move { Json((*document).clone()) }))
         .layer(DefaultBodyLimit::max(BODY_MAX_BYTES))
+        .layer(middleware::from_fn(refuse_announced))
+        .layer(middleware::from_fn_with_state(state.clone(), consistency::wait))
         .layer(middleware::from_fn(in_time))
         // A large event log takes longer than any other request may.
         .merge(long)
@@ -137,6 +144,19 @@ async fn finish(State(app): State<AppState>, request: Request, next: Next) -> Re
     headers.append(header::VARY, HeaderValue::from_static("accept-language"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
+}
+
+/// Refuses a body that is announced as too long before any of it comes.
+async fn refuse_announced(request: Request, next: Next) -> Result<Response, Problem> {
+    let announced = request.headers().get(header::CONTENT_LENGTH);
+    let announced = announced.and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+    match announced {
+        Some(size_bytes) if size_bytes > BODY_MAX_BYTES => Err(Problem::new(
+            Code::TooLarge,
+            format!("the body has {size_bytes} bytes, the most is {BODY_MAX_BYTES}"),
+        )),
+        _ => Ok(next.run(request).await),
+    }
 }
 
 fn too_long(size_bytes: usize) -> Problem {
@@ -228,6 +248,7 @@ pub(crate) fn refused(error: &AppendError) -> Problem {
         },
         AppendError::BadSignature(_) => Code::RecordRefused,
         AppendError::Busy { .. } => Code::Busy,
+        AppendError::RefusedByLeader { .. } => Code::RecordRefused,
         AppendError::Unavailable | AppendError::Unknown { .. } | AppendError::Stopped { .. } => {
             Code::Unavailable
         }

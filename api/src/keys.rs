@@ -7,13 +7,19 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
+use letopis_consensus::peer::tls::{IdentityError, NodeIdentity};
 use letopis_ledger::encoding::{decode_base64, encode_base64};
-use letopis_ledger::id::AgencyId;
+use letopis_ledger::hash::Hash;
+use letopis_ledger::id::{AgencyId, NodeId};
 use letopis_ledger::key::AuthorSigner;
 use letopis_ledger::note::{KeyName, SignatureType, SignerKey};
 use thiserror::Error;
 use zeroize::Zeroizing;
+
+use crate::certificate::NodeCertificate;
+use crate::folder::{COSIGNER_KEY, LOG_KEY, NODE_CERTIFICATE, NODE_KEY};
 
 const AUTHOR_PREFIX: &str = "PRIVATE+AUTHOR";
 
@@ -43,6 +49,14 @@ pub(crate) enum KeyFileError {
         path: PathBuf,
         /// What it should hold.
         expected: &'static str,
+    },
+    /// The node's certificate cannot serve.
+    #[error("certificate {path}: {error}")]
+    Identity {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it or its key.
+        error: IdentityError,
     },
     /// The system gives no random bytes.
     #[error("the system's random generator failed: {0}")]
@@ -118,6 +132,107 @@ impl KeyFolder {
         Ok(AuthorSigner::from_seed(&seed))
     }
 
+    /// Makes the certificate with which a node proves itself to others, and its private key.
+    pub(crate) fn generate_certificate(
+        &self,
+        node: NodeId,
+        agency: &AgencyId,
+    ) -> Result<Hash, KeyFileError> {
+        let content = |_| KeyFileError::Content {
+            path: self.0.join(NODE_CERTIFICATE),
+            expected: "a certificate that can be made for this node",
+        };
+        let made = NodeCertificate::generate(node, agency, SystemTime::now()).map_err(content)?;
+        self.write(NODE_KEY, made.private_key_pem.trim_end())?;
+        self.write(NODE_CERTIFICATE, made.certificate_pem.trim_end())?;
+        Ok(made.key)
+    }
+
+    /// Reads the certificate and its private key, made here or issued by the agency's authority.
+    pub(crate) fn identity(&self) -> Result<NodeIdentity, KeyFileError> {
+        let path = self.0.join(NODE_CERTIFICATE);
+        let certificate = fs::read(&path);
+        let certificate =
+            certificate.map_err(|error| KeyFileError::Io { path: path.clone(), error })?;
+        let key = self.read(NODE_KEY)?;
+        NodeIdentity::from_pem(&certificate, key.as_bytes())
+            .map_err(|error| KeyFileError::Identity { path, error })
+    }
+
+    /// Reads every log key that is here: `log.key`, and those that rotations made beside it.
+    pub(crate) fn log_keys(&self) -> Result<Vec<SignerKey>, KeyFileError> {
+        let io = |error| KeyFileError::Io { path: self.0.clone(), error };
+        let mut files = Vec::new();
+        for entry in fs::read_dir(&self.0).map_err(io)? {
+            let name = entry.map_err(io)?.file_name();
+            let name = name.to_string_lossy().into_owned();
+            if name == LOG_KEY || (name.starts_with("log-") && name.ends_with(".key")) {
+                files.push(name);
+            }
+        }
+        files.sort();
+        files.iter().map(|file| self.note_key(file)).collect()
+    }
+
+    /// Keeps a log key that another voter gave.
+    pub(crate) fn keep_log_key(&self, text: &str) -> io::Result<()> {
+        let key = SignerKey::parse(text).map_err(io::Error::other)?;
+        let file = log_key_file(&key);
+        if self.0.join(&file).exists() {
+            return Ok(());
+        }
+        self.write(&file, text).map_err(io::Error::other)
+    }
+
+    /// Makes another log key beside those that are there.
+    pub(crate) fn generate_next_log_key(&self, name: KeyName) -> Result<SignerKey, KeyFileError> {
+        let content = |_| KeyFileError::Content {
+            path: self.0.clone(),
+            expected: "a key whose name suits its kind",
+        };
+        let key = SignerKey::from_seed(name, SignatureType::Ed25519, random()?).map_err(content)?;
+        self.write(&log_key_file(&key), &key.to_secret_text())?;
+        Ok(key)
+    }
+
+    /// Makes the next key of an agency beside the one in use.
+    pub(crate) fn generate_next_author(
+        &self,
+        agency: &AgencyId,
+    ) -> Result<AuthorSigner, KeyFileError> {
+        let seed: Zeroizing<[u8; 32]> = random()?;
+        let encoded = Zeroizing::new(encode_base64(seed.as_slice()));
+        let text = Zeroizing::new(format!("{AUTHOR_PREFIX}+{agency}+{}", *encoded));
+        self.write(&next(&author_file(agency)), &text)?;
+        Ok(AuthorSigner::from_seed(&seed))
+    }
+
+    /// Puts the next key of an agency in the place of the one in use, which is kept.
+    pub(crate) fn use_next_author(&self, agency: &AgencyId) -> Result<(), KeyFileError> {
+        let old = self.author(agency)?.key().id();
+        self.use_next(&author_file(agency), &old.to_string())
+    }
+
+    /// Makes the next cosigning key beside the one in use.
+    pub(crate) fn generate_next_cosigner(&self, name: KeyName) -> Result<SignerKey, KeyFileError> {
+        self.generate_note_key(&next(COSIGNER_KEY), name, SignatureType::Ed25519Cosignature)
+    }
+
+    /// Puts the next cosigning key in the place of the one in use, which is kept.
+    pub(crate) fn use_next_cosigner(&self) -> Result<(), KeyFileError> {
+        let old = self.note_key(COSIGNER_KEY)?.verifier_key().id();
+        self.use_next(COSIGNER_KEY, &old.to_string())
+    }
+
+    fn use_next(&self, file: &str, old: &str) -> Result<(), KeyFileError> {
+        let (current, next) = (self.0.join(file), self.0.join(next(file)));
+        let retired = self.0.join(format!("{file}.{old}.retired"));
+        let io = |error| KeyFileError::Io { path: next.clone(), error };
+        fs::hard_link(&current, &retired).map_err(io)?;
+        fs::rename(&next, &current).map_err(io)?;
+        File::open(&self.0).and_then(|folder| folder.sync_all()).map_err(io)
+    }
+
     /// Makes a secret of 32 random bytes.
     pub(crate) fn generate_secret(&self, file: &str) -> Result<(), KeyFileError> {
         let secret: Zeroizing<[u8; 32]> = random()?;
@@ -166,6 +281,14 @@ impl KeyFolder {
         let text = fs::read_to_string(&path);
         text.map(Zeroizing::new).map_err(|error| KeyFileError::Io { path, error })
     }
+}
+
+fn log_key_file(key: &SignerKey) -> String {
+    format!("log-{}.key", key.verifier_key().id())
+}
+
+fn next(file: &str) -> String {
+    format!("{file}.next")
 }
 
 fn author_file(agency: &AgencyId) -> String {

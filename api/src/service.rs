@@ -5,6 +5,7 @@
 mod environment;
 mod expiry;
 mod follower;
+pub(crate) mod governance;
 pub(crate) mod packs;
 mod port;
 pub(crate) mod upload;
@@ -12,14 +13,18 @@ mod worker;
 
 use std::fs::{self, File};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use letopis_consensus::{Intervals, LedgerHandle, Limits, Node, NodeConfig, SigningKeys};
+use letopis_consensus::peer::grpc::{GrpcLimits, GrpcTransport};
+use letopis_consensus::{
+    Intervals, LedgerHandle, Limits, Node, NodeConfig, PeerConfig, Receipt, SigningKeys, Start,
+};
 use letopis_ledger::cosignature::CosignatureSigner;
-use letopis_ledger::note::NoteSigner;
+use letopis_ledger::governance::GovernanceEvent;
+use letopis_ledger::key::AuthorSigner;
 use letopis_ledger::record::SignedRecord;
 use letopis_ledger::{LeafIndex, TreeSize};
 use letopis_registry::engine::{Author, CaseEngine, EngineParts, RegistryAdapter};
@@ -29,10 +34,13 @@ use letopis_registry::secret::AgencySecret;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::folder::{CLAIM_SECRET, COSIGNER_KEY, LOG_KEY, NodeFolder};
+use crate::enrolment::Invitation;
+use crate::folder::{CLAIM_SECRET, COSIGNER_KEY, NodeFolder};
+use crate::peers::{PeerPort, PeerServer};
 
 use environment::System;
 use follower::Progress;
+use governance::GovernanceFailed;
 use port::ConsensusPort;
 use worker::Worker;
 
@@ -45,8 +53,20 @@ pub(crate) struct Service {
     engine: Arc<Engine>,
     progress: watch::Receiver<Progress>,
     worker: Worker,
+    signer: AuthorSigner,
+    data: PathBuf,
     following: JoinHandle<()>,
     expiring: JoinHandle<()>,
+}
+
+/// What runs once a service has started.
+pub(crate) struct Started {
+    /// The service.
+    pub(crate) service: Service,
+    /// The node under it.
+    pub(crate) node: Node,
+    /// The port for other nodes.
+    pub(crate) peers: PeerServer,
 }
 
 /// How final a leaf is. Un-cosigned is never called final.
@@ -96,10 +116,12 @@ impl Service {
     ///
     /// # Errors
     /// A part does not open; the message says which and what to do.
-    pub(crate) async fn start(folder: &NodeFolder) -> anyhow::Result<(Self, Node)> {
+    pub(crate) async fn start(folder: &NodeFolder, port: PeerPort) -> anyhow::Result<Started> {
         let node = open_node(folder).await?;
         let ledger = node.ledger();
-        append_genesis(folder, &ledger).await?;
+        // Before anything that may need the other nodes.
+        let peers = port.answer(node.answerer());
+        begin_log(folder, &ledger).await?;
         let engine = Arc::new(open_engine(folder, ledger.clone())?);
         let size = engine.catch_up().await?;
         packs::install_published(&engine, &ledger).await?;
@@ -111,12 +133,28 @@ impl Service {
             worker.take_up(case);
         }
         let expiring = tokio::spawn(expiry::run(Arc::clone(&engine)));
-        Ok((Self { ledger, engine, progress, worker, following, expiring }, node))
+        let signer = folder.keys().author(&folder.config().agency)?;
+        let data = folder.data();
+        let service = Self { ledger, engine, progress, worker, signer, data, following, expiring };
+        Ok(Started { service, node, peers })
     }
 
     /// The ledger.
     pub(crate) const fn ledger(&self) -> &LedgerHandle {
         &self.ledger
+    }
+
+    /// The folder with the node's own copy of the log.
+    pub(crate) fn data_folder(&self) -> &Path {
+        &self.data
+    }
+
+    /// Appends governance events as one record of this agency.
+    pub(crate) async fn govern(
+        &self,
+        events: &[GovernanceEvent],
+    ) -> Result<Receipt, GovernanceFailed> {
+        governance::append(&self.ledger, self.engine.agency(), &self.signer, events).await
     }
 
     /// The case engine.
@@ -181,18 +219,59 @@ impl Service {
 async fn open_node(folder: &NodeFolder) -> anyhow::Result<Node> {
     let config = folder.config();
     let keys = folder.keys();
-    let keys = SigningKeys {
-        log: NoteSigner::new(&keys.note_key(LOG_KEY)?)?,
+    let (keep, reload) = (keys.clone(), keys.clone());
+    let cosigner = CosignatureSigner::new(&keys.note_key(COSIGNER_KEY)?)?;
+    let signing = SigningKeys {
+        log: keys.log_keys()?,
+        keep_log: Some(Arc::new(move |text: &str| keep.keep_log_key(text))),
+        reload_log: Some(Arc::new(move || reload.log_keys().unwrap_or_default())),
         log_post_quantum: None,
-        cosigner: Some(CosignatureSigner::new(&keys.note_key(COSIGNER_KEY)?)?),
+        cosigner: Some(Arc::new(cosigner)),
     };
-    let mut node = NodeConfig::new(folder.data(), config.origin.clone(), keys);
+    let mut node = NodeConfig::new(folder.data(), config.origin.clone(), signing);
     node.limits = Limits { queue_records: config.limits.queued_records, ..Limits::default() };
     node.intervals = Intervals {
         publish: Duration::from_millis(config.publication.interval_ms),
         ..Intervals::default()
     };
+    if let Some(peers) = &config.peers {
+        let founds = folder.genesis().is_file();
+        let invitation = match folder.invitation().is_file() {
+            true => Invitation::read(&folder.invitation())?.nodes,
+            false if founds => Vec::new(),
+            false => anyhow::bail!(
+                "{} is not there: send your request to the log's founder, and put the invitation \
+                 that comes back there with `letopis agency join`",
+                folder.invitation().display()
+            ),
+        };
+        node.peers = PeerConfig {
+            node: peers.node,
+            address: peers.address.clone(),
+            start: if founds { Start::Found } else { Start::Join },
+            invitation,
+            transport: Arc::new(GrpcTransport::new(keys.identity()?, GrpcLimits::default())),
+        };
+    }
     Ok(Node::open(node).await?)
+}
+
+/// Puts the first records into a log that this node founds. Where other nodes vote too, the log
+/// has begun long ago, and they may have to start first.
+async fn begin_log(folder: &NodeFolder, ledger: &LedgerHandle) -> anyhow::Result<()> {
+    if !folder.genesis().is_file() {
+        return Ok(());
+    }
+    if ledger.status()?.voters.len() <= 1 {
+        return append_genesis(folder, ledger).await;
+    }
+    let (folder, ledger) = (folder.clone(), ledger.clone());
+    tokio::spawn(async move {
+        if let Err(error) = append_genesis(&folder, &ledger).await {
+            tracing::warn!(%error, "the first records of the log are not confirmed");
+        }
+    });
+    Ok(())
 }
 
 /// Appends the first records; those that are there already answer with their first receipts.

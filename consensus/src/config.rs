@@ -13,7 +13,7 @@ use letopis_ledger::note::SignerKey;
 use crate::clock::Clock;
 use crate::crash::CrashHook;
 use crate::peer::{CallError, PeerAddress, Pending, Transport};
-use crate::publish::log_key::KeepLogKey;
+use crate::publish::log_key::{KeepLogKey, ReloadLogKeys};
 use crate::store::CheckProgress;
 
 /// The keys that a node signs with.
@@ -23,6 +23,8 @@ pub struct SigningKeys {
     pub log: Vec<SignerKey>,
     /// Stores a log key that this node gets from another voter.
     pub keep_log: Option<KeepLogKey>,
+    /// Reads the log keys again, for one that was made while the node runs.
+    pub reload_log: Option<ReloadLogKeys>,
     /// The log's ML-DSA-44 key (type 0x06); its name is the origin.
     pub log_post_quantum: Option<Arc<CosignatureSigner>>,
     /// This node's own cosigning key (type 0x04 or 0x06), which never leaves the node.

@@ -44,7 +44,7 @@ pub use machine::{
 };
 pub use node::{Node, OpenError};
 pub use peer::watch::{PeerProgress, PeerStatus};
-pub use publish::log_key::KeepLogKey;
+pub use publish::log_key::{KeepLogKey, ReloadLogKeys};
 pub use publish::{SignedHeads, SignedHeadsError};
 pub use raft::encoding::EncodingError;
 pub use raft::log::RaftLogError;

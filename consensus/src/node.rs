@@ -216,6 +216,12 @@ impl Node {
         fatal
     }
 
+    /// Hands the leadership to another voter, if this node leads: before the port for other nodes
+    /// closes.
+    pub async fn hand_over(&self) {
+        hand_over(&self.path).await;
+    }
+
     /// Hands the leadership over, publishes what is applied, makes it durable and stops; the
     /// folder is then free. Handles answer "stopped" from then.
     ///
@@ -268,8 +274,12 @@ impl NodeParts {
     ) -> Self {
         let PeerConfig { node, invitation, transport, .. } = config.peers.clone();
         let members = Arc::new(Members::new(node, Arc::clone(&store), invitation, transport));
-        let SigningKeys { log: keys, keep_log, log_post_quantum, cosigner } = &config.keys;
-        let log_keys = LogKeys::new(keys, keep_log.clone());
+        let SigningKeys { log_post_quantum, cosigner, .. } = &config.keys;
+        let log_keys = LogKeys::new(
+            &config.keys.log,
+            config.keys.keep_log.clone(),
+            config.keys.reload_log.clone(),
+        );
         let size = |head: Option<TreeHead>| head.map_or_else(Default::default, |head| head.size);
         let (signed, cosigned) = (size(heads.log), size(heads.cosigner));
         let authors = Arc::new(Authors::from(cosigned));

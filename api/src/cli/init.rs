@@ -8,8 +8,10 @@ use std::time::SystemTime;
 
 use anyhow::{Context, bail};
 use clap::Args;
+use letopis_consensus::peer::PeerAddress;
 use letopis_ledger::checkpoint::Origin;
-use letopis_ledger::id::{AgencyId, RecordId};
+use letopis_ledger::governance::check_address;
+use letopis_ledger::id::{AgencyId, NodeId, RecordId};
 use letopis_ledger::json::Json;
 use letopis_ledger::note::{KeyName, SignatureType, VerifierKey};
 use letopis_ledger::policy::Policy;
@@ -43,6 +45,27 @@ pub(crate) struct Arguments {
     /// Address that the node listens on.
     #[arg(long, default_value = "127.0.0.1:8460")]
     pub(crate) listen: SocketAddr,
+    /// How other nodes reach this one; without it, the node runs alone.
+    #[command(flatten)]
+    pub(crate) peers: PeerArguments,
+}
+
+/// A node's place among others.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct PeerArguments {
+    /// Address to listen on for other nodes; without it, the node runs alone.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) peer_listen: Option<SocketAddr>,
+    /// Address at which other nodes reach this one, when it is not the one it listens on.
+    #[arg(long, value_name = "HOST:PORT", requires = "peer_listen")]
+    pub(crate) peer_address: Option<String>,
+}
+
+impl PeerArguments {
+    /// The address that the log names.
+    pub(crate) fn address(&self) -> Option<String> {
+        self.peer_address.clone().or_else(|| Some(self.peer_listen?.to_string()))
+    }
 }
 
 /// Makes the folder and says what is in it.
@@ -75,16 +98,27 @@ pub(crate) fn make_folder(arguments: &Arguments) -> anyhow::Result<()> {
         keys.generate_note_key(COSIGNER_KEY, cosigner_name, SignatureType::Ed25519Cosignature)?;
     keys.generate_secret(CLAIM_SECRET)?;
     keys.generate_token(OPERATOR_TOKEN)?;
+    let node = node_of(arguments, &keys)?;
 
     let policy = policy_of(log.verifier_key(), &arguments.agency, cosigner.verifier_key())?;
-    let records = first_records(arguments, &origin, &keys, &policy)?;
+    let records = first_records(arguments, &origin, &keys, &policy, node.as_ref())?;
     let lines: Vec<u8> =
         records.iter().flat_map(|record| [record.to_bytes(), b"\n".to_vec()].concat()).collect();
     write_durably(folder, "genesis.json", &lines)?;
     // The configuration comes last: a folder that has one is complete.
-    write_config(folder, arguments)?;
+    let peers = node.map(|node| (node, arguments.peers.clone()));
+    write_config(folder, &arguments.origin, &arguments.agency, arguments.listen, peers.as_ref())?;
     NodeFolder::open(folder)?;
     Ok(())
+}
+
+/// The first node of the log, with a certificate, when others may join.
+fn node_of(arguments: &Arguments, keys: &KeyFolder) -> anyhow::Result<Option<PeerAddress>> {
+    let Some(address) = arguments.peers.address() else { return Ok(None) };
+    check_address(&address)?;
+    let node = NodeId::new(1).expect("invariant: 1 is a node's number");
+    let key = keys.generate_certificate(node, &arguments.agency)?;
+    Ok(Some(PeerAddress { node, address, key }))
 }
 
 /// A policy of one log and one cosigning agency.
@@ -102,6 +136,7 @@ fn first_records(
     origin: &Origin,
     keys: &KeyFolder,
     policy: &Policy,
+    node: Option<&PeerAddress>,
 ) -> anyhow::Result<Vec<SignedRecord>> {
     let signer = keys.generate_author(&arguments.agency)?;
     let founder = Party {
@@ -113,7 +148,7 @@ fn first_records(
         key: signer.key(),
     };
     let mut records =
-        vec![founding_record(origin, new_id()?, &founder, &signer, &policy.to_string())?];
+        vec![founding_record(origin, new_id()?, &founder, &signer, &policy.to_string(), node)?];
     for other in &arguments.others {
         let party = Party {
             agency: other.clone(),
@@ -134,9 +169,16 @@ pub(crate) fn new_id() -> anyhow::Result<RecordId> {
     Ok(RecordId::from_parts(u64::try_from(since_1970.as_millis())?, &random))
 }
 
-fn write_config(folder: &Path, arguments: &Arguments) -> anyhow::Result<()> {
+/// Writes a node's configuration; with it, the folder is complete.
+pub(crate) fn write_config(
+    folder: &Path,
+    origin: &str,
+    agency: &AgencyId,
+    listen: SocketAddr,
+    peers: Option<&(PeerAddress, PeerArguments)>,
+) -> anyhow::Result<()> {
     let quoted = |text: &str| serde_json::Value::from(text).to_string();
-    let text = format!(
+    let mut text = format!(
         "# Configuration of a Letopis node. Lines that begin with # show the defaults.\n\
          # Environment variables override: LETOPIS_NODE_LISTEN,\n\
          # LETOPIS_NODE_LIMITS__CASES_AT_ONCE …\n\n\
@@ -144,23 +186,45 @@ fn write_config(folder: &Path, arguments: &Arguments) -> anyhow::Result<()> {
          origin = {}\n\
          agency = {}\n\n\
          # Address that the node listens on. Put a TLS proxy before it; loopback is safe.\n\
-         listen = {}\n\n\
-         [publication]\n\
-         # Least time between two published heads, in milliseconds.\n\
-         # interval_ms = 250\n\n\
-         [limits]\n\
-         # Records that may wait for the log; more are answered with 503.\n\
-         # queued_records = 4096\n\
-         # Cases that are worked on at once; more wait their turn.\n\
-         # cases_at_once = 64\n",
-        quoted(&arguments.origin),
-        quoted(arguments.agency.as_str()),
-        quoted(&arguments.listen.to_string()),
+         listen = {}\n\n",
+        quoted(origin),
+        quoted(agency.as_str()),
+        quoted(&listen.to_string()),
     );
+    if let Some((node, arguments)) = peers {
+        text += &peers_section(node, arguments);
+    }
+    text += "[publication]\n\
+             # Least time between two published heads, in milliseconds.\n\
+             # interval_ms = 250\n\n\
+             [limits]\n\
+             # Records that may wait for the log; more are answered with 503.\n\
+             # queued_records = 4096\n\
+             # Cases that are worked on at once; more wait their turn.\n\
+             # cases_at_once = 64\n";
     write_durably(folder, CONFIG_FILE, text.as_bytes())
 }
 
-fn write_durably(folder: &Path, name: &str, bytes: &[u8]) -> anyhow::Result<()> {
+/// The part of a configuration that makes a node one among others.
+pub(crate) fn peers_section(node: &PeerAddress, arguments: &PeerArguments) -> String {
+    let quoted = |text: &str| serde_json::Value::from(text).to_string();
+    let listen = arguments.peer_listen.map_or_else(String::new, |listen| listen.to_string());
+    format!(
+        "[peers]\n\
+         # Number of this node; it never changes.\n\
+         node = {}\n\
+         # Address to listen on for other nodes (mutual TLS with keys/node.crt).\n\
+         listen = {}\n\
+         # Address at which they reach this node, as the log names it.\n\
+         address = {}\n\n",
+        node.node,
+        quoted(&listen),
+        quoted(&node.address),
+    )
+}
+
+/// Writes a file whose name and content survive a power cut.
+pub(crate) fn write_durably(folder: &Path, name: &str, bytes: &[u8]) -> anyhow::Result<()> {
     let mut file = File::create(folder.join(name))?;
     file.write_all(bytes)?;
     file.sync_all()?;

@@ -1,4 +1,5 @@
-//! `letopis node`: runs a node until it is asked to stop or fails.
+//! `letopis node`: runs a node until it is asked to stop or fails; its subcommands speak to one
+//! that runs (`nodes`).
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -14,27 +15,42 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::time::sleep;
 
+use super::nodes;
 use crate::folder::{NodeFolder, OPERATOR_TOKEN};
 use crate::http::{AppState, router};
-use crate::service::Service;
+use crate::peers::PeerPort;
+use crate::service::{Service, Started};
 
 /// How long requests under way may take once the node is asked to stop.
 const GRACE: Duration = Duration::from_secs(10);
 
 /// How a node is run.
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(crate) struct Arguments {
-    /// Folder of the node, made by `letopis init`.
-    #[arg(long)]
-    folder: PathBuf,
+    #[command(subcommand)]
+    command: Option<nodes::Command>,
+    /// Folder of the node, made by `letopis init` or `letopis agency request`.
+    #[arg(long, required = true)]
+    folder: Option<PathBuf>,
     /// Address to listen on instead of the configured one; port 0 takes any free port.
     #[arg(long)]
     listen: Option<SocketAddr>,
+    /// Address to listen on for other nodes instead of the configured one.
+    #[arg(long)]
+    peer_listen: Option<SocketAddr>,
 }
 
 /// Runs a node. The address it listens on is its only line on standard output.
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let mut folder = NodeFolder::open(&arguments.folder)?;
+    if let Some(command) = &arguments.command {
+        return nodes::run(command);
+    }
+    let folder = arguments.folder.as_ref().context("say with --folder which node to run")?;
+    let mut folder = NodeFolder::open(folder)?;
+    if let Some(address) = arguments.peer_listen {
+        folder = folder.listening_for_peers_on(address);
+    }
     if let Some(address) = arguments.listen {
         folder = folder.listening_on(address);
     }
@@ -55,7 +71,8 @@ async fn serve(folder: NodeFolder, metrics: PrometheusHandle) -> anyhow::Result<
     let address = listener.local_addr()?;
     // A short answer must not wait for more to send.
     let listener = listener.tap_io(|socket| drop(socket.set_nodelay(true)));
-    let (service, node) = Service::start(&folder).await?;
+    let port = PeerPort::bind(&folder).await?;
+    let Started { service, node, peers } = Service::start(&folder, port).await?;
     let service = Arc::new(service);
     let state =
         AppState { service: Arc::clone(&service), operator_token: Arc::new(token), metrics };
@@ -87,6 +104,8 @@ async fn serve(folder: NodeFolder, metrics: PrometheusHandle) -> anyhow::Result<
         }
     }
     service.stop().await;
+    node.hand_over().await;
+    peers.stop().await;
     node.shutdown().await.context("the node did not stop cleanly; it recovers at its start")
 }
 

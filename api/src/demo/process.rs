@@ -95,7 +95,7 @@ impl Verifier {
 
     /// Runs a check that must find something, and shows the beginning of what it found.
     pub(super) fn expect_found(&self, arguments: &[&str], print: &Printer) -> anyhow::Result<()> {
-        const LINES: usize = 12;
+        const LINES: usize = 24;
         let output = self.run(arguments)?;
         print.quoted(&output.stdout, LINES);
         if output.status.code() != Some(1) {

@@ -42,6 +42,8 @@ pub(crate) struct ReceiptDto {
     pub(crate) state: &'static str,
     /// Leaves of the newest published head.
     pub(crate) published_size: u64,
+    /// Leaves, this one included, that are still to be published before it is final; 0 once it is.
+    pub(crate) leaves_to_final: u64,
 }
 
 /// The newest published head, a signed note (C2SP tlog-checkpoint).
@@ -106,7 +108,8 @@ pub(super) async fn blob(
 ) -> Result<Response, Problem> {
     let not_there = || Problem::new(Code::NotFound, format!("no public file {hash}"));
     let known = Hash::from_hex(&hash).ok_or_else(not_there)?;
-    let bytes = app.service.ledger().blob(&known).map_err(|e| super::unreadable(&e))?;
+    let bytes = app.service.ledger().fetch_blob(&known).await;
+    let bytes = bytes.map_err(|e| super::unreadable(&e))?;
     Ok(content(OCTETS, FOR_EVER, bytes.ok_or_else(not_there)?))
 }
 
@@ -224,7 +227,7 @@ pub(super) async fn receipt(
     Ok(Json(receipt_dto(&app, &receipt)))
 }
 
-fn receipt_dto(app: &AppState, receipt: &letopis_consensus::Receipt) -> ReceiptDto {
+pub(super) fn receipt_dto(app: &AppState, receipt: &letopis_consensus::Receipt) -> ReceiptDto {
     let finality = Finality::of(app.service.ledger(), receipt.leaf_index);
     ReceiptDto {
         record_id: receipt.record_id.to_string(),
@@ -233,6 +236,8 @@ fn receipt_dto(app: &AppState, receipt: &letopis_consensus::Receipt) -> ReceiptD
         time: receipt.time.to_string(),
         state: finality.as_str(),
         published_size: finality.published_size().get(),
+        leaves_to_final: (receipt.leaf_index.get() + 1)
+            .saturating_sub(finality.published_size().get()),
     }
 }
 

@@ -52,7 +52,7 @@ pub(crate) async fn install_published(
         let published = row.published;
         let mut files = BTreeMap::new();
         for file in &published.files {
-            let bytes = ledger.blob(&file.sha256)?;
+            let bytes = ledger.fetch_blob(&file.sha256).await?;
             let name = file.sha256.to_hex();
             let bytes = bytes.with_context(|| {
                 format!("public file {name} ({}) is missing: restore the folder", file.path)

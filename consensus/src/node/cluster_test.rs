@@ -98,6 +98,7 @@ impl Cluster {
                 vec![]
             },
             keep_log: None,
+            reload_log: None,
             log_post_quantum: None,
             cosigner: Some(Arc::new(CosignatureSigner::new(&cosigner(number)).unwrap())),
         };

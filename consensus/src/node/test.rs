@@ -33,6 +33,7 @@ fn keys() -> SigningKeys {
     SigningKeys {
         log: vec![log],
         keep_log: None,
+        reload_log: None,
         log_post_quantum: Some(Arc::new(CosignatureSigner::new(&post_quantum).unwrap())),
         cosigner: Some(Arc::new(CosignatureSigner::new(&node).unwrap())),
     }

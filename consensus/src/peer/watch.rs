@@ -136,12 +136,20 @@ impl Watcher {
 
     async fn fetch_log_key(&self) {
         let own = self.store.node(self.path.members.own());
-        let votes = own.is_some_and(|n| n.removed.is_none() && n.role == NodeRole::Voter);
+        // A log that names no node has the one voter that founded it.
+        let votes = own.map_or_else(
+            || self.store.nodes().is_empty(),
+            |own| own.removed.is_none() && own.role == NodeRole::Voter,
+        );
         let Some(policy) = self.store.read_policy() else { return };
         if !votes || self.log_keys.is_known(&policy) {
             return;
         }
+        self.log_keys.reload();
         for peer in self.path.members.others() {
+            if self.log_keys.is_known(&policy) {
+                return;
+            }
             let answer = self.path.members.call(peer.node, &Request::LogKey, TIMEOUT).await;
             let Ok(Response::LogKey(Some(text))) = answer else { continue };
             match self.log_keys.take(&text, &policy) {

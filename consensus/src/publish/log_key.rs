@@ -15,12 +15,16 @@ use zeroize::Zeroizing;
 /// Stores the key's secret text durably, readable by the node alone.
 pub type KeepLogKey = Arc<dyn Fn(&str) -> io::Result<()> + Send + Sync>;
 
+/// Reads the keys that the node stores.
+pub type ReloadLogKeys = Arc<dyn Fn() -> Vec<SignerKey> + Send + Sync>;
+
 /// The log's keys that this node has: one, two while a rotation is under way, or none yet.
 /// Clones share them.
 #[derive(Clone)]
 pub(crate) struct LogKeys {
     known: Arc<RwLock<Vec<Known>>>,
     keep: Option<KeepLogKey>,
+    reload: Option<ReloadLogKeys>,
 }
 
 #[derive(Clone)]
@@ -31,9 +35,21 @@ struct Known {
 
 impl LogKeys {
     /// Takes the keys that the node was started with; `keep` stores one that it gets later.
-    pub(crate) fn new(keys: &[SignerKey], keep: Option<KeepLogKey>) -> Self {
+    pub(crate) fn new(
+        keys: &[SignerKey],
+        keep: Option<KeepLogKey>,
+        reload: Option<ReloadLogKeys>,
+    ) -> Self {
         let known = keys.iter().filter_map(known).collect();
-        Self { known: Arc::new(RwLock::new(known)), keep }
+        Self { known: Arc::new(RwLock::new(known)), keep, reload }
+    }
+
+    /// Reads the stored keys again.
+    pub(crate) fn reload(&self) {
+        if let Some(reload) = &self.reload {
+            let stored = reload().iter().filter_map(known).collect();
+            *self.known.write().unwrap_or_else(PoisonError::into_inner) = stored;
+        }
     }
 
     /// Signs a text with the key that the policy names, or `None` without it.
