@@ -102,6 +102,8 @@ pub(crate) struct Limits {
     pub(crate) queued_records: usize,
     /// Cases that are worked on at once; more wait their turn.
     pub(crate) cases_at_once: usize,
+    /// Raft entries that are kept for nodes that are behind; past it, they take a snapshot.
+    pub(crate) raft_log_entries: u64,
 }
 
 impl Default for Publication {
@@ -112,7 +114,7 @@ impl Default for Publication {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { queued_records: 4096, cases_at_once: 64 }
+        Self { queued_records: 4096, cases_at_once: 64, raft_log_entries: 4096 }
     }
 }
 

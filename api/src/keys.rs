@@ -13,13 +13,13 @@ use letopis_consensus::peer::tls::{IdentityError, NodeIdentity};
 use letopis_ledger::encoding::{decode_base64, encode_base64};
 use letopis_ledger::hash::Hash;
 use letopis_ledger::id::{AgencyId, NodeId};
-use letopis_ledger::key::AuthorSigner;
+use letopis_ledger::key::{AuthorKey, AuthorSigner};
 use letopis_ledger::note::{KeyName, SignatureType, SignerKey};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
 use crate::certificate::NodeCertificate;
-use crate::folder::{COSIGNER_KEY, LOG_KEY, NODE_CERTIFICATE, NODE_KEY};
+use crate::folder::{CLAIM_SECRET, COSIGNER_KEY, LOG_KEY, NODE_CERTIFICATE, NODE_KEY};
 
 const AUTHOR_PREFIX: &str = "PRIVATE+AUTHOR";
 
@@ -146,6 +146,33 @@ impl KeyFolder {
         self.write(NODE_KEY, made.private_key_pem.trim_end())?;
         self.write(NODE_CERTIFICATE, made.certificate_pem.trim_end())?;
         Ok(made.key)
+    }
+
+    /// Keeps a certificate that the agency's own authority issued, and its private key.
+    pub(crate) fn take_certificate(
+        &self,
+        certificate: &str,
+        private_key: &str,
+    ) -> Result<Hash, KeyFileError> {
+        let identity = NodeIdentity::from_pem(certificate.as_bytes(), private_key.as_bytes());
+        let path = self.0.join(NODE_CERTIFICATE);
+        let identity = identity.map_err(|error| KeyFileError::Identity { path, error })?;
+        self.write(NODE_KEY, private_key.trim_end())?;
+        self.write(NODE_CERTIFICATE, certificate.trim_end())?;
+        Ok(identity.key())
+    }
+
+    /// Takes over what all nodes of an agency have: the record key and the secret for claims.
+    pub(crate) fn take_agency_keys(
+        &self,
+        other: &Self,
+        agency: &AgencyId,
+    ) -> Result<AuthorKey, KeyFileError> {
+        let author = other.author(agency)?;
+        for file in [CLAIM_SECRET, &author_file(agency)] {
+            self.write(file, other.read(file)?.trim_end())?;
+        }
+        Ok(author.key())
     }
 
     /// Reads the certificate and its private key, made here or issued by the agency's authority.

@@ -229,7 +229,11 @@ async fn open_node(folder: &NodeFolder) -> anyhow::Result<Node> {
         cosigner: Some(Arc::new(cosigner)),
     };
     let mut node = NodeConfig::new(folder.data(), config.origin.clone(), signing);
-    node.limits = Limits { queue_records: config.limits.queued_records, ..Limits::default() };
+    node.limits = Limits {
+        queue_records: config.limits.queued_records,
+        raft_log_keep_entries: config.limits.raft_log_entries,
+        ..Limits::default()
+    };
     node.intervals = Intervals {
         publish: Duration::from_millis(config.publication.interval_ms),
         ..Intervals::default()

@@ -184,6 +184,7 @@ pub(crate) async fn open(folder: &Path) -> anyhow::Result<Node> {
     let keys = SigningKeys {
         log: vec![log],
         keep_log: None,
+        reload_log: None,
         log_post_quantum: None,
         cosigner: Some(Arc::new(CosignatureSigner::new(&cosigner)?)),
     };

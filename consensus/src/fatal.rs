@@ -56,6 +56,15 @@ pub enum Fatal {
         /// What does not fit.
         reason: String,
     },
+    /// The log removed this node.
+    #[error(
+        "the log removed this node in leaf {leaf}: it takes no part any more; keep or delete its \
+         folder, and let it join again under a new number"
+    )]
+    Removed {
+        /// The leaf.
+        leaf: LeafIndex,
+    },
     /// The Raft core stopped.
     #[error("Raft stopped: {reason}; {ADVICE}")]
     Raft {

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use letopis_ledger::id::NodeId;
 use openraft::BasicNode;
 use openraft::async_runtime::WatchReceiver;
 use thiserror::Error;
@@ -41,7 +42,7 @@ use crate::raft::types::{LogId, Raft, TreeHead};
 use crate::runtime::run_blocking;
 use crate::signature_check::Verifier;
 use crate::store::blob::Blobs;
-use crate::store::file::read;
+use crate::store::file::{read, replace};
 use crate::store::staging::Staging;
 use crate::store::{CheckProgress, Folder, Opened, Store, StoreError, StoreOpenError, lock_folder};
 
@@ -123,6 +124,19 @@ pub enum OpenError {
         /// Name of the key.
         found: String,
     },
+    /// The folder belongs to another node.
+    #[error(
+        "{folder} is that of node {found}, the configuration names node {configured}: a node that \
+         votes under two numbers can undo a majority; correct the configuration"
+    )]
+    OtherNode {
+        /// The folder.
+        folder: PathBuf,
+        /// Number in the folder.
+        found: String,
+        /// Number in the configuration.
+        configured: NodeId,
+    },
     /// Raft did not start or did not recover.
     #[error("Raft did not start: {reason}")]
     Raft {
@@ -167,6 +181,7 @@ impl Node {
         let folder = Folder::new(&config.folder);
         let lock = lock_folder(&folder)?;
         folder.make()?;
+        bind_node(&folder, config.peers.node)?;
         let heads = read_heads(&folder)?;
         let fatal = FatalSignal::new();
         let store = open_store(&folder, &config, &heads).await?;
@@ -444,6 +459,7 @@ impl NodeParts {
             cosigner: self.cosigner.clone(),
             log_keys: self.log_keys.clone(),
             peers,
+            fatal: self.fatal.clone(),
         };
         let checkpoints = make_checkpoints(
             raft.clone(),
@@ -497,6 +513,20 @@ fn check_keys(config: &NodeConfig) -> Result<(), OpenError> {
         }
     }
     Ok(())
+}
+
+/// Votes are given under a number: the folder keeps it, and a restored folder gets a new one.
+fn bind_node(folder: &Folder, configured: NodeId) -> Result<(), OpenError> {
+    let file = folder.node();
+    let expected = format!("{configured}\n");
+    match read(&file)? {
+        Some(found) if found == expected.as_bytes() => Ok(()),
+        Some(found) => {
+            let found = String::from_utf8_lossy(&found).trim_end().to_owned();
+            Err(OpenError::OtherNode { folder: folder.path().to_owned(), found, configured })
+        }
+        None => Ok(replace(&file, expected.as_bytes())?),
+    }
 }
 
 fn read_heads(folder: &Folder) -> Result<SignedHeads, OpenError> {

@@ -39,6 +39,17 @@ fn the_demonstration_comes_out_as_it_must() {
 }
 
 #[test]
+fn three_agencies_come_out_the_same_though_one_is_killed() {
+    let text = demo(&["--nodes", "3", "--applications", "200", "--clients", "8"]);
+    for line in ["120 granted", "20 refused on ground G1", "killed on the way", "has caught up"] {
+        assert!(text.contains(line), "{line:?} is missing:\n{text}");
+    }
+    let holds = text.matches("EVERYTHING HOLDS").count();
+    assert_eq!(holds, 6, "the first agency's log and the last one's, two decisions, ...:\n{text}");
+    assert!(text.contains("nodes of audit-office that decide: 3"), "{text}");
+}
+
+#[test]
 fn the_demonstration_speaks_russian() {
     let text = demo(&["--applications", "20", "--clients", "4", "--lang", "ru"]);
     assert!(text.contains("удовлетворено: 12"), "{text}");

@@ -11,7 +11,6 @@ use clap::{Args, Subcommand};
 use letopis_consensus::peer::PeerAddress;
 use letopis_ledger::checkpoint::Origin;
 use letopis_ledger::governance::{GovernanceEvent, check_address};
-use letopis_ledger::hash::Hash;
 use letopis_ledger::id::{AgencyId, NodeId};
 use letopis_ledger::json::{Json, Object};
 use letopis_ledger::note::{KeyName, SignatureType};
@@ -75,6 +74,10 @@ pub(crate) struct RequestArguments {
     /// Name of the agency in English.
     #[arg(long)]
     pub(crate) name_en: String,
+    /// Folder of a node that the agency runs already: its record key and its secret for claims are
+    /// taken over, so that both nodes speak for the agency.
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) same_agency_as: Option<PathBuf>,
     /// Number of the node, as agreed with the founder; never one that was used before.
     #[arg(long)]
     pub(crate) node: NodeId,
@@ -154,10 +157,18 @@ pub(crate) fn make_request(arguments: &RequestArguments) -> anyhow::Result<PathB
     keys.create()?;
     let name = KeyName::new(&format!("{origin}/{}/{}", arguments.agency, arguments.node))?;
     let cosigner = keys.generate_note_key(COSIGNER_KEY, name, SignatureType::Ed25519Cosignature)?;
-    keys.generate_secret(CLAIM_SECRET)?;
     keys.generate_token(OPERATOR_TOKEN)?;
-    let author = keys.generate_author(&arguments.agency)?.key();
-    let key: Hash = keys.generate_certificate(arguments.node, &arguments.agency)?;
+    let author = match &arguments.same_agency_as {
+        Some(other) => {
+            let other = NodeFolder::open(other)?;
+            keys.take_agency_keys(&other.keys(), &arguments.agency)?
+        }
+        None => {
+            keys.generate_secret(CLAIM_SECRET)?;
+            keys.generate_author(&arguments.agency)?.key()
+        }
+    };
+    let key = arguments.peers.certificate(&keys, arguments.node, &arguments.agency)?;
     let node = PeerAddress { node: arguments.node, address, key };
     let request = Request {
         log: origin,

@@ -11,11 +11,13 @@ use clap::Args;
 use letopis_consensus::peer::PeerAddress;
 use letopis_ledger::checkpoint::Origin;
 use letopis_ledger::governance::check_address;
+use letopis_ledger::hash::Hash;
 use letopis_ledger::id::{AgencyId, NodeId, RecordId};
 use letopis_ledger::json::Json;
 use letopis_ledger::note::{KeyName, SignatureType, VerifierKey};
 use letopis_ledger::policy::Policy;
 use letopis_ledger::record::SignedRecord;
+use zeroize::Zeroizing;
 
 use crate::folder::{CLAIM_SECRET, CONFIG_FILE, COSIGNER_KEY, LOG_KEY, NodeFolder, OPERATOR_TOKEN};
 use crate::genesis::{Party, admitting_record, founding_record};
@@ -59,9 +61,34 @@ pub(crate) struct PeerArguments {
     /// Address at which other nodes reach this one, when it is not the one it listens on.
     #[arg(long, value_name = "HOST:PORT", requires = "peer_listen")]
     pub(crate) peer_address: Option<String>,
+    /// Certificate (PEM) of the agency's own authority for this node; one is made without it.
+    #[arg(long, value_name = "FILE", requires = "peer_private_key")]
+    pub(crate) peer_certificate: Option<PathBuf>,
+    /// Private key (PEM) of that certificate.
+    #[arg(long, value_name = "FILE", requires = "peer_certificate")]
+    pub(crate) peer_private_key: Option<PathBuf>,
 }
 
 impl PeerArguments {
+    /// Puts the node's certificate into its keys, the given one or a new one; gives its key.
+    pub(crate) fn certificate(
+        &self,
+        keys: &KeyFolder,
+        node: NodeId,
+        agency: &AgencyId,
+    ) -> anyhow::Result<Hash> {
+        let (Some(certificate), Some(key)) = (&self.peer_certificate, &self.peer_private_key)
+        else {
+            return Ok(keys.generate_certificate(node, agency)?);
+        };
+        let read = |path: &PathBuf| {
+            fs::read_to_string(path)
+                .map(Zeroizing::new)
+                .with_context(|| format!("{}", path.display()))
+        };
+        Ok(keys.take_certificate(&read(certificate)?, &read(key)?)?)
+    }
+
     /// The address that the log names.
     pub(crate) fn address(&self) -> Option<String> {
         self.peer_address.clone().or_else(|| Some(self.peer_listen?.to_string()))
@@ -117,7 +144,7 @@ fn node_of(arguments: &Arguments, keys: &KeyFolder) -> anyhow::Result<Option<Pee
     let Some(address) = arguments.peers.address() else { return Ok(None) };
     check_address(&address)?;
     let node = NodeId::new(1).expect("invariant: 1 is a node's number");
-    let key = keys.generate_certificate(node, &arguments.agency)?;
+    let key = arguments.peers.certificate(keys, node, &arguments.agency)?;
     Ok(Some(PeerAddress { node, address, key }))
 }
 
@@ -201,7 +228,9 @@ pub(crate) fn write_config(
              # Records that may wait for the log; more are answered with 503.\n\
              # queued_records = 4096\n\
              # Cases that are worked on at once; more wait their turn.\n\
-             # cases_at_once = 64\n";
+             # cases_at_once = 64\n\
+             # Raft entries kept for nodes that are behind; past it, they fetch leaves instead.\n\
+             # raft_log_entries = 4096\n";
     write_durably(folder, CONFIG_FILE, text.as_bytes())
 }
 

@@ -122,7 +122,7 @@ fn open(operator: &Operator, peers: &PeerArguments) -> anyhow::Result<()> {
     let node = NodeId::new(1).expect("invariant: 1 is a node's number");
     let running = operator.connect()?;
     running.status()?;
-    let key = folder.keys().generate_certificate(node, &agency)?;
+    let key = peers.certificate(&folder.keys(), node, &agency)?;
     let peer = PeerAddress { node, address: address.clone(), key };
     let config = operator.folder.join(CONFIG_FILE);
     let section = peers_section(&peer, peers);

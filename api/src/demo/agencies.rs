@@ -124,6 +124,7 @@ impl Agencies {
             agency: AgencyId::parse(id)?,
             name_ru: name_ru.to_owned(),
             name_en: name_en.to_owned(),
+            same_agency_as: None,
             node: NodeId::new(number as u64).context("a node's number")?,
             listen: ([127, 0, 0, 1], 0).into(),
             peers: free_port()?,
@@ -159,5 +160,5 @@ fn voters(status: &serde_json::Value) -> u64 {
 /// A port that was free a moment ago: the log names it, so it must be known before.
 fn free_port() -> anyhow::Result<PeerArguments> {
     let address: SocketAddr = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
-    Ok(PeerArguments { peer_listen: Some(address), peer_address: None })
+    Ok(PeerArguments { peer_listen: Some(address), ..PeerArguments::default() })
 }

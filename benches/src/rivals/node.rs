@@ -74,6 +74,7 @@ async fn open(arguments: &NodeArguments, plan: &Plan) -> anyhow::Result<Node> {
         // The others get it from a voter.
         log: if founds { vec![note_keys()?.0] } else { vec![] },
         keep_log: None,
+        reload_log: None,
         log_post_quantum: None,
         cosigner: Some(Arc::new(CosignatureSigner::new(&cosigner_key(u8::try_from(own.get())?)?)?)),
     };

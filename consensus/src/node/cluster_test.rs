@@ -6,7 +6,6 @@ use std::time::Duration;
 use letopis_ledger::TreeSize;
 use letopis_ledger::cosignature::CosignatureSigner;
 use letopis_ledger::governance::GovernanceEvent;
-use letopis_ledger::id::NodeId;
 use letopis_ledger::note::SignatureType;
 use letopis_ledger::policy::Policy;
 use letopis_ledger::record::SignedRecord;

@@ -14,6 +14,7 @@ use letopis_ledger::id::NodeId;
 use tokio::sync::watch;
 
 use super::message::{Request, Response, WireStatus};
+use crate::fatal::{Fatal, FatalSignal};
 use crate::machine::NodeRole;
 use crate::metric;
 use crate::proposer::Path;
@@ -75,6 +76,7 @@ pub(crate) struct Watcher {
     pub(crate) cosigner: Cosigner,
     pub(crate) log_keys: LogKeys,
     pub(crate) peers: Peers,
+    pub(crate) fatal: FatalSignal,
 }
 
 impl Watcher {
@@ -95,6 +97,10 @@ impl Watcher {
     }
 
     async fn look(&self) {
+        let own = self.store.node(self.path.members.own());
+        if let Some(leaf) = own.and_then(|own| own.removed) {
+            return self.fatal.report(Fatal::Removed { leaf });
+        }
         let peers = self.path.members.others();
         let asked = peers.into_iter().map(|peer| async move {
             let answer = self.path.members.call(peer.node, &Request::Status, TIMEOUT).await;

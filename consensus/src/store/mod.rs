@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! LOCK          held by the one process that may open the folder
+//! node          the number under which its node votes
 //! raft/         the Raft log (RocksDB with a synced WAL)
 //! segments/     leaves, written once: <first leaf, 20 digits>.seg, 65,536 leaves each
 //! tiles/        full hash tiles at their C2SP paths; partial ones are recomputed
@@ -286,6 +287,11 @@ impl Folder {
 
     pub(crate) fn path(&self) -> &Path {
         &self.0
+    }
+
+    /// The number under which this folder's node votes.
+    pub(crate) fn node(&self) -> PathBuf {
+        self.0.join("node")
     }
 
     pub(crate) fn raft(&self) -> PathBuf {

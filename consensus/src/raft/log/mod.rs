@@ -40,6 +40,12 @@ const PURGED: &[u8] = b"purged";
 /// Entries that applying and, later, replication read again right after they are appended.
 const CACHE_BYTES: usize = 32 << 20;
 
+/// Bytes of entries after which a message to another node takes no more of them: far below what
+/// the transport refuses, because the last ones may be large.
+const MESSAGE_BYTES: usize = 4 << 20;
+/// Entries that are read at once for a message.
+const MESSAGE_ENTRIES: u64 = 16;
+
 /// The Raft log of one node. Clones share it.
 #[derive(Clone)]
 pub(crate) struct RaftLog(Arc<Shared>);
@@ -202,6 +208,23 @@ impl RaftLogReader<Types> for RaftLog {
         range: RB,
     ) -> io::Result<Vec<Entry>> {
         self.read(range)
+    }
+
+    /// As many entries as one message between nodes takes, at least one.
+    async fn limited_get_log_entries(&mut self, start: u64, end: u64) -> io::Result<Vec<Entry>> {
+        let mut entries = Vec::new();
+        let mut bytes = 0;
+        let mut next = start;
+        while next < end && bytes < MESSAGE_BYTES {
+            let more = self.read(next..end.min(next + MESSAGE_ENTRIES))?;
+            if more.is_empty() {
+                break;
+            }
+            next += more.len() as u64;
+            bytes += more.iter().map(size).sum::<usize>();
+            entries.extend(more);
+        }
+        Ok(entries)
     }
 
     async fn read_vote(&mut self) -> io::Result<Option<Vote>> {
