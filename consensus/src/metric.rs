@@ -138,6 +138,10 @@ pub(crate) fn peer_refused(reason: &'static str) {
 pub(crate) fn backup_taken(took: Duration, sent_bytes: u64, begun_unix_seconds: i64) {
     histogram!("letopis_backup_seconds").record(took);
     counter!("letopis_backup_bytes_total").increment(sent_bytes);
+    backup_found(begun_unix_seconds);
+}
+
+pub(crate) fn backup_found(begun_unix_seconds: i64) {
     let begun = u64::try_from(begun_unix_seconds).unwrap_or(0);
     gauge!("letopis_backup_last_verified_timestamp_seconds").set(float(begun));
 }

@@ -242,10 +242,9 @@ fn applied_membership(store: &Store) -> Result<Option<Membership>, RecoverError>
 
 /// The same node without keys and without anybody to reach: it signs and publishes nothing.
 fn alone(config: NodeConfig) -> NodeConfig {
-    let keys = SigningKeys { log: vec![], keep_log: None, log_post_quantum: None, cosigner: None };
     let PeerConfig { node, address, .. } = config.peers;
     let peers = PeerConfig { node, address, start: Start::Join, ..PeerConfig::alone() };
-    NodeConfig { keys, peers, ..config }
+    NodeConfig { keys: SigningKeys::none(), peers, ..config }
 }
 
 /// Step 3.

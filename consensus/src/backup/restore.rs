@@ -26,12 +26,13 @@ use super::manifest::{BACKUPS, BackupManifest, FileObject};
 use super::target::Target;
 use super::{BackupListener, BackupProgress};
 use crate::crash::CrashHook;
+use crate::metric;
 use crate::publish::SignedHeads;
 use crate::raft::encoding::Stored;
 use crate::raft::log::{RaftLog, RaftLogError};
 use crate::raft::types::{LogId, StoredMembership, TreeHead};
 use crate::runtime::run_blocking;
-use crate::store::file::{replace, sync_directory};
+use crate::store::file::{read, replace, sync_directory};
 use crate::store::staging::Staging;
 use crate::store::{Folder, Opened, Store, StoreError, lock_folder};
 
@@ -57,6 +58,18 @@ pub struct Restored {
     pub manifest: BackupManifest,
     /// Bytes read from the target.
     pub bytes: u64,
+}
+
+/// The newest backup on a target; the metric of the last good one then says when that was.
+///
+/// # Errors
+/// The target or the manifest cannot be read.
+pub async fn newest(target: &Target) -> Result<Option<BackupManifest>, RestoreError> {
+    let Some(object) = target.list(BACKUPS).await?.into_keys().next_back() else { return Ok(None) };
+    let Some(bytes) = target.get(&object).await? else { return Ok(None) };
+    let manifest = BackupManifest::parse(&object, &bytes)?;
+    metric::backup_found(manifest.taken.unix_seconds());
+    Ok(Some(manifest))
 }
 
 /// Reads a backup back, the newest unless one is named, and verifies all of it.
@@ -91,7 +104,9 @@ pub async fn restore(
     let mut reading = Reading::begin(target, name, progress).await?;
     for extra in &reading.manifest.extra {
         let path = into.owner.join(&extra.path);
-        if path.exists() {
+        // The operator may have put a file there already, but no other one.
+        let there = read(&path)?;
+        if there.is_some_and(|bytes| Hash::of(&bytes) != extra.file.sha256) {
             return Err(RestoreError::NotEmpty { path });
         }
     }

@@ -38,9 +38,7 @@ impl World {
     }
 
     fn config(&self, folder: &str) -> NodeConfig {
-        let keys =
-            SigningKeys { log: vec![], keep_log: None, log_post_quantum: None, cosigner: None };
-        NodeConfig::new(self.path(folder), origin(), keys)
+        NodeConfig::new(self.path(folder), origin(), SigningKeys::none())
     }
 
     async fn open(&mut self) {
