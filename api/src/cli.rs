@@ -1,6 +1,7 @@
 //! The command line of `letopis`. One file for each command.
 
 pub(crate) mod agency;
+mod backup;
 mod import;
 pub(crate) mod init;
 mod key;
@@ -9,7 +10,9 @@ mod nodes;
 pub(crate) mod operator;
 pub(crate) mod pack;
 mod quorum;
+mod recover;
 pub(crate) mod remote;
+mod restore;
 
 use clap::{Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
@@ -36,6 +39,12 @@ enum Command {
     /// Replaces keys; what the old ones signed stays valid.
     #[command(subcommand)]
     Key(key::Command),
+    /// Backs a running node up: the log, its public files, and the agency's private values.
+    Backup(backup::Arguments),
+    /// Verifies a backup and restores it, or shows that it could be.
+    Restore(restore::Arguments),
+    /// Lets the log go on from one node after its quorum is lost for good.
+    Recover(recover::Arguments),
     /// Shows the whole path: applications, decisions, proofs, and how tampering is found.
     Demo(demo::Arguments),
     /// Checks and publishes regulation packs.
@@ -63,6 +72,9 @@ pub fn run() -> anyhow::Result<()> {
         Command::Node(arguments) => node::run(&arguments),
         Command::Agency(command) => agency::run(&command),
         Command::Key(command) => key::run(&command),
+        Command::Backup(arguments) => backup::run(&arguments),
+        Command::Restore(arguments) => restore::run(&arguments),
+        Command::Recover(arguments) => recover::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Pack(command) => pack::run(&command),
         Command::Import(command) => import::run(&command),

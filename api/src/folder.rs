@@ -31,6 +31,13 @@ pub(crate) const CLAIM_SECRET: &str = "claims.secret";
 /// The token of those who may change registries and publish packs.
 pub(crate) const OPERATOR_TOKEN: &str = "operator.token";
 
+/// The first records of a log that the node founded.
+pub(crate) const GENESIS: &str = "genesis.json";
+/// The private values of this agency, in a node's folder.
+pub(crate) const PRIVATE_STORE: &str = "private/disclosures.sqlite";
+/// Where the operator last wanted a backup to go.
+pub(crate) const BACKUP_TARGET: &str = "backup.target";
+
 /// Why a configuration was refused.
 #[derive(Debug, Error)]
 pub(crate) enum ConfigError {
@@ -71,6 +78,21 @@ pub(crate) struct Config {
     /// What bounds the load.
     #[serde(default)]
     pub(crate) limits: Limits,
+    /// When the node backs itself up; without it, only when it is asked to.
+    pub(crate) backup: Option<Backup>,
+}
+
+/// When and where the node backs itself up.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Backup {
+    /// A folder, or `s3://bucket/prefix` with `AWS_…` variables in the environment.
+    pub(crate) to: String,
+    /// Minutes between two backups.
+    #[serde(default = "every_day")]
+    pub(crate) every_minutes: u64,
+    /// How many backups are kept; all of them without it.
+    pub(crate) keep: Option<usize>,
 }
 
 /// This node among the others.
@@ -116,6 +138,10 @@ impl Default for Limits {
     fn default() -> Self {
         Self { queued_records: 4096, cases_at_once: 64, raft_log_entries: 4096 }
     }
+}
+
+const fn every_day() -> u64 {
+    24 * 60
 }
 
 fn default_listen() -> SocketAddr {
@@ -188,12 +214,17 @@ impl NodeFolder {
 
     /// The first records of the log.
     pub(crate) fn genesis(&self) -> PathBuf {
-        self.path.join("genesis.json")
+        self.path.join(GENESIS)
     }
 
     /// Where the other nodes are, for a node that did not found the log.
     pub(crate) fn invitation(&self) -> PathBuf {
         self.path.join("invitation.json")
+    }
+
+    /// The target that the operator named last.
+    pub(crate) fn backup_target(&self) -> PathBuf {
+        self.path.join(BACKUP_TARGET)
     }
 
     /// What consensus keeps: the log, replicated.

@@ -5,6 +5,7 @@
 //! `letopis-position`. Not here: what the answers mean.
 
 mod application;
+mod backup;
 mod body;
 mod consistency;
 mod decision;
@@ -89,6 +90,7 @@ pub(crate) fn router(state: AppState) -> Router {
         .routes(routes!(node::status))
         .routes(routes!(node::agency))
         .routes(routes!(node::govern))
+        .routes(routes!(backup::state, backup::begin))
         .routes(routes!(operation::health))
         .routes(routes!(operation::metrics))
         .split_for_parts();

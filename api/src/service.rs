@@ -2,6 +2,7 @@
 //!
 //! Not here: HTTP. A handler asks the service; the service knows which part answers.
 
+pub(crate) mod backup;
 mod environment;
 mod expiry;
 mod follower;
@@ -38,6 +39,7 @@ use crate::enrolment::Invitation;
 use crate::folder::{CLAIM_SECRET, COSIGNER_KEY, NodeFolder};
 use crate::peers::{PeerPort, PeerServer};
 
+use backup::Backups;
 use environment::System;
 use follower::Progress;
 use governance::GovernanceFailed;
@@ -55,6 +57,8 @@ pub(crate) struct Service {
     worker: Worker,
     signer: AuthorSigner,
     data: PathBuf,
+    backups: Backups,
+    scheduled: Option<JoinHandle<()>>,
     following: JoinHandle<()>,
     expiring: JoinHandle<()>,
 }
@@ -135,7 +139,20 @@ impl Service {
         let expiring = tokio::spawn(expiry::run(Arc::clone(&engine)));
         let signer = folder.keys().author(&folder.config().agency)?;
         let data = folder.data();
-        let service = Self { ledger, engine, progress, worker, signer, data, following, expiring };
+        let backups = Backups::new(folder, ledger.clone(), engine.private().clone());
+        let scheduled = backups.schedule();
+        let service = Self {
+            ledger,
+            engine,
+            progress,
+            worker,
+            signer,
+            data,
+            backups,
+            scheduled,
+            following,
+            expiring,
+        };
         Ok(Started { service, node, peers })
     }
 
@@ -147,6 +164,11 @@ impl Service {
     /// The folder with the node's own copy of the log.
     pub(crate) fn data_folder(&self) -> &Path {
         &self.data
+    }
+
+    /// Who backs the node up.
+    pub(crate) const fn backups(&self) -> &Backups {
+        &self.backups
     }
 
     /// Appends governance events as one record of this agency.
@@ -212,6 +234,9 @@ impl Service {
     pub(crate) async fn stop(&self) {
         self.worker.stop().await;
         self.expiring.abort();
+        if let Some(scheduled) = &self.scheduled {
+            scheduled.abort();
+        }
         self.following.abort();
     }
 }

@@ -31,6 +31,20 @@ pub struct SigningKeys {
     pub cosigner: Option<Arc<CosignatureSigner>>,
 }
 
+impl SigningKeys {
+    /// No keys: a node that signs nothing.
+    #[must_use]
+    pub const fn none() -> Self {
+        Self {
+            log: Vec::new(),
+            keep_log: None,
+            reload_log: None,
+            log_post_quantum: None,
+            cosigner: None,
+        }
+    }
+}
+
 impl fmt::Debug for SigningKeys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SigningKeys")

@@ -38,7 +38,7 @@ use crate::raft::types::TreeHead;
 use crate::runtime::run_blocking;
 use crate::signature_check::Verifier;
 use crate::store::blob::Blobs;
-use crate::store::{Store, StoreError, tile_error};
+use crate::store::{Folder, Store, StoreError, tile_error};
 
 /// Why a record has no receipt.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -207,6 +207,7 @@ pub(crate) struct Parts {
     pub(crate) verifier: Verifier,
     pub(crate) peers: Peers,
     pub(crate) path: Path,
+    pub(crate) folder: Folder,
 }
 
 /// A handle on a running node's ledger. Clones share the node.
@@ -286,6 +287,14 @@ impl LedgerHandle {
     pub fn leaves(&self, from: LeafIndex, max_count: usize) -> Result<Vec<Vec<u8>>, ReadError> {
         const READ_BYTES: usize = 4 << 20;
         Ok(self.running()?.store.leaves(from, max_count, READ_BYTES)?)
+    }
+
+    /// The tree of all applied leaves.
+    ///
+    /// # Errors
+    /// See [`ReadError`].
+    pub fn head(&self) -> Result<TreeHead, ReadError> {
+        Ok(self.running()?.store.head())
     }
 
     /// Number of applied leaves.
@@ -514,6 +523,11 @@ impl LedgerHandle {
 
     fn running(&self) -> Result<Arc<Parts>, ReadError> {
         self.parts().ok_or_else(|| ReadError::Stopped { fatal: self.fatal.get() })
+    }
+
+    /// Why the node failed, if it did.
+    pub(crate) fn fatal(&self) -> Option<Fatal> {
+        self.fatal.get()
     }
 
     /// The node's parts, unless it has stopped or failed.

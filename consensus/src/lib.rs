@@ -11,6 +11,7 @@
 #![deny(missing_docs)]
 
 mod awaited;
+pub mod backup;
 mod clock;
 mod config;
 mod confirm;
@@ -26,6 +27,7 @@ pub mod peer;
 mod proposer;
 mod publish;
 mod raft;
+pub mod recover;
 mod runtime;
 mod signature_check;
 mod store;

@@ -26,6 +26,10 @@
 //! | `letopis_peer_reachable{node}` | gauge | 1 while another node answers |
 //! | `letopis_checkpoint_seconds` | histogram | one checkpoint of the store |
 //! | `letopis_peer_refused_total{reason}` | counter | handshakes, requests of other nodes refused |
+//! | `letopis_backup_seconds` | histogram | one backup, taken and verified |
+//! | `letopis_backup_bytes_total` | counter | bytes sent to the targets of backups |
+//! | `letopis_backup_failures_total` | counter | backups that were begun and not taken |
+//! | `letopis_backup_last_verified_timestamp_seconds` | gauge | when the last good one was begun |
 
 use std::time::Duration;
 
@@ -129,6 +133,21 @@ pub(crate) fn checkpoint_made(took: Duration) {
 
 pub(crate) fn peer_refused(reason: &'static str) {
     counter!("letopis_peer_refused_total", "reason" => reason).increment(1);
+}
+
+pub(crate) fn backup_taken(took: Duration, sent_bytes: u64, begun_unix_seconds: i64) {
+    histogram!("letopis_backup_seconds").record(took);
+    counter!("letopis_backup_bytes_total").increment(sent_bytes);
+    backup_found(begun_unix_seconds);
+}
+
+pub(crate) fn backup_found(begun_unix_seconds: i64) {
+    let begun = u64::try_from(begun_unix_seconds).unwrap_or(0);
+    gauge!("letopis_backup_last_verified_timestamp_seconds").set(float(begun));
+}
+
+pub(crate) fn backup_failed() {
+    counter!("letopis_backup_failures_total").increment(1);
 }
 
 /// Metrics are floats by their protocol; counts beyond 2^53 do not occur.

@@ -17,6 +17,7 @@ use tokio::sync::{Mutex, watch};
 use tokio::task::JoinHandle;
 
 use crate::awaited::Awaited;
+use crate::backup;
 use crate::config::{Intervals, NodeConfig, PeerConfig, SigningKeys, Start};
 use crate::confirm::{self, Promised};
 use crate::fatal::{Fatal, FatalSignal};
@@ -39,12 +40,15 @@ use crate::raft::log::{RaftLog, RaftLogError};
 use crate::raft::machine::Applier;
 use crate::raft::network::Network;
 use crate::raft::types::{LogId, Raft, TreeHead};
+use crate::recover;
 use crate::runtime::run_blocking;
 use crate::signature_check::Verifier;
 use crate::store::blob::Blobs;
 use crate::store::file::{read, replace};
 use crate::store::staging::Staging;
-use crate::store::{CheckProgress, Folder, Opened, Store, StoreError, StoreOpenError, lock_folder};
+use crate::store::{
+    CheckProgress, Folder, FolderLock, Opened, Store, StoreError, StoreOpenError, lock_folder,
+};
 
 /// How long recovery may take before opening gives up.
 const RECOVERY_TIMEOUT: Duration = Duration::from_secs(600);
@@ -137,6 +141,21 @@ pub enum OpenError {
         /// Number in the configuration.
         configured: NodeId,
     },
+    /// The folder was restored from a backup and has the number of a node in it.
+    #[error(
+        "this folder was restored from a backup, and what node {node} voted is lost: give it a \
+         new number that the log admits; or, when no other node is left, run recover --unsafe"
+    )]
+    Restored {
+        /// The number in the configuration.
+        node: NodeId,
+    },
+    /// A recovery after a lost quorum has not ended.
+    #[error("the recovery of this log has not ended: run recover --unsafe on {folder} again")]
+    RecoveryUnfinished {
+        /// The folder.
+        folder: PathBuf,
+    },
     /// Raft did not start or did not recover.
     #[error("Raft did not start: {reason}")]
     Raft {
@@ -165,7 +184,7 @@ pub struct Node {
     stop: watch::Sender<bool>,
     tasks: Vec<JoinHandle<()>>,
     // Last, so that the folder is free only when everything else is closed.
-    _lock: crate::store::FolderLock,
+    _lock: FolderLock,
 }
 
 impl Node {
@@ -177,11 +196,22 @@ impl Node {
     /// # Errors
     /// See [`OpenError`].
     pub async fn open(config: NodeConfig) -> Result<Self, OpenError> {
-        check_keys(&config)?;
         let folder = Folder::new(&config.folder);
         let lock = lock_folder(&folder)?;
+        if recover::is_unfinished(&folder) {
+            return Err(OpenError::RecoveryUnfinished { folder: config.folder });
+        }
+        Self::open_locked(config, folder, lock).await
+    }
+
+    /// Opens a folder that the caller has locked, also while a recovery is under way.
+    pub(crate) async fn open_locked(
+        config: NodeConfig,
+        folder: Folder,
+        lock: FolderLock,
+    ) -> Result<Self, OpenError> {
+        check_keys(&config)?;
         folder.make()?;
-        bind_node(&folder, config.peers.node)?;
         let heads = read_heads(&folder)?;
         let fatal = FatalSignal::new();
         let store = open_store(&folder, &config, &heads).await?;
@@ -192,6 +222,14 @@ impl Node {
             durable: store.applied_size(),
         })?;
         check_raft_log(&log, &store)?;
+        let own = config.peers.node;
+        if !recover::is_unfinished(&folder) && !backup::may_start(&folder, &store, own) {
+            return Err(OpenError::Restored { node: own });
+        }
+        bind_node(&folder, own)?;
+        if !recover::is_unfinished(&folder) {
+            backup::forget_restored(&folder)?;
+        }
         let parts = NodeParts::new(&config, &folder, store, log, heads, fatal);
         let raft = parts.start_raft(&config).await?;
         let promised = Promised { heads, folder: folder.publish(), unexplained: true };
@@ -386,7 +424,7 @@ impl NodeParts {
         raft: Raft,
         config: NodeConfig,
         promised: Promised,
-        lock: crate::store::FolderLock,
+        lock: FolderLock,
     ) -> Result<Node, OpenError> {
         let stop = watch::Sender::new(false);
         let path = Path {
@@ -406,6 +444,7 @@ impl NodeParts {
             verifier: Verifier::start().map_err(|e| OpenError::Raft { reason: e.to_string() })?,
             peers: peers.clone(),
             path: path.clone(),
+            folder: Folder::new(&config.folder),
         });
         let ledger =
             LedgerHandle::new(&parts, self.stages.clone(), self.cosigner.published.subscribe());

@@ -230,7 +230,12 @@ pub(crate) fn write_config(
              # Cases that are worked on at once; more wait their turn.\n\
              # cases_at_once = 64\n\
              # Raft entries kept for nodes that are behind; past it, they fetch leaves instead.\n\
-             # raft_log_entries = 4096\n";
+             # raft_log_entries = 4096\n\n\
+             # The node backs itself up, private values included; see docs/BACKUP.md.\n\
+             # [backup]\n\
+             # to = \"/var/backups/letopis\"\n\
+             # every_minutes = 1440\n\
+             # keep = 30\n";
     write_durably(folder, CONFIG_FILE, text.as_bytes())
 }
 

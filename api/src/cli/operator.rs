@@ -58,6 +58,16 @@ impl OperatedNode {
         Self { remote }
     }
 
+    /// The answer to a question that only the operator may ask.
+    pub(crate) fn get(&self, path: &str) -> anyhow::Result<Value> {
+        self.remote.get(path)?.ok()
+    }
+
+    /// The answer to an order.
+    pub(crate) fn post(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
+        self.remote.post(path, body.to_string().as_bytes())?.ok()
+    }
+
     /// The node, its fellows, and how far everyone is.
     pub(crate) fn status(&self) -> anyhow::Result<Value> {
         self.remote.get("api/v1/node")?.ok()

@@ -54,7 +54,8 @@ pub(crate) async fn append(
     }
 }
 
-fn record(
+/// Signs governance events as one record, put on the ends of their streams.
+pub(crate) fn record(
     ledger: &LedgerHandle,
     agency: &AgencyId,
     signer: &AuthorSigner,

@@ -18,6 +18,8 @@ use crate::machine::test_records::*;
 use crate::peer::PeerAddress;
 use crate::peer::switchboard::Switchboard;
 
+mod lost_nodes;
+
 const DEADLINE: Duration = Duration::from_secs(60);
 
 /// A log whose nodes run in this process.
@@ -89,7 +91,14 @@ impl Cluster {
     }
 
     async fn open(&mut self, number: u64) {
-        let directory = self.folders.entry(number).or_insert_with(|| tempfile::tempdir().unwrap());
+        self.folders.entry(number).or_insert_with(|| tempfile::tempdir().unwrap());
+        let opened = Node::open(self.config(number)).await.unwrap();
+        self.board.connect(node(number), opened.answerer());
+        self.nodes.insert(number, opened);
+    }
+
+    fn config(&self, number: u64) -> NodeConfig {
+        let directory = &self.folders[&number];
         let keys = SigningKeys {
             log: if number == 1 {
                 vec![note_key(ORIGIN, SignatureType::Ed25519, 11)]
@@ -116,9 +125,7 @@ impl Cluster {
             invitation: (1..=self.voters).map(address).collect(),
             transport: self.board.line(node(number)),
         };
-        let opened = Node::open(config).await.unwrap();
-        self.board.connect(node(number), opened.answerer());
-        self.nodes.insert(number, opened);
+        config
     }
 
     async fn stop(&mut self, number: u64) {

@@ -3,6 +3,7 @@
 //! A file is durable before its hash is returned, so no record ever names one that a crash took.
 //! Not here: private files; they stay with their owner.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -52,10 +53,30 @@ impl Blobs {
         Ok(Some(bytes))
     }
 
+    /// Hashes of all files, in their order.
+    pub(crate) fn list(&self) -> Result<Vec<Hash>, StoreError> {
+        let mut hashes = Vec::new();
+        for directory in names_in(&self.folder)? {
+            for path in names_in(&directory)? {
+                let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+                // Half-written ones have other names.
+                hashes.extend(Hash::from_hex(name));
+            }
+        }
+        hashes.sort_by_key(Hash::to_hex);
+        Ok(hashes)
+    }
+
     fn path(&self, hash: &Hash) -> PathBuf {
         let name = hash.to_hex();
         Path::new(&self.folder).join(&name[..2]).join(name)
     }
+}
+
+fn names_in(folder: &Path) -> Result<Vec<PathBuf>, StoreError> {
+    let failed = || StoreError::file("cannot list", folder);
+    let entries = fs::read_dir(folder).map_err(failed())?;
+    entries.map(|entry| Ok(entry.map_err(failed())?.path())).collect()
 }
 
 #[cfg(test)]
@@ -71,6 +92,7 @@ mod tests {
         assert_eq!(blobs.put(b"pack"), Ok(hash));
         assert_eq!(blobs.get(&hash), Ok(Some(b"pack".to_vec())));
         assert_eq!(blobs.get(&Hash::of(b"other")), Ok(None));
+        assert_eq!(blobs.list(), Ok(vec![hash]));
         std::fs::write(blobs.path(&hash), b"pock").unwrap();
         assert!(matches!(blobs.get(&hash), Err(StoreError::Damaged { .. })));
     }

@@ -175,6 +175,17 @@ impl PrivateStore {
         Ok(Some(Submission { key: *key, input: Hash::from_bytes(input), case, signed_record }))
     }
 
+    /// Writes a consistent copy of everything that is durable now, as one database file.
+    ///
+    /// # Errors
+    /// See [`PrivateError`]; the file must not be there yet.
+    pub fn copy_to(&self, copy: &Path) -> Result<(), PrivateError> {
+        let copied = schema::reader(&self.path).and_then(|connection| {
+            connection.execute("VACUUM INTO ?1", [copy.to_string_lossy()]).map(drop)
+        });
+        copied.map_err(|error| failed(&self.path, &error))
+    }
+
     fn read<T>(
         &self,
         query: impl FnOnce(&Connection) -> rusqlite::Result<T>,

@@ -49,6 +49,21 @@ fn what_was_put_is_there_after_a_restart() {
 }
 
 #[test]
+fn a_copy_holds_what_was_durable_when_it_was_made() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, copy) = (folder.path().join("private.sqlite"), folder.path().join("copy.sqlite"));
+    let (one, late) = (disclosure(1, "А"), disclosure(2, "Б"));
+    let store = PrivateStore::open(&path).unwrap();
+    block_on(store.put(batch("a/1", std::slice::from_ref(&one)))).unwrap();
+    store.copy_to(&copy).unwrap();
+    block_on(store.put(batch("a/1", std::slice::from_ref(&late)))).unwrap();
+    assert!(store.copy_to(&copy).is_err(), "a copy never replaces a file");
+    let copied = PrivateStore::open(&copy).unwrap();
+    let digests = [one.digest(), late.digest()];
+    assert_eq!(copied.open_digests(&digests).unwrap(), [Some(one), None]);
+}
+
+#[test]
 fn many_callers_are_served_together() {
     let folder = tempfile::tempdir().unwrap();
     let store = PrivateStore::open(&folder.path().join("private.sqlite")).unwrap();

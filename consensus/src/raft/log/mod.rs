@@ -7,6 +7,7 @@
 //! Not here: leaves. An entry stays here until its leaves are durable in the store.
 
 mod open;
+mod rewrite;
 mod writer;
 
 use std::collections::BTreeMap;
@@ -29,6 +30,7 @@ use crate::crash::CrashHook;
 use crate::fatal::FatalSignal;
 
 pub use open::RaftLogError;
+pub(crate) use rewrite::LogEnd;
 use writer::{Job, Writer};
 
 const LOG: &str = "log";

@@ -77,13 +77,20 @@ impl RaftLog {
         fatal: FatalSignal,
         crash: CrashHook,
     ) -> Result<Self, RaftLogError> {
-        let engine = |e: rocksdb::Error| RaftLogError::Engine { reason: e.to_string() };
-        let families = [LOG, META].map(|name| ColumnFamilyDescriptor::new(name, options()));
-        let db = DB::open_cf_descriptors(&options(), folder, families).map_err(engine)?;
+        let db = open_database(folder)?;
         let known = read_known(&db)?;
         let io = |e: io::Error| RaftLogError::Engine { reason: e.to_string() };
         Self::start(db, known, fatal, crash).map_err(io)
     }
+}
+
+pub(super) fn open_database(folder: &Path) -> Result<DB, RaftLogError> {
+    let families = [LOG, META].map(|name| ColumnFamilyDescriptor::new(name, options()));
+    DB::open_cf_descriptors(&options(), folder, families).map_err(engine)
+}
+
+pub(super) fn engine(error: rocksdb::Error) -> RaftLogError {
+    RaftLogError::Engine { reason: error.to_string() }
 }
 
 fn options() -> Options {
@@ -99,7 +106,7 @@ fn options() -> Options {
     options
 }
 
-fn read_known(db: &DB) -> Result<Known, RaftLogError> {
+pub(super) fn read_known(db: &DB) -> Result<Known, RaftLogError> {
     let mut known = Known {
         vote: read_meta(db, VOTE, "vote")?,
         committed: read_meta(db, COMMITTED, "committed position")?,
