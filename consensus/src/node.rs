@@ -514,14 +514,19 @@ impl NodeParts {
             self.fatal.clone(),
             stop.subscribe(),
         );
-        vec![
+        let mut tasks = vec![
             tokio::spawn(publisher.run(config.intervals.publish, stop.subscribe())),
             tokio::spawn(membership.run(stop.subscribe())),
             tokio::spawn(watcher.run(stop.subscribe())),
             tokio::spawn(checkpoints),
             tokio::spawn(confirming),
             tokio::spawn(watch_raft(raft.clone(), self.fatal.clone(), stop.subscribe())),
-        ]
+        ];
+        if config.keys.cosigner.is_some() {
+            let authors = Arc::clone(&self.authors);
+            tasks.push(tokio::spawn(authors.run(Arc::clone(&self.store), stop.subscribe())));
+        }
+        tasks
     }
 }
 

@@ -13,6 +13,7 @@ use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 use thiserror::Error;
 use unicode_normalization::is_nfc;
 
+mod canonical;
 mod fields;
 
 pub use fields::{FieldError, Fields};
@@ -90,7 +91,8 @@ impl Json {
     /// See [`JsonError`].
     pub fn parse_canonical(bytes: &[u8]) -> Result<Self, JsonError> {
         let value = Self::parse(bytes)?;
-        let canonical = value.to_canonical();
+        let mut canonical = Vec::with_capacity(bytes.len());
+        canonical::write(&value, &mut canonical);
         if canonical != bytes {
             let same = canonical.iter().zip(bytes).take_while(|(a, b)| a == b).count();
             return Err(JsonError::NotCanonical { first_difference: same });
@@ -99,13 +101,11 @@ impl Json {
     }
 
     /// Writes the canonical spelling (RFC 8785).
-    ///
-    /// # Panics
-    /// Never for values made by this module's constructors and readers.
     #[must_use]
     pub fn to_canonical(&self) -> Vec<u8> {
-        serde_json_canonicalizer::to_vec(self)
-            .expect("invariant: objects, arrays, strings, booleans and integers are serialisable")
+        let mut bytes = Vec::with_capacity(256);
+        canonical::write(self, &mut bytes);
+        bytes
     }
 
     /// Takes an integer.

@@ -13,7 +13,9 @@ use crate::hash::{Hash, empty_root, leaf_hash};
 use crate::json::{FieldError, Fields, Json, JsonError, Object};
 use crate::key::{AuthorKeyId, AuthorSignature};
 use crate::position::LeafIndex;
-use crate::record::{Record, RecordError, SignedRecord, signatures_from_json, signatures_to_json};
+use crate::record::{
+    Record, RecordError, SignedRecord, signatures_chars, signatures_from_json, signatures_to_json,
+};
 use crate::time::Timestamp;
 
 /// Version of the leaf's shape.
@@ -25,8 +27,6 @@ pub const LEAF_MAX_BYTES: usize = 65_535;
 const HASH_CHARS: usize = 44;
 /// An instant.
 const TIME_CHARS: usize = 24;
-/// One item of `sigs`, with a key id of 32 digits and base64 of a signature, 88 characters.
-const SIGNATURE_CHARS: usize = "{\"key\":\"\",\"sig\":\"\"}".len() + 32 + 88;
 
 /// Why bytes are not a leaf, or a record does not fit into one.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -176,7 +176,7 @@ fn encode(index: LeafIndex, previous: &Hash, time: Timestamp, signed: &SignedRec
 /// So they are cut out and need not be written a second time to check the signatures.
 fn record_place(leaf_bytes: usize, index: LeafIndex, signature_count: usize) -> Range<usize> {
     let before = format!("{{\"index\":{index},\"prev\":\"\",\"record\":").len() + HASH_CHARS;
-    let signatures = signature_count * SIGNATURE_CHARS + signature_count.saturating_sub(1);
+    let signatures = signatures_chars(signature_count);
     let after = ",\"sigs\":[],\"time\":\"\",\"v\":1}".len() + signatures + TIME_CHARS;
     before..leaf_bytes.saturating_sub(after)
 }

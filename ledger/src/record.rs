@@ -327,6 +327,17 @@ impl SignedRecord {
         Self::from_canonical(record, bytes, signatures)
     }
 
+    /// Reads a record from its canonical bytes, and puts it and its signatures together.
+    ///
+    /// # Errors
+    /// See [`RecordError`].
+    pub fn read_parts(
+        bytes: Vec<u8>,
+        signatures: Vec<(AuthorKeyId, AuthorSignature)>,
+    ) -> Result<Self, RecordError> {
+        Self::from_canonical(Record::parse(&bytes)?, bytes, signatures)
+    }
+
     /// Like [`Self::from_parts`] for a reader that has the canonical bytes of the record already.
     pub(crate) fn from_canonical(
         record: Record,
@@ -352,7 +363,10 @@ impl SignedRecord {
         let record = Record::from_json(fields.required("record")?)?;
         let signatures = signatures_from_json(fields.array("sigs")?)?;
         fields.finish()?;
-        Self::from_parts(record, signatures)
+        // Canonical, so the record's bytes are all between these two, and need not be written.
+        let end = bytes.len() - ",\"sigs\":[]}".len() - signatures_chars(signatures.len());
+        let record_bytes = bytes[r#"{"record":"#.len()..end].to_vec();
+        Self::from_canonical(record, record_bytes, signatures)
     }
 
     /// Writes the wire form.
@@ -381,6 +395,13 @@ impl SignedRecord {
     pub fn signatures(&self) -> &[(AuthorKeyId, AuthorSignature)] {
         &self.signatures
     }
+}
+
+/// Characters of the items of `sigs`, with the commas between them: a key id has 32 digits, the
+/// base64 of a signature 88 characters.
+pub(crate) const fn signatures_chars(count: usize) -> usize {
+    const ONE: usize = "{\"key\":\"\",\"sig\":\"\"}".len() + 32 + 88;
+    count * ONE + count.saturating_sub(1)
 }
 
 pub(crate) fn signatures_to_json(signatures: &[(AuthorKeyId, AuthorSignature)]) -> Vec<Json> {

@@ -77,15 +77,16 @@ pub fn judge<V: StateView>(
     stamped: Timestamp,
     signed: &SignedRecord,
 ) -> Result<Outcome, V::Error> {
-    let mut judgement =
-        Judgement { view, signed, index: view.tail().size.next_leaf(), writes: vec![] };
+    let index = view.tail().size.next_leaf();
+    let mut judgement = Judgement { view, signed, index, streams: vec![], writes: vec![] };
     let digest = Hash::of(signed.record_bytes());
-    if let Some(first) = view.receipt(signed.record().id())?
+    let first = view.receipt(signed.record().id())?;
+    if let Some(first) = first
         && first.record_digest == digest
     {
         return Ok(Outcome::Repeated(first.receipt(signed.record().id(), true)));
     }
-    match judgement.rules()? {
+    match judgement.rules(first)? {
         Err(reject) => Ok(Outcome::Rejected(Box::new(reject))),
         Ok(()) => Ok(judgement.leaf(stamped, digest)),
     }
@@ -96,6 +97,8 @@ struct Judgement<'a, V: StateView> {
     view: &'a V,
     signed: &'a SignedRecord,
     index: LeafIndex,
+    /// The streams that the record extends as they are before it, in the record's order.
+    streams: Vec<Option<StreamState>>,
     writes: Vec<Write>,
 }
 
@@ -112,8 +115,10 @@ macro_rules! hold {
 use hold;
 
 impl<'a, V: StateView> Judgement<'a, V> {
-    fn rules(&mut self) -> Ruling<V> {
-        hold!(self.log_and_id());
+    fn rules(&mut self, first: Option<FirstReceipt>) -> Ruling<V> {
+        if let Err(reject) = self.log_and_id(first) {
+            return Ok(Err(reject));
+        }
         if self.index == LeafIndex::ZERO {
             if let Err(reject) = governance::check_genesis(self.signed) {
                 return Ok(Err(reject));
@@ -122,7 +127,9 @@ impl<'a, V: StateView> Judgement<'a, V> {
             hold!(self.author_and_keys());
         }
         hold!(self.ownership());
-        hold!(self.versions());
+        if let Err(reject) = self.versions() {
+            return Ok(Err(reject));
+        }
         hold!(self.governance());
         self.claims()
     }
@@ -131,18 +138,19 @@ impl<'a, V: StateView> Judgement<'a, V> {
         self.signed.record()
     }
 
-    fn log_and_id(&self) -> Ruling<V> {
+    /// `first` is the record in the log that has the same id.
+    fn log_and_id(&self, first: Option<FirstReceipt>) -> Result<(), Reject> {
         let record = self.record();
         if record.log() != self.view.log() {
-            return Ok(Err(Reject::WrongLog {
+            return Err(Reject::WrongLog {
                 expected: self.view.log().clone(),
                 found: record.log().clone(),
-            }));
+            });
         }
-        Ok(match self.view.receipt(record.id())? {
+        match first {
             Some(first) => Err(Reject::IdReused { id: record.id(), first: first.leaf_index }),
             None => Ok(()),
-        })
+        }
     }
 
     fn author_and_keys(&self) -> Ruling<V> {
@@ -174,15 +182,17 @@ impl<'a, V: StateView> Judgement<'a, V> {
 
     /// A stream belongs to the author that opened it. Two kinds are opened by the founder alone:
     /// `log`, and `agency/<id>`, which is thereby admitted and owns its stream from then on.
-    fn ownership(&self) -> Ruling<V> {
-        let author = self.record().author();
+    fn ownership(&mut self) -> Ruling<V> {
+        let signed = self.signed;
+        let author = signed.record().author();
         let founder = self.view.founder()?.unwrap_or_else(|| author.clone());
-        for (stream, _) in self.record().expected_lengths() {
-            if let Some(state) = self.view.stream(stream)? {
+        for (stream, _) in signed.record().expected_lengths() {
+            let state = self.view.stream(stream)?;
+            if let Some(state) = &state {
                 if &state.owner != author {
                     return Ok(Err(Reject::StreamOwnedByOther {
                         stream: stream.clone(),
-                        owner: state.owner,
+                        owner: state.owner.clone(),
                         author: author.clone(),
                     }));
                 }
@@ -193,21 +203,20 @@ impl<'a, V: StateView> Judgement<'a, V> {
                     author: author.clone(),
                 }));
             }
+            self.streams.push(state);
         }
         Ok(Ok(()))
     }
 
-    fn versions(&mut self) -> Ruling<V> {
+    fn versions(&mut self) -> Result<(), Reject> {
         let mut lengths = Vec::new();
-        for (stream, expected) in self.record().expected_lengths() {
-            let known = self.view.stream(stream)?;
+        let streams = std::mem::take(&mut self.streams);
+        for ((stream, expected), known) in self.record().expected_lengths().into_iter().zip(streams)
+        {
             let actual = known.as_ref().map_or(StreamVersion::ZERO, |state| state.length);
             if expected != actual {
-                return Ok(Err(Reject::VersionConflict {
-                    stream: stream.clone(),
-                    expected,
-                    actual,
-                }));
+                let stream = stream.clone();
+                return Err(Reject::VersionConflict { stream, expected, actual });
             }
             let owner = known.map_or_else(|| self.owner_of_new(stream), |state| state.owner);
             let events = self.record().events().iter().filter(|event| &event.stream == stream);
@@ -215,7 +224,7 @@ impl<'a, V: StateView> Judgement<'a, V> {
             lengths.push(Write::Stream(stream.clone(), StreamState { length, owner }));
         }
         self.writes.extend(lengths);
-        Ok(Ok(()))
+        Ok(())
     }
 
     fn owner_of_new(&self, stream: &StreamName) -> AgencyId {

@@ -26,7 +26,7 @@ use thiserror::Error;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-pub(crate) use authors::Authors;
+pub(crate) use authors::{AppliedRecords, Authors};
 pub use heads::{SignedHeads, SignedHeadsError};
 
 use crate::crash::{CrashHook, CrashPoint};

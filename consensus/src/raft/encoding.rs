@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use letopis_ledger::hash::Hash;
 use letopis_ledger::key::{AuthorKeyId, AuthorSignature};
-use letopis_ledger::record::{Record, RecordError, SignedRecord};
+use letopis_ledger::record::{RecordError, SignedRecord};
 use letopis_ledger::time::TimestampError;
 use letopis_ledger::{Timestamp, TreeSize};
 use minicbor::bytes::{ByteArray, ByteVec};
@@ -290,8 +290,8 @@ impl TryFrom<StoredRecord> for SignedRecord {
         let signature = |s: StoredSignature| {
             (AuthorKeyId::from_bytes(*s.key), AuthorSignature::from_bytes(*s.signature))
         };
-        let record = Record::parse(&stored.record)?;
-        Self::from_parts(record, stored.signatures.into_iter().map(signature).collect())
+        let signatures = stored.signatures.into_iter().map(signature).collect();
+        Self::read_parts(stored.record.into(), signatures)
     }
 }
 

@@ -25,7 +25,7 @@ use crate::fatal::{Fatal, FatalSignal};
 use crate::ledger::AppendError;
 use crate::machine::Receipt;
 use crate::metric;
-use crate::publish::Authors;
+use crate::publish::{AppliedRecords, Authors};
 use crate::runtime::run_blocking;
 use crate::store::staging::Staging;
 use crate::store::{Manifest, Store, StoreError, StoredPosition, Transaction};
@@ -61,6 +61,7 @@ impl Applier {
         let mut transaction = self.store.begin();
         let mut responses = Vec::new();
         let mut answers = Vec::new();
+        let mut applied = Vec::new();
         let mut last_term = 0;
         for (entry, responder) in entries {
             let term = entry.log_id.leader_id.term;
@@ -75,11 +76,12 @@ impl Applier {
                 EntryPayload::Normal(Command::Append { time, records }) => {
                     let (_, before) = transaction.sizes();
                     let answered = append(&mut transaction, time, &records)?;
-                    self.authors.applied(term, before, transaction.sizes().1);
                     if awaited {
                         let ids = records.iter().map(|record| record.record().id()).collect();
                         answers.push(Answers { ids, answers: answered });
                     }
+                    let (_, after) = transaction.sizes();
+                    applied.push(AppliedRecords { term, before, after, records });
                     Answer::Nothing
                 }
                 EntryPayload::Normal(Command::TreeHead(head)) => {
@@ -91,6 +93,7 @@ impl Applier {
             responses.push((responder, response));
         }
         transaction.commit()?;
+        applied.into_iter().for_each(|entry| self.authors.applied(entry));
         metric::applied(started.elapsed());
         for Answers { ids, answers } in answers {
             for (id, answer) in ids.into_iter().zip(answers) {

@@ -47,6 +47,9 @@ const ORIGIN: &[u8] = b"origin";
 /// that would make the index durable before the leaves it speaks of.
 const WRITE_BUFFER_BYTES: usize = 1 << 30;
 
+/// Of the write buffer: half a megabyte, some forty bits for each key between two checkpoints.
+const MEMTABLE_BLOOM: f64 = 0.000_5;
+
 /// The index of one node.
 pub(super) struct Index {
     db: DB,
@@ -54,6 +57,14 @@ pub(super) struct Index {
     keys: RwLock<HashMap<AuthorKeyId, KeyState>>,
     /// All nodes: a handful, asked for at every connection.
     nodes: RwLock<BTreeMap<NodeId, NodeState>>,
+    /// All agencies and the one that founded the log: few, and asked for at every record.
+    agencies: RwLock<Agencies>,
+}
+
+#[derive(Default)]
+struct Agencies {
+    known: HashMap<AgencyId, AgencyState>,
+    founder: Option<AgencyId>,
 }
 
 /// The state of the append machine at a certain end of the log.
@@ -74,6 +85,9 @@ impl Index {
         options.set_atomic_flush(true);
         options.set_write_buffer_size(WRITE_BUFFER_BYTES);
         options.set_db_write_buffer_size(0);
+        // Most records are new: their ids are found missing without a search.
+        options.set_memtable_prefix_bloom_ratio(MEMTABLE_BLOOM);
+        options.set_memtable_whole_key_filtering(true);
         options.set_paranoid_checks(true);
         options.set_keep_log_file_num(4);
         options.set_compression_type(rocksdb::DBCompressionType::Lz4);
@@ -83,10 +97,11 @@ impl Index {
         options.set_block_based_table_factory(&table);
         let families = FAMILIES.map(|name| ColumnFamilyDescriptor::new(name, options.clone()));
         let db = DB::open_cf_descriptors(&options, folder, families)?;
-        let (keys, nodes) = (RwLock::default(), RwLock::default());
-        let index = Self { db, keys, nodes };
-        let (keys, nodes) = (index.read_keys()?, index.read_nodes()?);
-        Ok(Self { keys: RwLock::new(keys), nodes: RwLock::new(nodes), ..index })
+        let (keys, nodes, agencies) = (RwLock::default(), RwLock::default(), RwLock::default());
+        let index = Self { db, keys, nodes, agencies };
+        let (keys, nodes) = (RwLock::new(index.read_keys()?), RwLock::new(index.read_nodes()?));
+        let agencies = RwLock::new(index.read_agencies()?);
+        Ok(Self { keys, nodes, agencies, ..index })
     }
 
     pub(super) const fn view<'a>(&'a self, origin: &'a Origin, tail: LogTail) -> IndexView<'a> {
@@ -101,12 +116,13 @@ impl Index {
         end: &End,
     ) -> Result<(), StoreError> {
         let mut batch = WriteBatch::default();
-        let (mut keys, mut nodes) = (Vec::new(), Vec::new());
+        let (mut keys, mut nodes, mut agencies) = (Vec::new(), Vec::new(), Vec::new());
         for write in writes {
             self.put(&mut batch, write);
             match write {
                 Write::Key(id, state) => keys.push((*id, state.clone())),
                 Write::Node(id, state) => nodes.push((*id, state.clone())),
+                Write::Agency(id, state) => agencies.push((id.clone(), *state)),
                 _ => {}
             }
         }
@@ -123,6 +139,11 @@ impl Index {
         }
         if !nodes.is_empty() {
             self.nodes.write().unwrap_or_else(PoisonError::into_inner).extend(nodes);
+        }
+        if !agencies.is_empty() || founder.is_some() {
+            let mut all = self.agencies.write().unwrap_or_else(PoisonError::into_inner);
+            all.known.extend(agencies);
+            all.founder = founder.cloned().or_else(|| all.founder.take());
         }
         Ok(())
     }
@@ -192,10 +213,6 @@ impl Index {
         for item in self.db.iterator_cf(self.family(CLAIMS), IteratorMode::Start) {
             value::read_claim(&item?.1)?;
         }
-        for item in self.db.iterator_cf(self.family(AGENCIES), IteratorMode::Start) {
-            value::read_agency(&item?.1)?;
-        }
-        view.founder()?;
         view.policy()?;
         Ok(())
     }
@@ -207,6 +224,18 @@ impl Index {
             keys.insert(state.key.id(), state);
         }
         Ok(keys)
+    }
+
+    fn read_agencies(&self) -> Result<Agencies, StoreError> {
+        let founder = self.text(FOUNDER, |text| AgencyId::parse(text).ok())?;
+        let mut known = HashMap::new();
+        for item in self.db.iterator_cf(self.family(AGENCIES), IteratorMode::Start) {
+            let (key, bytes) = item?;
+            let id = std::str::from_utf8(&key).ok().and_then(|text| AgencyId::parse(text).ok());
+            let id = id.ok_or_else(|| damaged(&"an agency's name is not one"))?;
+            known.insert(id, value::read_agency(&bytes)?);
+        }
+        Ok(Agencies { known, founder })
     }
 
     fn read_nodes(&self) -> Result<BTreeMap<NodeId, NodeState>, StoreError> {
@@ -278,7 +307,8 @@ impl StateView for IndexView<'_> {
     }
 
     fn founder(&self) -> Result<Option<AgencyId>, StoreError> {
-        self.index.text(FOUNDER, |text| AgencyId::parse(text).ok())
+        let agencies = self.index.agencies.read().unwrap_or_else(PoisonError::into_inner);
+        Ok(agencies.founder.clone())
     }
 
     fn receipt(&self, id: RecordId) -> Result<Option<FirstReceipt>, StoreError> {
@@ -302,8 +332,8 @@ impl StateView for IndexView<'_> {
     }
 
     fn agency(&self, id: &AgencyId) -> Result<Option<AgencyState>, StoreError> {
-        let bytes = self.index.db.get_pinned_cf(self.index.family(AGENCIES), id.as_str())?;
-        bytes.map(|bytes| value::read_agency(&bytes)).transpose()
+        let agencies = self.index.agencies.read().unwrap_or_else(PoisonError::into_inner);
+        Ok(agencies.known.get(id).copied())
     }
 
     fn node(&self, id: NodeId) -> Result<Option<NodeState>, StoreError> {

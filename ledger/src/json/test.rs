@@ -79,6 +79,35 @@ fn keys_are_sorted_by_utf16_as_rfc_8785_says() {
     assert_eq!(value.to_string(), "{\"\u{1f600}\":2,\"\u{ff21}\":1}");
 }
 
+fn written_elsewhere(value: &Json) -> Vec<u8> {
+    serde_json_canonicalizer::to_vec(value).unwrap()
+}
+
+#[test]
+fn every_character_is_written_as_elsewhere() {
+    let characters: Vec<char> = (0..=0x0010_ffff).filter_map(char::from_u32).collect();
+    for some in characters.chunks(997) {
+        let value = Json::String(some.iter().collect());
+        assert_eq!(value.to_canonical(), written_elsewhere(&value));
+    }
+    // As keys too, in whatever order they are sorted.
+    for some in [&characters[..2_000], &characters[0xd700..0xf000], &characters[0xf700..0x10_000]] {
+        let members = some.iter().map(|key| (format!("a{key}"), Json::Bool(true)));
+        let value = Json::Object(members.collect());
+        assert_eq!(value.to_canonical(), written_elsewhere(&value));
+    }
+}
+
+#[test]
+fn integers_are_written_as_elsewhere() {
+    for magnitude in (0..53).map(|bits| 1_i64 << bits).chain([INTEGER_MAX, 0, 10, 99, 1_000_000]) {
+        for integer in [magnitude, -magnitude, magnitude - 1, 1 - magnitude] {
+            let value = Json::integer(integer).unwrap();
+            assert_eq!(value.to_canonical(), written_elsewhere(&value));
+        }
+    }
+}
+
 #[test]
 fn values_of_serde_json_come_under_the_same_limits() {
     let good = serde_json::json!({"a": [1, "x", true]});
@@ -107,6 +136,14 @@ proptest! {
         let bytes = value.to_canonical();
         prop_assert_eq!(Json::parse_canonical(&bytes), Ok(value.clone()));
         prop_assert_eq!(Json::from_value(&value.to_value()), Ok(value));
+    }
+
+    #[test]
+    fn values_are_written_as_elsewhere(value in any_json(), text in "\\PC{0,20}|[\u{0}-\u{2ff}]{0,20}") {
+        prop_assert_eq!(value.to_canonical(), written_elsewhere(&value));
+        let members = [(text.clone(), value), ("\u{ff21}".to_owned(), Json::String(text))];
+        let value = Json::Object(members.into_iter().collect());
+        prop_assert_eq!(value.to_canonical(), written_elsewhere(&value));
     }
 
     #[test]
