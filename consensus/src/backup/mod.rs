@@ -29,8 +29,8 @@ pub use drill::{Drill, drill};
 pub use error::{BackupError, RestoreError};
 pub use manifest::{BackupManifest, ExtraObject, FileObject, LeavesObject, ManifestError};
 pub use prune::{Pruned, prune};
-pub(crate) use restore::{forget_restored, may_start, was_restored};
 pub use restore::{RestoreInto, Restored, newest, restore, verify};
+pub(crate) use restore::{forget_restored, may_start, was_restored};
 pub use take::{BackupSummary, ExtraFile, Taking};
 pub use target::{Target, TargetError};
 
