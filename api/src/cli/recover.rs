@@ -106,6 +106,9 @@ fn show(situation: &Situation) {
 }
 
 fn nodes(nodes: &[NodeId]) -> String {
+    if nodes.is_empty() {
+        return "nobody".to_owned();
+    }
     let numbers: Vec<String> = nodes.iter().map(ToString::to_string).collect();
     format!("node {}", numbers.join(", "))
 }

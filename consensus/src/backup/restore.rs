@@ -9,7 +9,7 @@
 //! Not here: configuration and keys; the operator keeps those apart from backups.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use futures::TryStreamExt;
 use letopis_ledger::TreeSize;
@@ -47,6 +47,15 @@ pub struct RestoreInto {
     pub data: PathBuf,
     /// Folder that the owner's files are put under, at their paths.
     pub owner: PathBuf,
+}
+
+impl RestoreInto {
+    /// The names above every file are synced too, so each must have one.
+    fn absolute(&self) -> Result<Self, StoreError> {
+        let absolute =
+            |path: &Path| std::path::absolute(path).map_err(StoreError::file("cannot find", path));
+        Ok(Self { data: absolute(&self.data)?, owner: absolute(&self.owner)? })
+    }
 }
 
 /// What was read back.
@@ -97,6 +106,7 @@ pub async fn restore(
     into: &RestoreInto,
     progress: BackupListener<'_>,
 ) -> Result<Restored, RestoreError> {
+    let into = &into.absolute()?;
     let occupied = fs::read_dir(&into.data).is_ok_and(|mut entries| entries.next().is_some());
     if occupied {
         return Err(RestoreError::NotEmpty { path: into.data.clone() });
