@@ -128,7 +128,7 @@ impl Leaf {
 
     /// The record.
     #[must_use]
-    pub const fn record(&self) -> &Record {
+    pub fn record(&self) -> &Record {
         self.signed.record()
     }
 

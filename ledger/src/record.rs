@@ -4,6 +4,8 @@
 //! `{"author","claims"?,"events":[…],"id","log","v":1}`. Either the whole record is appended as
 //! one leaf or nothing is. Not here: whether the preconditions hold; the append machine decides.
 
+use std::sync::Arc;
+
 use thiserror::Error;
 
 use crate::checkpoint::Origin;
@@ -299,8 +301,13 @@ impl Record {
 /// A record with the signatures of its author: what travels from an author to a node.
 ///
 /// Wire form (canonical JSON): `{"record":{…},"sigs":[{"key","sig"}]}`.
+///
+/// Clones share it: on its way a record passes through queues, entries and leaves.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SignedRecord {
+pub struct SignedRecord(Arc<Parts>);
+
+#[derive(Debug, PartialEq, Eq)]
+struct Parts {
     record: Record,
     bytes: Vec<u8>,
     signatures: Vec<(AuthorKeyId, AuthorSignature)>,
@@ -312,7 +319,7 @@ impl SignedRecord {
     pub fn sign(record: Record, signer: &AuthorSigner) -> Self {
         let bytes = record.to_bytes();
         let signatures = vec![(signer.key().id(), signer.sign(&bytes))];
-        Self { record, bytes, signatures }
+        Self(Arc::new(Parts { record, bytes, signatures }))
     }
 
     /// Puts a record and its signatures together; whether they verify is not checked here.
@@ -350,7 +357,7 @@ impl SignedRecord {
         if let Some(pair) = signatures.windows(2).find(|pair| pair[0].0 >= pair[1].0) {
             return Err(RecordError::SignatureOrder { key: pair[1].0 });
         }
-        Ok(Self { record, bytes, signatures })
+        Ok(Self(Arc::new(Parts { record, bytes, signatures })))
     }
 
     /// Reads the wire form.
@@ -373,27 +380,27 @@ impl SignedRecord {
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
         let record = Object::new()
-            .with("record", self.record.to_json())
-            .with("sigs", signatures_to_json(&self.signatures));
+            .with("record", self.record().to_json())
+            .with("sigs", signatures_to_json(self.signatures()));
         Json::from(record).to_canonical()
     }
 
     /// The record.
     #[must_use]
-    pub const fn record(&self) -> &Record {
-        &self.record
+    pub fn record(&self) -> &Record {
+        &self.0.record
     }
 
     /// The canonical bytes of the record, which the signatures cover.
     #[must_use]
     pub fn record_bytes(&self) -> &[u8] {
-        &self.bytes
+        &self.0.bytes
     }
 
     /// The signatures, in ascending order of key id.
     #[must_use]
     pub fn signatures(&self) -> &[(AuthorKeyId, AuthorSignature)] {
-        &self.signatures
+        &self.0.signatures
     }
 }
 

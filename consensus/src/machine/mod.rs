@@ -134,7 +134,7 @@ impl<'a, V: StateView> Judgement<'a, V> {
         self.claims()
     }
 
-    const fn record(&self) -> &'a Record {
+    fn record(&self) -> &'a Record {
         self.signed.record()
     }
 
