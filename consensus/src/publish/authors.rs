@@ -211,3 +211,6 @@ fn check_record(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod test;
