@@ -240,9 +240,14 @@ impl KeyFolder {
         self.use_next(&author_file(agency), &old.to_string())
     }
 
-    /// Makes the next cosigning key beside the one in use.
-    pub(crate) fn generate_next_cosigner(&self, name: KeyName) -> Result<SignerKey, KeyFileError> {
-        self.generate_note_key(&next(COSIGNER_KEY), name, SignatureType::Ed25519Cosignature)
+    /// The next cosigning key: the one that an earlier rotation made and the log did not take yet,
+    /// or a new one beside the one in use.
+    pub(crate) fn next_cosigner(&self, name: KeyName) -> Result<SignerKey, KeyFileError> {
+        let file = next(COSIGNER_KEY);
+        if self.0.join(&file).exists() {
+            return self.note_key(&file);
+        }
+        self.generate_note_key(&file, name, SignatureType::Ed25519Cosignature)
     }
 
     /// Puts the next cosigning key in the place of the one in use, which is kept.

@@ -90,10 +90,12 @@ fn rotate_cosigner(operator: &Operator) -> anyhow::Result<()> {
     let node = operator.connect()?;
     let old = keys.note_key(COSIGNER_KEY)?.verifier_key().clone();
     let policy = node.policy()?;
-    if !policy.contains(&old.to_string()) {
-        bail!("the policy in force does not name the cosigning key of this folder");
+    let new = keys.next_cosigner(KeyName::new(old.name().as_str())?)?;
+    if policy.contains(&new.verifier_key().to_string()) {
+        keys.use_next_cosigner()?;
+        println!("the policy names the new key already: restart the node now");
+        return Ok(());
     }
-    let new = keys.generate_next_cosigner(KeyName::new(old.name().as_str())?)?;
     let policy = quorum::replacing(&policy, &old, new.verifier_key())?;
     match node.govern(&[GovernanceEvent::PolicySet { policy: policy.clone() }]) {
         Ok(leaf) => {
@@ -103,8 +105,8 @@ fn rotate_cosigner(operator: &Operator) -> anyhow::Result<()> {
         }
         Err(error) => bail!(
             "{error}\nThe new key is kept as {COSIGNER_KEY}.next. Only the founder sets the policy: \
-             ask it to run `letopis agency policy` with\n\n{policy}\nthen rename the file to \
-             {COSIGNER_KEY} and restart the node."
+             ask it to run `letopis agency policy` with\n\n{policy}\nthen run this command again: \
+             it puts the new key in place, and the node takes it at its next start."
         ),
     }
 }
@@ -118,6 +120,7 @@ fn rotate_log(operator: &Operator) -> anyhow::Result<()> {
     let policy = quorum::with_log_key(&policy, new.verifier_key())?;
     let leaf = node.govern(&[GovernanceEvent::PolicySet { policy }])?;
     println!("the log signs with {} from leaf {leaf} on; every voter", new.verifier_key().id());
-    println!("fetches the key by itself. Readers with the old policy find the new one in the log.");
+    println!("fetches the key by itself. What was signed before stays valid under the old policy;");
+    println!("heads from now on need the new one: publish it (the node serves it at /policy).");
     Ok(())
 }

@@ -2,7 +2,7 @@
 //!
 //! Not here: running a node (`node`), and admitting agencies (`agency`).
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 use clap::Subcommand;
 use letopis_consensus::peer::PeerAddress;
 use letopis_ledger::governance::{GovernanceEvent, check_address};
@@ -101,7 +101,12 @@ pub(crate) fn run(command: &Command) -> anyhow::Result<()> {
             let key = folder.keys().identity()?.key();
             let agency: AgencyId = folder.config().agency.clone();
             let moved = GovernanceEvent::NodeMoved { agency, node, address: address.clone(), key };
-            let leaf = operator.connect()?.govern(&[moved])?;
+            // The others turn to the new address at once, and this node waits for them at the old.
+            let leaf = operator.connect()?.govern(&[moved]).context(
+                "not confirmed. If no answer came, the others may look for the node at its new \
+                 address already: set [peers] address and listen, restart the node, and see \
+                 `letopis node status`",
+            )?;
             println!("node {node} is at {address} from leaf {leaf} on");
             println!("Set [peers] address in its letopis.toml to the same.");
             Ok(())

@@ -181,8 +181,13 @@ fn cosigners(app: &AppState, policy: Option<&str>) -> Vec<String> {
 }
 
 fn disk(folder: &std::path::Path) -> DiskDto {
-    let free = rustix::fs::statvfs(folder).map(|fs| fs.f_bavail.saturating_mul(fs.f_frsize));
-    DiskDto { used_bytes: used_bytes(folder), free_bytes: free.unwrap_or(0) }
+    DiskDto { used_bytes: used_bytes(folder), free_bytes: free_bytes(folder).unwrap_or(0) }
+}
+
+/// Bytes that can still be written beside a folder.
+pub(super) fn free_bytes(folder: &std::path::Path) -> Option<u64> {
+    let filesystem = rustix::fs::statvfs(folder).ok()?;
+    Some(filesystem.f_bavail.saturating_mul(filesystem.f_frsize))
 }
 
 /// Bytes of the files in a folder, links not followed.

@@ -1,12 +1,20 @@
 //! Health, metrics, and the first page that a visitor sees.
+//!
+//! Metrics that are measured when they are asked for; the others count by themselves:
+//!
+//! | name | kind | what it counts |
+//! |---|---|---|
+//! | `letopis_disk_free_bytes` | gauge | bytes that can still be written beside the node's data |
 
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use axum::response::{Html, IntoResponse, Response};
+use metrics::gauge;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::node::free_bytes;
 use super::{AppState, language_of};
 use crate::message;
 
@@ -58,7 +66,18 @@ pub(super) async fn health(State(app): State<AppState>) -> Json<HealthDto> {
          body = String))
 )]
 pub(super) async fn metrics(State(app): State<AppState>) -> Response {
+    let data = app.service.data_folder().to_owned();
+    let free = tokio::task::spawn_blocking(move || free_bytes(&data)).await;
+    if let Ok(Some(free)) = free {
+        gauge!("letopis_disk_free_bytes").set(as_float(free));
+    }
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], app.metrics.render()).into_response()
+}
+
+/// Metrics are floats by their protocol; no disk has more than 2^53 bytes.
+#[expect(clippy::cast_precision_loss, reason = "the metrics protocol has floats only")]
+const fn as_float(bytes: u64) -> f64 {
+    bytes as f64
 }
 
 /// What there is at this address, in the reader's language.
