@@ -5,11 +5,12 @@ CARGO ?= cargo
 PROFILE := --release --locked
 TARGET_DIR := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)
 
-.PHONY: help setup build demo test lint doc bench
+.PHONY: help setup build demo test soak lint doc bench
 
 help:
 	@echo "make demo   build, then run the demonstration (about a minute after the build)"
 	@echo "make test   run every test"
+	@echo "make soak   three nodes under load and misfortune, for half an hour (SOAK_SECONDS=1800)"
 	@echo "make lint   check format, lints and documentation; changes nothing"
 	@echo "make bench  measure, beside the limits of this machine; BENCH_ARGS=rivals: beside others"
 	@echo "make setup  check what the build needs and install it where allowed"
@@ -26,6 +27,12 @@ demo: build
 # The binaries first: whole-system tests start them as users do.
 test: build
 	$(CARGO) test $(PROFILE) --workspace --no-fail-fast
+
+# `make test` does the same for two minutes. LETOPIS_SOAK_SEED=… replays a plan.
+SOAK_SECONDS ?= 1800
+soak: build
+	LETOPIS_SOAK_SECONDS=$(SOAK_SECONDS) $(CARGO) test $(PROFILE) --workspace --test cluster \
+		-- --nocapture
 
 lint: setup
 	$(CARGO) fmt --all --check

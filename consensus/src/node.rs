@@ -718,4 +718,6 @@ async fn watch_raft(raft: Raft, fatal: FatalSignal, mut stop: watch::Receiver<bo
 #[cfg(test)]
 mod cluster_test;
 #[cfg(test)]
+mod lying_test;
+#[cfg(test)]
 mod test;

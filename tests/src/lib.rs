@@ -2,7 +2,13 @@
 //!
 //! Nobody sees this crate. The tests themselves are in `tests/tests/`, one file per property.
 
+pub mod cluster;
+pub mod disk;
+pub mod intruder;
+pub mod load;
+pub mod network;
 pub mod node;
+pub mod random;
 
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus};

@@ -106,11 +106,7 @@ impl NodeFolder {
     /// There is no such key.
     #[must_use]
     pub fn signer(&self, agency: &str) -> AuthorSigner {
-        let text = self.key_file(&format!("author-{agency}.key"));
-        // PRIVATE+AUTHOR+<agency>+<base64>, and base64 itself may contain a plus.
-        let seed = text.splitn(4, '+').nth(3).expect("the key has four parts");
-        let seed = decode_base64(seed).expect("the seed is base64");
-        AuthorSigner::from_seed(&seed.try_into().expect("the seed has 32 bytes"))
+        signer_in(&self.path(), agency)
     }
 
     /// The operator's token.
@@ -119,13 +115,7 @@ impl NodeFolder {
     /// There is none.
     #[must_use]
     pub fn operator_token(&self) -> String {
-        self.key_file("operator.token")
-    }
-
-    fn key_file(&self, name: &str) -> String {
-        let path = self.path().join("keys").join(name);
-        let text = std::fs::read_to_string(&path);
-        text.unwrap_or_else(|e| panic!("{}: {e}", path.display())).trim().to_owned()
+        key_file(&self.path(), "operator.token")
     }
 
     /// Publishes the shipped pack on the running node.
@@ -257,6 +247,32 @@ pub struct Client {
 }
 
 impl Client {
+    /// The same, and no request takes longer than this.
+    #[must_use]
+    pub fn with_timeout(self, timeout: Duration) -> Self {
+        let agent = Agent::config_builder()
+            .http_status_as_error(false)
+            .timeout_global(Some(timeout))
+            .build()
+            .new_agent();
+        Self { agent, ..self }
+    }
+
+    /// `http://` and the address.
+    #[must_use]
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// Sends a GET request with a token.
+    ///
+    /// # Errors
+    /// The node does not answer.
+    pub fn get_with_token(&self, path: &str, token: &str) -> Result<Answer, ureq::Error> {
+        let request = self.agent.get(format!("{}{path}", self.address));
+        read(request.header("authorization", format!("Bearer {token}")).call()?)
+    }
+
     /// Sends a GET request.
     ///
     /// # Errors
@@ -285,6 +301,30 @@ fn read(mut response: ureq::http::Response<ureq::Body>) -> Result<Answer, ureq::
         position: header("letopis-position").and_then(|text| text.parse().ok()),
         bytes: response.body_mut().read_to_vec()?,
     })
+}
+
+/// What a file among a node's keys says.
+///
+/// # Panics
+/// There is no such file.
+#[must_use]
+pub fn key_file(folder: &Path, name: &str) -> String {
+    let path = folder.join("keys").join(name);
+    let text = std::fs::read_to_string(&path);
+    text.unwrap_or_else(|e| panic!("{}: {e}", path.display())).trim().to_owned()
+}
+
+/// The key in a node's folder with which an agency signs records.
+///
+/// # Panics
+/// There is no such key.
+#[must_use]
+pub fn signer_in(folder: &Path, agency: &str) -> AuthorSigner {
+    let text = key_file(folder, &format!("author-{agency}.key"));
+    // PRIVATE+AUTHOR+<agency>+<base64>, and base64 itself may contain a plus.
+    let seed = text.splitn(4, '+').nth(3).expect("the key has four parts");
+    let seed = decode_base64(seed).expect("the seed is base64");
+    AuthorSigner::from_seed(&seed.try_into().expect("the seed has 32 bytes"))
 }
 
 /// A record of one event on one stream.

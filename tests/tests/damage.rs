@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use letopis_tests::disk::SmallDisk;
 use letopis_tests::node::{AGENCY, NodeFolder, RunningNode, record, signed, verify};
 use letopis_tests::wait_for;
 
@@ -92,7 +93,7 @@ fn a_damaged_tile_is_found_at_the_start() {
 
 #[test]
 fn a_full_disk_loses_nothing_that_was_acknowledged() {
-    let Some(disk) = SmallDisk::mount() else { return };
+    let Some(disk) = SmallDisk::mount(48) else { return };
     let folder = NodeFolder::init();
     let signer = folder.signer(AGENCY);
     let place = disk.path().join("node");
@@ -122,50 +123,11 @@ fn a_full_disk_loses_nothing_that_was_acknowledged() {
     assert!(!ended.success(), "a node without a disk must not end as if all were well");
     drop(node);
     // With room again, everything that was acknowledged is there.
-    disk.grow();
+    disk.grow(256);
     let node = RunningNode::start(command.stderr(Stdio::null()));
     for (index, hash) in acknowledged.iter().enumerate() {
         // Two leaves found the log and admit the second agency.
         let leaf = node.get(&format!("/api/v1/leaves/{}", index + 2));
         assert_eq!(&letopis_ledger::hash::leaf_hash(&leaf.bytes).to_base64(), hash);
-    }
-}
-
-/// A small file system in memory, where root may mount one.
-struct SmallDisk(tempfile::TempDir);
-
-impl SmallDisk {
-    fn mount() -> Option<Self> {
-        let place = tempfile::tempdir().unwrap();
-        let mounted = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", "size=48m", "tmpfs"])
-            .arg(place.path())
-            .stderr(Stdio::null())
-            .status();
-        if mounted.is_ok_and(|status| status.success()) {
-            return Some(Self(place));
-        }
-        eprintln!("skipped: a small file system cannot be mounted here (needs root)");
-        None
-    }
-
-    fn path(&self) -> &Path {
-        self.0.path()
-    }
-
-    fn grow(&self) {
-        let grown = Command::new("mount")
-            .args(["-o", "remount,size=256m"])
-            .arg(self.path())
-            .status()
-            .unwrap();
-        assert!(grown.success(), "the small file system does not grow");
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        // Lazily: the node that used it may still be ending.
-        let _ = Command::new("umount").arg("--lazy").arg(self.path()).status();
     }
 }

@@ -20,6 +20,7 @@ use letopis_ledger::record::SignedRecord;
 use letopis_ledger::tree::Frontier;
 use letopis_ledger::{Hash, TreeSize};
 use letopis_tests::node::{AGENCY, Client, NodeFolder, RunningNode, record, signed, verify};
+use letopis_tests::random::Random;
 use letopis_tests::wait_for;
 
 const WRITERS: u64 = 4;
@@ -44,7 +45,7 @@ fn nothing_acknowledged_is_lost_over_200_kills_and_no_size_has_two_roots() {
     let kills: u64 = number("LETOPIS_KILLS").unwrap_or(200);
     let seed = number("LETOPIS_KILL_SEED").unwrap_or_else(|| u64::from(std::process::id()));
     println!("{kills} kills, LETOPIS_KILL_SEED={seed}");
-    let mut random = Random(seed);
+    let mut random = Random::new(seed);
     let folder = NodeFolder::init();
     let signer = folder.signer(AGENCY);
     let seen = Seen::default();
@@ -183,17 +184,4 @@ fn check_final_log(
 
 fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|text| text.parse().expect("a number"))
-}
-
-/// SplitMix64 (Steele, Lea, Flood 2014): enough to choose moments, and replayed by its seed.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, limit: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) % limit
-    }
 }

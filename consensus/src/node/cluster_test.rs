@@ -23,9 +23,9 @@ mod lost_nodes;
 const DEADLINE: Duration = Duration::from_secs(60);
 
 /// A log whose nodes run in this process.
-struct Cluster {
-    board: Switchboard,
-    nodes: BTreeMap<u64, Node>,
+pub(super) struct Cluster {
+    pub(super) board: Switchboard,
+    pub(super) nodes: BTreeMap<u64, Node>,
     folders: BTreeMap<u64, TempDir>,
     voters: u64,
     keep_entries: u64,
@@ -50,7 +50,7 @@ fn policy_of(voters: u64) -> String {
 
 impl Cluster {
     /// Founds a log with node 1 and brings the other voters in.
-    async fn start(voters: u64) -> Self {
+    pub(super) async fn start(voters: u64) -> Self {
         Self::with_log_of(voters, 4_096).await
     }
 
@@ -134,16 +134,16 @@ impl Cluster {
         self.board.disconnect(node(number));
     }
 
-    fn ledger(&self, number: u64) -> LedgerHandle {
+    pub(super) fn ledger(&self, number: u64) -> LedgerHandle {
         self.nodes[&number].ledger()
     }
 
-    fn leader(&self) -> Option<u64> {
+    pub(super) fn leader(&self) -> Option<u64> {
         let leads = |node: &&Node| node.ledger().status().is_ok_and(|s| s.role == Role::Leader);
         self.nodes.values().find(leads).map(|node| node.ledger().status().unwrap().node.get())
     }
 
-    async fn wait(&self, what: &str, held: impl Fn(&Self) -> bool) {
+    pub(super) async fn wait(&self, what: &str, held: impl Fn(&Self) -> bool) {
         let waited = async {
             while !held(self) {
                 tokio::time::sleep(Duration::from_millis(10)).await;
@@ -155,7 +155,7 @@ impl Cluster {
         }
     }
 
-    async fn published_everywhere(&self, size: u64) -> Vec<PublishedCheckpoint> {
+    pub(super) async fn published_everywhere(&self, size: u64) -> Vec<PublishedCheckpoint> {
         let size = TreeSize::new(size);
         self.wait("published everywhere", |cluster| {
             let has = |node: &Node| node.ledger().checkpoint().is_some_and(|c| c.size >= size);
@@ -165,7 +165,7 @@ impl Cluster {
         self.nodes.values().map(|node| node.ledger().checkpoint().unwrap()).collect()
     }
 
-    async fn shutdown(mut self) {
+    pub(super) async fn shutdown(mut self) {
         let numbers: Vec<u64> = self.nodes.keys().copied().collect();
         for number in numbers {
             self.stop(number).await;
@@ -173,7 +173,7 @@ impl Cluster {
     }
 }
 
-fn case(number: u64) -> SignedRecord {
+pub(super) fn case(number: u64) -> SignedRecord {
     founder().record(number, vec![event(&format!("case/{number}"), 0)], vec![])
 }
 

@@ -483,3 +483,6 @@ fn count(from: LeafIndex, until: TreeSize) -> u32 {
     let left = until.get().saturating_sub(from.get());
     u32::try_from(left).unwrap_or(u32::MAX).min(LEAVES_PER_ANSWER)
 }
+
+#[cfg(test)]
+mod test;

@@ -19,6 +19,8 @@ pub(crate) struct Switchboard(Arc<Mutex<Links>>);
 struct Links {
     nodes: BTreeMap<NodeId, Arc<dyn Answer>>,
     cut: BTreeSet<(NodeId, NodeId)>,
+    /// Every request, once taping has begun.
+    tape: Option<Vec<(NodeId, NodeId, Vec<u8>)>>,
 }
 
 /// One node's way to the others.
@@ -47,6 +49,16 @@ impl Switchboard {
         links.cut.extend(others.iter().flat_map(|other| [(node, *other), (*other, node)]));
     }
 
+    /// Keeps every request from now on.
+    pub(crate) fn tape(&self) {
+        self.links().tape = Some(Vec::new());
+    }
+
+    /// What was kept: from whom, to whom, and the request.
+    pub(crate) fn taped(&self) -> Vec<(NodeId, NodeId, Vec<u8>)> {
+        self.links().tape.take().unwrap_or_default()
+    }
+
     pub(crate) fn heal(&self) {
         self.links().cut.clear();
     }
@@ -71,6 +83,9 @@ impl Transport for Line {
         let (from, to, board) = (self.from, peer.node, self.board.clone());
         let address = peer.address.clone();
         Box::pin(async move {
+            if let Some(tape) = &mut board.links().tape {
+                tape.push((from, to, request.clone()));
+            }
             let unreachable =
                 || CallError::Unreachable { node: to, address, reason: "cut off".to_owned() };
             let Some(answerer) = board.answerer(from, to) else { return Err(unreachable()) };

@@ -70,13 +70,12 @@ impl Cosigner {
     async fn cosign(&self, text: &str) -> Result<Option<String>, String> {
         let sent = self.read(text)?;
         let size = sent.head.size;
-        self.wait_for(size).await?;
+        self.wait_for(&sent).await?;
         if let Some(root) = self.store.root_at(size).map_err(|e| e.to_string())?
             && root != sent.head.root
         {
             let own = TreeHead { root, ..sent.head };
             self.evidence.keep(&sent.note, &sent.checkpoint);
-            metric::contradicting_head();
             return Err(format!("this node has {own}, the checkpoint says {}", sent.head));
         }
         let agreed = self.store.agreed().map_or(TreeSize::ZERO, |head| head.size);
@@ -124,11 +123,10 @@ impl Cosigner {
             return Ok(());
         }
         sent.policy.check(&sent.note).map_err(|error| error.to_string())?;
-        self.wait_for(sent.head.size).await?;
+        self.wait_for(&sent).await?;
         let root = self.store.root_at(sent.head.size).map_err(|error| error.to_string())?;
         if root != Some(sent.head.root) {
             self.evidence.keep(&sent.note, &sent.checkpoint);
-            metric::contradicting_head();
             return Err(format!("this node's leaves do not lead to {}", sent.head));
         }
         // Tiles are readable before the checkpoint that needs them, here as on the leader.
@@ -178,7 +176,8 @@ impl Cosigner {
         Ok(Sent { note, checkpoint, head, policy })
     }
 
-    async fn wait_for(&self, size: TreeSize) -> Result<(), String> {
+    async fn wait_for(&self, sent: &Sent) -> Result<(), String> {
+        let size = sent.head.size;
         let mut applied = self.store.subscribe();
         let caught_up = async {
             let _ = applied.wait_for(|applied| *applied >= size).await;
@@ -190,6 +189,7 @@ impl Cosigner {
         let _ = tokio::time::timeout(CATCH_UP, caught_up).await;
         let applied = self.store.applied_size();
         if applied < size {
+            self.evidence.ahead(&sent.note, &sent.checkpoint);
             return Err(format!("this node has {applied} leaves, the checkpoint has {size}"));
         }
         Ok(())

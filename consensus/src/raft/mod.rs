@@ -33,7 +33,10 @@ pub(crate) fn config(log_keep_entries: u64) -> Arc<Config> {
         enable_pre_vote: Some(true),
         // At least the lease and an election, so that a leader cut off from its quorum steps down.
         quorum_loss_probe_interval: Some(6_000),
-        allow_log_reversion: Some(false),
+        // A voter restored from an older copy has forgotten entries that it acknowledged. Without
+        // this it would stay behind without a word for as long as the same leader leads; with it,
+        // it catches up, and the leader says so (`network`).
+        allow_log_reversion: Some(true),
         ..Config::default()
     };
     Arc::new(config.validate().expect("invariant: these constants are a valid configuration"))
