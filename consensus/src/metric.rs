@@ -24,6 +24,7 @@
 //! | `letopis_term` | gauge | term of the Raft group |
 //! | `letopis_peer_lag_leaves{node}` | gauge | leaves that another node has not applied |
 //! | `letopis_peer_reachable{node}` | gauge | 1 while another node answers |
+//! | `letopis_peer_reverted_total{node}` | counter | nodes that lost entries they acknowledged |
 //! | `letopis_checkpoint_seconds` | histogram | one checkpoint of the store |
 //! | `letopis_peer_refused_total{reason}` | counter | handshakes, requests of other nodes refused |
 //! | `letopis_backup_seconds` | histogram | one backup, taken and verified |
@@ -125,6 +126,10 @@ pub(crate) fn peer(node: NodeId, lag_leaves: Option<u64>) {
     if let Some(lag) = lag_leaves {
         gauge!("letopis_peer_lag_leaves", "node" => node).set(float(lag));
     }
+}
+
+pub(crate) fn peer_reverted(node: u64) {
+    counter!("letopis_peer_reverted_total", "node" => node.to_string()).increment(1);
 }
 
 pub(crate) fn checkpoint_made(took: Duration) {

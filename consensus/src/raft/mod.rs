@@ -35,7 +35,7 @@ pub(crate) fn config(log_keep_entries: u64) -> Arc<Config> {
         quorum_loss_probe_interval: Some(6_000),
         // A voter restored from an older copy has forgotten entries that it acknowledged. Without
         // this it would stay behind without a word for as long as the same leader leads; with it,
-        // it catches up, and the leader says so (`network`).
+        // it catches up, and the leader says so loudly (`network`).
         allow_log_reversion: Some(true),
         ..Config::default()
     };

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use letopis_ledger::id::NodeId;
+use openraft::entry::RaftEntry;
 use openraft::errors::{NetworkError, RPCError, ReplicationClosed, StreamingError, Unreachable};
 use openraft::network::RPCOption;
 use openraft::raft::{
@@ -23,6 +24,7 @@ use thiserror::Error;
 
 use super::encoding::{EncodingError, Stored};
 use super::types::{Types, Vote};
+use crate::metric;
 use crate::peer::CallError;
 use crate::peer::members::Members;
 use crate::peer::message::{Request, Response, WireAppend, WireSnapshot, WireTransfer, WireVote};
@@ -65,6 +67,8 @@ pub(crate) struct Network(pub(crate) Arc<Members>);
 pub(crate) struct Peer {
     members: Arc<Members>,
     target: u64,
+    /// Index of the last entry that the member said it has, to this leader.
+    acknowledged: Option<u64>,
 }
 
 impl Peer {
@@ -81,6 +85,30 @@ impl Peer {
         read.map_err(|error| PeerError::Answer(self.target, error))
     }
 
+    /// A member that denies an entry which it had acknowledged runs on an older copy of its folder.
+    fn compare_with_acknowledged(
+        &mut self,
+        previous: Option<u64>,
+        last: Option<u64>,
+        answer: &AppendEntriesResponse<Types>,
+    ) {
+        match answer {
+            AppendEntriesResponse::Success => self.acknowledged = self.acknowledged.max(last),
+            AppendEntriesResponse::Conflict if previous <= self.acknowledged => {
+                metric::peer_reverted(self.target);
+                tracing::error!(
+                    node = self.target,
+                    acknowledged = self.acknowledged,
+                    denied = previous,
+                    "a node has lost entries that it acknowledged: its folder is an older copy, and \
+                     its votes are lost with them; remove it and let it join under a new number"
+                );
+                self.acknowledged = None;
+            }
+            _ => {}
+        }
+    }
+
     async fn vote_call(&self, request: &Request) -> Result<VoteResponse<Types>, PeerError> {
         match self.call(request, VOTE_TIMEOUT).await? {
             Response::Vote(voted) => self.read(voted.read()),
@@ -93,7 +121,7 @@ impl RaftNetworkFactory<Types> for Network {
     type Network = Peer;
 
     async fn new_client(&mut self, target: u64, _: &BasicNode) -> Peer {
-        Peer { members: Arc::clone(&self.0), target }
+        Peer { members: Arc::clone(&self.0), target, acknowledged: None }
     }
 }
 
@@ -105,12 +133,17 @@ impl RaftNetworkV2<Types> for Peer {
         request: AppendEntriesRequest<Types>,
         option: RPCOption,
     ) -> Result<AppendEntriesResponse<Types>, RPCError<Types>> {
+        let previous = request.prev_log_id.map(|id| id.index);
+        let last = request.entries.last().map(RaftEntry::index).or(previous);
         let request = Request::AppendEntries(WireAppend::of(&request));
         let answer = match self.call(&request, option.hard_ttl()).await {
             Ok(Response::AppendEntries(appended)) => self.read(appended.read()),
             Ok(other) => Err(self.unexpected(&other)),
             Err(error) => Err(error),
         };
+        if let Ok(answer) = &answer {
+            self.compare_with_acknowledged(previous, last, answer);
+        }
         answer.map_err(PeerError::rpc)
     }
 
