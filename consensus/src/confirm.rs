@@ -99,7 +99,11 @@ pub(crate) async fn confirm_later(
     let size = published.max(promised.heads.size());
     let mut applied = store.subscribe();
     tokio::select! {
-        caught_up = applied.wait_for(|applied| *applied >= size) => if caught_up.is_err() { return },
+        caught_up = applied.wait_for(|applied| *applied >= size) => {
+            if caught_up.is_err() {
+                return;
+            }
+        }
         _ = stop.wait_for(|stop| *stop) => return,
     }
     match confirm(&store, &promised) {

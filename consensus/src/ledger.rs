@@ -2,7 +2,8 @@
 //!
 //! What each call guarantees:
 //! - `append` answers after the record is synced on a majority of Raft logs and applied here.
-//! - `leaf`, `leaves`, `record`, `stream`, `claim`, `key`, `agency`, `nodes` show every record applied
+//! - `leaf`, `leaves`, `record`, `stream`, `claim`, `key`, `agency`, `nodes` show every record
+//!   applied
 //!   before the call, so a caller sees its own acknowledged appends. A stopped node answers none.
 //! - `tile`, `entry_bundle`, `checkpoint` and `tlog_proof` never show more than is published.
 //!

@@ -2,7 +2,8 @@
 //! changes Raft's membership until it says the same, one step at a time.
 //!
 //! A node that the log admits becomes a learner; one that it promotes becomes a voter as soon as
-//! it has caught up and has the log key, so that any voter can lead and publish; openraft passes from one set of voters to the next through a joint
+//! it has caught up and has the log key, so that any voter can lead and publish; openraft passes
+//! from one set of voters to the next through a joint
 //! configuration. A leader that the log demotes or removes hands over first. A log that names no
 //! node has the one voter that founded it.
 //!

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! leaves/<first leaf>-<count>-<sha256>    framed as in a segment: full segments, and the open tail
-//! files/<sha256>                          public files, checkpoint, signed heads, the owner's files
+//! files/<sha256>                          public files, checkpoint, signed heads, own files
 //! backups/<UTC time>-<size>.json          what belongs to one backup (`manifest`), written last
 //! ```
 //!

@@ -29,7 +29,8 @@ use crate::peer::{Answer, Refusal};
 /// Serves other nodes until `stop` holds `true` or its sender is gone.
 ///
 /// The port is closed at once. Requests under way may go on for [`GrpcLimits::stop_grace`];
-/// afterwards they are dropped, and `answer` is not held any longer. A request whose caller goes away is
+/// afterwards they are dropped, and `answer` is not held any longer. A request whose caller goes
+/// away is
 /// dropped as well: what must be done to its end, the answerer does in a task of its own.
 ///
 /// # Errors
