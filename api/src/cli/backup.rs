@@ -78,7 +78,7 @@ fn back_up(node: &OperatedNode, to: &str, keep: Option<usize>) -> anyhow::Result
     };
     bar.finish_and_clear();
     if let Some(failure) = state["failure"].as_str() {
-        bail!("no backup was taken: {failure}");
+        bail!("{failure}");
     }
     let last = &state["last"];
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();

@@ -68,12 +68,11 @@ async fn run_async(arguments: &Arguments) -> anyhow::Result<()> {
     bar.finish_and_clear();
     report("restored", &restored, started.elapsed());
     println!(
-        "The votes of the node that was backed up are lost, so it comes back as another one:\n\
-         put letopis.toml and keys/ into {folder} with a new [peers] node number, a new\n\
-         certificate and a new cosigning key, have the founder admit it, and start it: it fetches\n\
-         what came after the backup from the others. If no other node is left at all:\n\
-         letopis recover --unsafe --folder {folder}",
-        folder = folder.display()
+        "The votes of the node that was backed up are lost: it comes back under a new number, with\n\
+         a new certificate and a new cosigning key, and fetches what came after the backup from\n\
+         the others (docs/BACKUP.md). If no other node is left at all:\n\
+         letopis recover --unsafe --folder {}",
+        folder.display()
     );
     Ok(())
 }

@@ -38,7 +38,7 @@ pub(crate) struct BackupStateDto {
     bytes: u64,
     /// The last one taken since the node started.
     last: Option<BackupDto>,
-    /// Why the one after it was not taken.
+    /// What went wrong last.
     failure: Option<String>,
 }
 

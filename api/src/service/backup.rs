@@ -49,7 +49,7 @@ pub(crate) struct BackupState {
     pub(crate) running: Option<BackupProgress>,
     /// The last one that was taken since the node started.
     pub(crate) last: Option<BackupSummary>,
-    /// Why the one after it was not taken.
+    /// What went wrong last.
     pub(crate) failure: Option<String>,
 }
 
@@ -137,7 +137,10 @@ impl Backups {
         drop(state);
         let backups = self.clone();
         Ok(tokio::spawn(async move {
-            let taken = backups.take(&to, keep).await;
+            let taken = backups.take(&to).await;
+            if let (Ok(_), Some(keep)) = (&taken, keep) {
+                backups.prune(&to, keep).await;
+            }
             let mut state = backups.lock();
             state.running = None;
             match taken {
@@ -148,14 +151,14 @@ impl Backups {
                 }
                 Err(error) => {
                     tracing::error!(error = format!("{error:#}"), "a backup was not taken");
-                    state.failure = Some(format!("{error:#}"));
+                    state.failure = Some(format!("no backup was taken: {error:#}"));
                     false
                 }
             }
         }))
     }
 
-    async fn take(&self, to: &Target, keep: Option<usize>) -> anyhow::Result<BackupSummary> {
+    async fn take(&self, to: &Target) -> anyhow::Result<BackupSummary> {
         let taking = self.0.ledger.begin_backup().await?;
         let copy = self.copy_private().await?;
         let mut extra = vec![copy.extra()];
@@ -165,11 +168,21 @@ impl Backups {
         }
         let show = |progress| self.lock().running = Some(progress);
         let summary = taking.write(to, &extra, &show).await?;
-        if let Some(keep) = keep {
-            let pruned = prune(to, keep).await?;
-            tracing::info!(backups = pruned.backups, objects = pruned.objects, "pruned");
-        }
         Ok(summary)
+    }
+
+    /// Deletes older backups. The one that was just taken is good whatever becomes of this.
+    async fn prune(&self, to: &Target, keep: usize) {
+        match prune(to, keep).await {
+            Ok(pruned) => {
+                tracing::info!(backups = pruned.backups, objects = pruned.objects, "pruned");
+            }
+            Err(error) => {
+                tracing::warn!(%error, "older backups were not deleted");
+                self.lock().failure =
+                    Some(format!("the backup was taken, older ones were not deleted: {error}"));
+            }
+        }
     }
 
     async fn copy_private(&self) -> anyhow::Result<PrivateCopy> {

@@ -97,7 +97,7 @@ async fn a_backup_comes_back_as_it_was() {
     let secret = world.path("disclosures");
     fs::write(&secret, b"private values").unwrap();
     let extra = ExtraFile { path: "private/values".to_owned(), from: secret };
-    let first = world.back_up(&[extra.clone()]).await.unwrap();
+    let first = world.back_up(std::slice::from_ref(&extra)).await.unwrap();
     assert_eq!(first.head.size, TreeSize::new(301));
     assert_eq!(first.kept_bytes, 0);
     world.append(301, 320).await;
