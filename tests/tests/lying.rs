@@ -184,6 +184,11 @@ fn a_voter_restored_from_an_old_copy_catches_up_and_signs_nothing_else() {
     published(&cluster.client(2).unwrap());
     let before = place.path().join("before");
     save(&client, "/checkpoint", &before);
+    let leader = || {
+        let status = cluster.status(0).unwrap();
+        (status["leader"].as_u64(), status["term"].as_u64())
+    };
+    let leads = leader();
     cluster.kill(2);
     copy(&backup, cluster.folder(2));
     cluster.restart(2);
@@ -193,6 +198,11 @@ fn a_voter_restored_from_an_old_copy_catches_up_and_signs_nothing_else() {
         let health = restored.get("/healthz").ok()?.json();
         (health["published"].as_u64()? >= size).then_some(())
     });
+    // A leader that remembers what the node acknowledged says that it was forgotten.
+    let reported = (0..2).map(|node| cluster.client(node).unwrap());
+    let reported: u64 = reported.map(|node| metric(&node, "letopis_peer_reverted_total")).sum();
+    let remembers = leads == leader() && leads.0 != Some(3);
+    assert!(reported > 0 || !remembers, "nobody noticed that node 3 forgot");
     // What the restored node serves extends what everybody signed before.
     let (code, report) = verify(&["compare", before.to_str().unwrap(), restored.address()]);
     assert_eq!(code, 0, "{report:#}");
