@@ -622,7 +622,10 @@ fn check_raft_log(log: &RaftLog, store: &Store) -> Result<(), OpenError> {
     let applied = applied.map_err(|e| StoreError::Damaged { what: format!("position: {e}") })?;
     let last = log.last_and_committed().0;
     match applied {
-        Some(applied) if last < Some(applied) => {
+        // A crash may come between a snapshot and what it makes superfluous in the Raft log.
+        Some(applied)
+            if last < Some(applied) && !(log.has_voted() && store.is_just_installed()?) =>
+        {
             Err(OpenError::RaftLogBehind { last: last.map(|id| id.index), applied: applied.index })
         }
         _ => Ok(()),

@@ -44,6 +44,8 @@ const FOUNDER: &[u8] = b"founder";
 const POLICY: &[u8] = b"policy";
 const MANIFEST: &[u8] = b"manifest";
 const ORIGIN: &[u8] = b"origin";
+/// The entry of the Raft log that the last installed snapshot ends with.
+const INSTALLED: &[u8] = b"installed";
 
 /// Larger than what is written between two checkpoints, so that RocksDB never flushes by itself:
 /// that would make the index durable before the leaves it speaks of.
@@ -158,6 +160,18 @@ impl Index {
         options.disable_wal(true);
         let bytes = value::write_manifest(manifest);
         Ok(self.db.put_cf_opt(self.family(META), MANIFEST, bytes, &options)?)
+    }
+
+    /// Remembers that the store came to this entry by a snapshot, not by the Raft log.
+    pub(super) fn put_installed(&self, log_id: &[u8]) -> Result<(), StoreError> {
+        let mut options = WriteOptions::default();
+        options.disable_wal(true);
+        Ok(self.db.put_cf_opt(self.family(META), INSTALLED, log_id, &options)?)
+    }
+
+    /// The entry that the last installed snapshot ended with.
+    pub(super) fn installed(&self) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(self.db.get_cf(self.family(META), INSTALLED)?)
     }
 
     pub(super) fn manifest(&self) -> Result<Option<Manifest>, StoreError> {

@@ -138,6 +138,12 @@ impl Store {
         self.end().position.clone()
     }
 
+    /// Whether the store is where a snapshot left it: the Raft log need not reach as far yet.
+    pub(crate) fn is_just_installed(&self) -> Result<bool, StoreError> {
+        let applied = self.position().log_id;
+        Ok(applied.is_some() && self.index.installed()? == applied)
+    }
+
     /// Number of applied leaves, as it grows.
     pub(crate) fn subscribe(&self) -> watch::Receiver<TreeSize> {
         self.applied.subscribe()

@@ -188,7 +188,13 @@ fn steps(world: &Arc<World>, sim: &mut Sim<'_>) -> u64 {
                 world.set_phase(Phase::Quiet);
             }
             Phase::Healed => {}
-            Phase::Quiet if members(world, &history).iter().all(|member| member.complete) => break,
+            Phase::Quiet if members(world, &history).iter().all(|member| member.complete) => {
+                let unseen = world.oracle().unseen().copied();
+                if let Some(receipt) = unseen {
+                    world.broke(ACKNOWLEDGED, format!("no node has what {receipt:?} says"));
+                }
+                break;
+            }
             Phase::Quiet => {}
         }
     }

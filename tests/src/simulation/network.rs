@@ -20,6 +20,8 @@ use super::world::World;
 pub(super) const PORT: u16 = 4_100;
 const DATAGRAM_MAX: usize = 8 << 20;
 const HEADER: usize = 17;
+/// When a connection without an answer counts as broken, as by the keep-alives of a real one.
+const BROKEN_AFTER: Duration = Duration::from_secs(5);
 
 const REQUEST: u8 = 0;
 const ANSWER: u8 = 1;
@@ -167,9 +169,10 @@ impl Transport for Line {
             };
             let waiting = Waiting { line: &line, call };
             let _ = line.0.out.send((host, frame(REQUEST, call, line.0.number, &request)));
-            let answer = tokio::time::timeout(timeout, answer).await;
+            let waited = timeout.min(BROKEN_AFTER);
+            let answer = tokio::time::timeout(waited, answer).await;
             drop(waiting);
-            read(node, address, timeout, answer)
+            read(node, address, waited, answer)
         })
     }
 }
@@ -195,6 +198,9 @@ fn read(
     answer: Result<Answered, tokio::time::error::Elapsed>,
 ) -> Result<Vec<u8>, CallError> {
     match answer {
+        Err(_) if waited == BROKEN_AFTER => {
+            Err(CallError::Unreachable { node, address, reason: "it broke".to_owned() })
+        }
         Err(_) => Err(CallError::TimedOut { node, waited }),
         Ok(Err(_)) => Err(CallError::Unreachable { node, address, reason: "gone".to_owned() }),
         Ok(Ok((ANSWER, bytes))) => Ok(bytes),

@@ -137,6 +137,16 @@ impl Oracle {
         std::mem::take(&mut self.fresh)
     }
 
+    /// These are to be compared when the log is longer.
+    pub(super) fn put_back(&mut self, unseen: Vec<Receipt>) {
+        self.fresh.extend(unseen);
+    }
+
+    /// A receipt of a leaf that nobody has shown.
+    pub(super) fn unseen(&self) -> Option<&Receipt> {
+        self.fresh.first()
+    }
+
     /// Why a record was refused for good, if it was.
     pub(super) fn refused(&self, id: RecordId) -> Option<&str> {
         self.refused.get(&id).map(String::as_str)

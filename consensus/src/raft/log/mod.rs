@@ -98,6 +98,11 @@ impl RaftLog {
         (known.last, known.committed)
     }
 
+    /// Whether this log belongs to a node that ever voted or followed a leader.
+    pub(crate) fn has_voted(&self) -> bool {
+        self.known().vote.is_some()
+    }
+
     /// How many hold the log; its database closes with the last one.
     pub(crate) fn owner_count(&self) -> usize {
         Arc::strong_count(&self.0)
