@@ -26,6 +26,11 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
     DiskHook::none().replace(path, bytes)
 }
 
+/// Replaces a file and returns it, still open, for a later sync of it and of its directory.
+pub(crate) fn replace_later(path: &Path, bytes: &[u8]) -> Result<File, StoreError> {
+    DiskHook::none().replace_later(path, bytes)
+}
+
 impl DiskHook {
     /// Syncs a directory, so that the names in it are durable.
     pub(crate) fn sync_directory(&self, path: &Path) -> Result<(), StoreError> {
