@@ -5,7 +5,7 @@ CARGO ?= cargo
 PROFILE := --release --locked
 TARGET_DIR := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)
 
-.PHONY: help setup build demo test soak lint doc bench
+.PHONY: help setup build demo test simulation soak lint doc bench
 
 help:
 	@echo "make demo   build, then run the demonstration (about a minute after the build)"
@@ -33,6 +33,12 @@ SOAK_SECONDS ?= 1800
 soak: build
 	LETOPIS_SOAK_SECONDS=$(SOAK_SECONDS) $(CARGO) test $(PROFILE) --workspace --test cluster \
 		-- --nocapture
+
+# `make simulation SEEDS=2000 FIRST_SEED=1000`: more of what `make test` runs 200 of.
+simulation: setup
+	LETOPIS_SEEDS=$(or $(SEEDS),200) \
+		LETOPIS_FIRST_SEED=$(or $(FIRST_SEED),1) $(CARGO) test $(PROFILE) -p letopis-tests --test simulation \
+		nothing_is_lost -- --nocapture
 
 lint: setup
 	$(CARGO) fmt --all --check

@@ -12,8 +12,10 @@ use letopis_ledger::note::SignerKey;
 
 use crate::clock::Clock;
 use crate::crash::CrashHook;
+use crate::disk::DiskHook;
 use crate::peer::{CallError, PeerAddress, Pending, Transport};
 use crate::publish::log_key::{KeepLogKey, ReloadLogKeys};
+use crate::sabotage::Sabotage;
 use crate::store::CheckProgress;
 
 /// The keys that a node signs with.
@@ -198,6 +200,10 @@ pub struct NodeConfig {
     pub progress: Option<ProgressListener>,
     /// For tests: called at each [`crate::CrashPoint`].
     pub crash_hook: CrashHook,
+    /// For simulations: asked before each write and sync.
+    pub disk: DiskHook,
+    /// For tests of the simulation: the bug that is planted in this node.
+    pub sabotage: Sabotage,
 }
 
 impl NodeConfig {
@@ -214,6 +220,8 @@ impl NodeConfig {
             intervals: Intervals::default(),
             progress: None,
             crash_hook: CrashHook::none(),
+            disk: DiskHook::none(),
+            sabotage: Sabotage::none(),
         }
     }
 }

@@ -90,10 +90,13 @@ impl Installer {
             }
             return Some(TreeSize::new(fetch.fetched.load(Ordering::Relaxed)));
         }
-        if under_way.is_some() {
+        if let Some(fetch) = &*under_way
+            && !*fetch.done.lock().unwrap_or_else(PoisonError::into_inner)
+        {
             // The one under way ends first; this one is offered again.
             return Some(self.store.applied_size());
         }
+        // One that ended unused, because nobody offered it again, makes way for this one.
         let fetch = UnderWay {
             head: manifest.head,
             fetched: Arc::new(AtomicU64::new(self.store.applied_size().get())),

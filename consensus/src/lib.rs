@@ -16,6 +16,7 @@ mod clock;
 mod config;
 mod confirm;
 mod crash;
+mod disk;
 mod fatal;
 mod join;
 mod ledger;
@@ -29,12 +30,14 @@ mod publish;
 mod raft;
 pub mod recover;
 mod runtime;
+mod sabotage;
 mod signature_check;
 mod store;
 
 pub use clock::Clock;
 pub use config::{Intervals, Limits, NodeConfig, PeerConfig, ProgressListener, SigningKeys, Start};
 pub use crash::{CrashHook, CrashPoint};
+pub use disk::{DiskHook, SimulatedDisk};
 pub use fatal::Fatal;
 pub use ledger::{
     AppendError, Consistency, ConsistencyError, LedgerHandle, NodeStatus, Positions,
@@ -51,4 +54,5 @@ pub use publish::{SignedHeads, SignedHeadsError};
 pub use raft::encoding::EncodingError;
 pub use raft::log::RaftLogError;
 pub use raft::types::TreeHead;
+pub use sabotage::{Bug, Sabotage};
 pub use store::{CheckProgress, Damage, SEGMENT_LEAVES, StoreError, StoreOpenError};

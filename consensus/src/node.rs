@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use letopis_ledger::id::NodeId;
 use openraft::BasicNode;
@@ -15,6 +15,7 @@ use openraft::async_runtime::WatchReceiver;
 use thiserror::Error;
 use tokio::sync::{Mutex, watch};
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 use crate::awaited::Awaited;
 use crate::backup;
@@ -36,7 +37,7 @@ use crate::publish::log_key::LogKeys;
 use crate::publish::signer::Signer;
 use crate::publish::{Authors, Publisher, SIGNED_HEADS, SignedHeads, SignedHeadsError, Stages};
 use crate::raft::encoding::Stored;
-use crate::raft::log::{RaftLog, RaftLogError};
+use crate::raft::log::{Hooks, RaftLog, RaftLogError};
 use crate::raft::machine::Applier;
 use crate::raft::network::Network;
 use crate::raft::types::{LogId, Raft, TreeHead};
@@ -44,7 +45,7 @@ use crate::recover;
 use crate::runtime::run_blocking;
 use crate::signature_check::Verifier;
 use crate::store::blob::Blobs;
-use crate::store::file::{read, replace};
+use crate::store::file::read;
 use crate::store::staging::Staging;
 use crate::store::{
     CheckProgress, Folder, FolderLock, Opened, Store, StoreError, StoreOpenError, lock_folder,
@@ -197,6 +198,7 @@ impl Node {
     /// See [`OpenError`].
     pub async fn open(config: NodeConfig) -> Result<Self, OpenError> {
         let folder = Folder::new(&config.folder);
+        let folder = folder.simulated(config.disk.clone(), config.sabotage);
         let lock = lock_folder(&folder)?;
         if recover::is_unfinished(&folder) {
             return Err(OpenError::RecoveryUnfinished { folder: config.folder });
@@ -215,7 +217,13 @@ impl Node {
         let heads = read_heads(&folder)?;
         let fatal = FatalSignal::new();
         let store = open_store(&folder, &config, &heads).await?;
-        let log = RaftLog::open(&folder.raft(), fatal.clone(), config.crash_hook.clone());
+        let hooks = Hooks {
+            fatal: fatal.clone(),
+            crash: config.crash_hook.clone(),
+            disk: config.disk.clone(),
+            sabotage: config.sabotage,
+        };
+        let log = RaftLog::open(&folder.raft(), hooks);
         let log = log.map_err(|reason| OpenError::RaftLog {
             folder: folder.raft(),
             reason: Box::new(reason),
@@ -341,6 +349,7 @@ impl NodeParts {
         let signer = Signer {
             store: Arc::clone(&store),
             folder: folder.publish(),
+            disk: config.disk.clone(),
             log_keys: log_keys.clone(),
             log_post_quantum: log_post_quantum.clone(),
             cosigner: cosigner.clone(),
@@ -355,6 +364,7 @@ impl NodeParts {
             signer: Arc::new(Mutex::new(signer)),
             evidence: Evidence::new(folder.publish(), Arc::clone(&store)),
             folder: folder.publish(),
+            disk: config.disk.clone(),
             fatal: fatal.clone(),
             crash: config.crash_hook.clone(),
             published: Arc::new(watch::Sender::new(None)),
@@ -411,6 +421,11 @@ impl NodeParts {
             raft.metrics().borrow_watched().membership_config.voter_ids().collect();
         if voters != BTreeSet::from([self.members.own().get()]) {
             return Ok(Promised { unexplained: false, ..promised });
+        }
+        // Nobody else can lead: it need not wait for an election's time.
+        if raft.metrics().borrow_watched().current_leader.is_none() {
+            let elected = raft.trigger().elect(false).await;
+            elected.map_err(|error| OpenError::Raft { reason: error.to_string() })?;
         }
         wait_for_recovery(raft, &self.log, self.members.own().get(), &self.fatal).await?;
         if let Some(published) = confirm::confirm(&self.store, &promised)? {
@@ -569,7 +584,7 @@ fn bind_node(folder: &Folder, configured: NodeId) -> Result<(), OpenError> {
             let found = String::from_utf8_lossy(&found).trim_end().to_owned();
             Err(OpenError::OtherNode { folder: folder.path().to_owned(), found, configured })
         }
-        None => Ok(replace(&file, expected.as_bytes())?),
+        None => Ok(folder.disk().replace(&file, expected.as_bytes())?),
     }
 }
 
@@ -607,7 +622,10 @@ fn check_raft_log(log: &RaftLog, store: &Store) -> Result<(), OpenError> {
     let applied = applied.map_err(|e| StoreError::Damaged { what: format!("position: {e}") })?;
     let last = log.last_and_committed().0;
     match applied {
-        Some(applied) if last < Some(applied) => {
+        // A crash may come between a snapshot and what it makes superfluous in the Raft log.
+        Some(applied)
+            if last < Some(applied) && !(log.has_voted() && store.is_just_installed()?) =>
+        {
             Err(OpenError::RaftLogBehind { last: last.map(|id| id.index), applied: applied.index })
         }
         _ => Ok(()),

@@ -9,6 +9,7 @@ pub mod load;
 pub mod network;
 pub mod node;
 pub mod random;
+pub mod simulation;
 
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus};

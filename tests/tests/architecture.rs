@@ -12,7 +12,8 @@ const ALLOWED: [(&str, &[&str]); 8] = [
     ("letopis-consensus", &["letopis-ledger"]),
     ("letopis-verifier", &["letopis-ledger", "letopis-rules"]),
     ("letopis-api", &["letopis-consensus", "letopis-ledger", "letopis-registry", "letopis-rules"]),
-    // Tests start the programs as users do; a node that lies speaks to others in their own words.
+    // Most tests start the programs as users do; the simulation runs the consensus itself, and a
+    // node that lies speaks to others in their own words.
     ("letopis-tests", &["letopis-consensus", "letopis-ledger"]),
     ("letopis-benches", &["letopis-consensus", "letopis-ledger"]),
 ];

@@ -15,6 +15,8 @@ use letopis_ledger::id::NodeId;
 use super::message::{Envelope, Request, Response};
 use super::{CallError, PeerAddress, Transport};
 use crate::machine::NodeState;
+use crate::raft::encoding::Stored;
+use crate::raft::types::StoredMembership;
 use crate::store::Store;
 
 /// The nodes of a log as one of them sees them.
@@ -44,7 +46,7 @@ impl Members {
     /// Where a node is, or `None` when nothing names it or it was removed.
     pub(crate) fn address(&self, node: NodeId) -> Option<PeerAddress> {
         match self.recorded(node) {
-            Some(state) if state.removed.is_some() => None,
+            Some(state) if state.removed.is_some() && !self.votes_in_raft(node) => None,
             Some(state) => Some(PeerAddress { node, address: state.address, key: state.key }),
             None => self.invitation.get(&node).cloned(),
         }
@@ -53,13 +55,24 @@ impl Members {
     /// The node whose certificate has this key.
     pub(crate) fn with_key(&self, key: &Hash) -> Option<NodeId> {
         let recorded = self.store.nodes();
-        let found = recorded.iter().find(|(_, node)| node.removed.is_none() && &node.key == key);
+        let present =
+            |node: NodeId, state: &NodeState| state.removed.is_none() || self.votes_in_raft(node);
+        let mut named = recorded.iter().filter(|(_, state)| &state.key == key);
+        let found = named.find(|(node, state)| present(*node, state));
         let invited = || {
             let named = |node: &NodeId| recorded.iter().any(|(known, _)| known == node);
             let mut invited = self.invitation.values();
             invited.find(|peer| &peer.key == key && !named(&peer.node)).map(|peer| peer.node)
         };
         found.map(|(node, _)| *node).or_else(invited)
+    }
+
+    /// Whether Raft still counts on a node's vote. The membership follows the log in its own time:
+    /// until then a voter that the log removed is needed to choose, and to hand over to, the next.
+    pub(crate) fn votes_in_raft(&self, node: NodeId) -> bool {
+        let membership = self.store.position().membership;
+        let membership = membership.and_then(|stored| StoredMembership::from_stored(&stored).ok());
+        membership.is_some_and(|known| known.voter_ids().any(|voter| voter == node.get()))
     }
 
     /// All other nodes that can be called.

@@ -97,8 +97,10 @@ impl Watcher {
     }
 
     async fn look(&self) {
-        let own = self.store.node(self.path.members.own());
-        if let Some(leaf) = own.and_then(|own| own.removed) {
+        let own = self.path.members.own();
+        if let Some(leaf) = self.store.node(own).and_then(|own| own.removed)
+            && !self.path.members.votes_in_raft(own)
+        {
             return self.fatal.report(Fatal::Removed { leaf });
         }
         let peers = self.path.members.others();

@@ -21,13 +21,15 @@ use super::evidence::Evidence;
 use super::signer::Signer;
 use super::{CHECKPOINT, PublishError};
 use crate::crash::{CrashHook, CrashPoint};
+use crate::disk::DiskHook;
 use crate::fatal::FatalSignal;
 use crate::ledger::PublishedCheckpoint;
 use crate::metric;
 use crate::peer::message::Response;
 use crate::raft::types::TreeHead;
 use crate::runtime::run_blocking;
-use crate::store::{Store, file};
+use crate::sabotage::Bug;
+use crate::store::Store;
 
 /// How long a cosigner waits to have the leaves that it is asked about.
 const CATCH_UP: Duration = Duration::from_millis(1_500);
@@ -40,6 +42,7 @@ pub(crate) struct Cosigner {
     pub(crate) evidence: Evidence,
     /// Folder of the published checkpoint.
     pub(crate) folder: PathBuf,
+    pub(crate) disk: DiskHook,
     pub(crate) fatal: FatalSignal,
     pub(crate) crash: CrashHook,
     pub(crate) published: Arc<watch::Sender<Option<PublishedCheckpoint>>>,
@@ -73,6 +76,7 @@ impl Cosigner {
         self.wait_for(&sent).await?;
         if let Some(root) = self.store.root_at(size).map_err(|e| e.to_string())?
             && root != sent.head.root
+            && !self.store.sabotage.has(Bug::TrustPeer)
         {
             let own = TreeHead { root, ..sent.head };
             self.evidence.keep(&sent.note, &sent.checkpoint);
@@ -144,7 +148,8 @@ impl Cosigner {
             if known.as_ref().is_some_and(|known| known.size >= published.size) {
                 return false;
             }
-            replaced = file::replace(&self.folder.join(CHECKPOINT), published.text.as_bytes());
+            let file = self.folder.join(CHECKPOINT);
+            replaced = self.disk.replace(&file, published.text.as_bytes());
             if replaced.is_ok() {
                 self.crash.pass(CrashPoint::Published);
                 *known = Some(published);

@@ -20,6 +20,7 @@ use std::time::Duration;
 
 use letopis_ledger::checkpoint::Checkpoint;
 use letopis_ledger::leaf::Leaf;
+use letopis_ledger::note::Note;
 use letopis_ledger::policy::Policy;
 use letopis_ledger::{LeafIndex, TreeSize};
 use thiserror::Error;
@@ -37,6 +38,7 @@ use crate::peer::members::Members;
 use crate::proposer::{Path, Stopped};
 use crate::raft::types::{Answer, Command, TreeHead};
 use crate::runtime::run_blocking;
+use crate::sabotage::Bug;
 use crate::store::{Store, StoreError};
 
 use cosigner::Cosigner;
@@ -165,7 +167,9 @@ impl Publisher {
         let (head, policy) = self.store.head_and_policy()?;
         let policy = policy.ok_or_else(|| unsignable(&"the log has no policy"))?;
         let policy = Policy::parse(&policy).map_err(|e| unsignable(&e))?;
-        self.agree(head).await?;
+        if !self.store.sabotage.has(Bug::SignBeforeCommit) {
+            self.agree(head).await?;
+        }
         let checkpoint = Checkpoint::new(self.store.origin().clone(), head.size, head.root);
         let mut signer = Arc::clone(&self.cosigner.signer).lock_owned().await;
         if head.size < signer.heads.size() {
@@ -182,12 +186,27 @@ impl Publisher {
         });
         let (checkpoint, log_signed, own) = signed.await?;
         self.cosigner.evidence.saw(&log_signed, head);
+        if self.store.sabotage.has(Bug::LieAboutRoot) {
+            self.lie(&policy, head).await;
+        }
         let note = gather::gather(&self.members, &policy, log_signed, own).await?;
         self.crash.pass(CrashPoint::QuorumReached);
         self.measure_finality();
         let published = PublishedCheckpoint::new(&checkpoint, note);
         gather::announce(&self.members, &published.text);
         self.cosigner.put(published).map_err(PublishError::Unsignable)
+    }
+
+    /// Asks for cosignatures over a root of nothing: a lie for a test to see refused.
+    async fn lie(&self, policy: &Policy, head: TreeHead) {
+        let root = letopis_ledger::Hash::of(b"a lie");
+        let lie = Checkpoint::new(self.store.origin().clone(), head.size, root).to_string();
+        let key = self.cosigner.signer.lock().await.log_keys.clone();
+        let signed = key.sign(policy, &lie).and_then(|signed| Note::new(lie, vec![signed]).ok());
+        if let Some(lie) = signed {
+            // Nobody may cosign it: there is nothing to be had from the answer.
+            let _ = gather::gather(&self.members, policy, lie, None).await;
+        }
     }
 
     /// How long the first leaf that becomes final now has waited, by the leader's clock.

@@ -37,6 +37,9 @@ pub(crate) fn config(log_keep_entries: u64) -> Arc<Config> {
         // this it would stay behind without a word for as long as the same leader leads; with it,
         // it catches up, and the leader says so loudly (`network`).
         allow_log_reversion: Some(true),
+        // A leader may have sent entries that its own disk had not: back from a crash it would give
+        // their places, in the same term, to others.
+        enable_leader_restore: Some(false),
         ..Config::default()
     };
     Arc::new(config.validate().expect("invariant: these constants are a valid configuration"))

@@ -12,14 +12,16 @@ use openraft::{EntryPayload, RaftLogReader};
 use rocksdb::{DB, Options};
 use tempfile::TempDir;
 
-use super::log::{RaftLog, RaftLogError};
+use super::log::{Hooks, RaftLog, RaftLogError};
 use super::machine::Applier;
 use super::types::{CommittedLeaderId, Entry, LogId, Types, Vote};
 use crate::awaited::Awaited;
 use crate::crash::CrashHook;
+use crate::disk::DiskHook;
 use crate::fatal::FatalSignal;
 use crate::machine::test_records::origin;
 use crate::publish::Authors;
+use crate::sabotage::Sabotage;
 use crate::store::staging::Staging;
 use crate::store::{Folder, Opened, Store};
 
@@ -50,7 +52,13 @@ impl StoreBuilder<Types, RaftLog, Applier, TempDir> for Builder {
 }
 
 fn open(directory: &Path) -> Result<RaftLog, RaftLogError> {
-    RaftLog::open(&directory.join("raft"), FatalSignal::new(), CrashHook::none())
+    let hooks = Hooks {
+        fatal: FatalSignal::new(),
+        crash: CrashHook::none(),
+        disk: DiskHook::none(),
+        sabotage: Sabotage::none(),
+    };
+    RaftLog::open(&directory.join("raft"), hooks)
 }
 
 #[test]

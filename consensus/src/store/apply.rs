@@ -9,11 +9,12 @@ use letopis_ledger::id::AgencyId;
 use letopis_ledger::record::SignedRecord;
 use letopis_ledger::{Hash, LeafIndex, Timestamp, TreeSize};
 
-use super::{End, IndexView, Store, StoreError, StoredPosition};
+use super::{End, IndexView, Store, StoreError, StoredPosition, planted};
 use crate::crash::CrashPoint;
 use crate::fatal::Fatal;
 use crate::machine::{Appended, Layer, Outcome, Receipt, Reject, StateView, judge};
 use crate::raft::types::TreeHead;
+use crate::sabotage::Bug;
 
 /// Changes that are not in the store yet.
 pub(crate) struct Transaction<'s> {
@@ -36,6 +37,24 @@ impl<'s> Transaction<'s> {
         stamped: Timestamp,
         signed: &SignedRecord,
     ) -> Result<Result<Receipt, Box<Reject>>, StoreError> {
+        let before = self.store.sabotage.has(Bug::ApplyTwice).then(|| self.layer.clone());
+        let answer = self.append_once(stamped, signed);
+        if let Some(before) = before {
+            let again = planted::judge_again(&before, self.layer.tail(), stamped, signed)?;
+            if let (Outcome::Appended(again), true) =
+                (again, matches!(answer, Ok(Ok(r)) if !r.duplicate))
+            {
+                self.take(*again);
+            }
+        }
+        answer
+    }
+
+    fn append_once(
+        &mut self,
+        stamped: Timestamp,
+        signed: &SignedRecord,
+    ) -> Result<Result<Receipt, Box<Reject>>, StoreError> {
         match self.judge(stamped, signed)? {
             Outcome::Repeated(receipt) => Ok(Ok(receipt)),
             Outcome::Rejected(reject) => Ok(Err(reject)),
@@ -49,6 +68,9 @@ impl<'s> Transaction<'s> {
         stamped: Timestamp,
         signed: &SignedRecord,
     ) -> Result<Outcome, StoreError> {
+        if self.store.sabotage.has(Bug::SkipDedup) {
+            return planted::judge_anew(&self.layer, stamped, signed);
+        }
         judge(&self.layer, stamped, signed)
     }
 

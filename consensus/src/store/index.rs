@@ -8,7 +8,8 @@
 mod value;
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::Path;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::{PoisonError, RwLock};
 
 use letopis_ledger::checkpoint::Origin;
@@ -20,6 +21,7 @@ use rocksdb::{
 };
 
 use super::{End, Manifest, StoreError};
+use crate::disk::DiskHook;
 use crate::machine::{
     AgencyState, FirstReceipt, KeyState, LogTail, NodeState, StateView, StreamState, Write,
 };
@@ -42,6 +44,8 @@ const FOUNDER: &[u8] = b"founder";
 const POLICY: &[u8] = b"policy";
 const MANIFEST: &[u8] = b"manifest";
 const ORIGIN: &[u8] = b"origin";
+/// The entry of the Raft log that the last installed snapshot ends with.
+const INSTALLED: &[u8] = b"installed";
 
 /// Larger than what is written between two checkpoints, so that RocksDB never flushes by itself:
 /// that would make the index durable before the leaves it speaks of.
@@ -53,6 +57,8 @@ const MEMTABLE_BLOOM: f64 = 0.000_5;
 /// The index of one node.
 pub(super) struct Index {
     db: DB,
+    folder: PathBuf,
+    disk: DiskHook,
     /// All author keys, decoded: few, and decoding one costs as much as checking a signature.
     keys: RwLock<HashMap<AuthorKeyId, KeyState>>,
     /// All nodes: a handful, asked for at every connection.
@@ -68,6 +74,7 @@ struct Agencies {
 }
 
 /// The state of the append machine at a certain end of the log.
+#[derive(Clone, Copy)]
 pub(crate) struct IndexView<'a> {
     index: &'a Index,
     origin: &'a Origin,
@@ -75,7 +82,7 @@ pub(crate) struct IndexView<'a> {
 }
 
 impl Index {
-    pub(super) fn open(folder: &Path) -> Result<Self, StoreError> {
+    pub(super) fn open(folder: &Path, disk: DiskHook) -> Result<Self, StoreError> {
         // Closing flushes nothing: after a failed sync of leaves it would make the index durable
         // all the same. What was not flushed by a checkpoint is replayed.
         let mut options =
@@ -98,7 +105,7 @@ impl Index {
         let families = FAMILIES.map(|name| ColumnFamilyDescriptor::new(name, options.clone()));
         let db = DB::open_cf_descriptors(&options, folder, families)?;
         let (keys, nodes, agencies) = (RwLock::default(), RwLock::default(), RwLock::default());
-        let index = Self { db, keys, nodes, agencies };
+        let index = Self { db, folder: folder.to_owned(), disk, keys, nodes, agencies };
         let (keys, nodes) = (RwLock::new(index.read_keys()?), RwLock::new(index.read_nodes()?));
         let agencies = RwLock::new(index.read_agencies()?);
         Ok(Self { keys, nodes, agencies, ..index })
@@ -155,6 +162,18 @@ impl Index {
         Ok(self.db.put_cf_opt(self.family(META), MANIFEST, bytes, &options)?)
     }
 
+    /// Remembers that the store came to this entry by a snapshot, not by the Raft log.
+    pub(super) fn put_installed(&self, log_id: &[u8]) -> Result<(), StoreError> {
+        let mut options = WriteOptions::default();
+        options.disable_wal(true);
+        Ok(self.db.put_cf_opt(self.family(META), INSTALLED, log_id, &options)?)
+    }
+
+    /// The entry that the last installed snapshot ended with.
+    pub(super) fn installed(&self) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(self.db.get_cf(self.family(META), INSTALLED)?)
+    }
+
     pub(super) fn manifest(&self) -> Result<Option<Manifest>, StoreError> {
         let bytes = self.db.get_cf(self.family(META), MANIFEST)?;
         bytes.map(|bytes| value::read_manifest(&bytes)).transpose()
@@ -187,7 +206,16 @@ impl Index {
         let mut options = FlushOptions::default();
         options.set_wait(true);
         let families = FAMILIES.map(|name| self.family(name));
-        Ok(self.db.flush_cfs_opt(&families, &options)?)
+        self.disk.sync_file(&self.folder, || {
+            self.db.flush_cfs_opt(&families, &options).map_err(io::Error::other)
+        })
+    }
+
+    /// Loses the first claim: a bug for a test to find.
+    pub(super) fn forget_claim(&self) -> Result<(), StoreError> {
+        let claims = self.family(CLAIMS);
+        let first = self.db.iterator_cf(claims, IteratorMode::Start).next().transpose()?;
+        first.map_or(Ok(()), |(name, _)| Ok(self.db.delete_cf(claims, name)?))
     }
 
     /// Every record id with its first receipt, in the order of the ids.

@@ -26,6 +26,7 @@ mod error;
 pub(crate) mod file;
 mod index;
 mod open;
+mod planted;
 mod replay;
 pub(crate) mod segment;
 pub(crate) mod staging;
@@ -44,8 +45,10 @@ use letopis_ledger::{LeafIndex, TreeSize};
 use tokio::sync::watch;
 
 use crate::crash::{CrashHook, CrashPoint};
+use crate::disk::DiskHook;
 use crate::machine::{LogTail, NodeState, StateView};
 use crate::raft::types::TreeHead;
+use crate::sabotage::Sabotage;
 
 pub(crate) use apply::Transaction;
 pub use check::{CheckProgress, Damage};
@@ -71,6 +74,7 @@ pub(crate) struct Store {
     end: Mutex<End>,
     applied: watch::Sender<TreeSize>,
     crash: CrashHook,
+    pub(crate) sabotage: Sabotage,
 }
 
 /// The end of the log, changed by one apply at a time.
@@ -132,6 +136,12 @@ impl Store {
     /// Where in the Raft log the store is.
     pub(crate) fn position(&self) -> StoredPosition {
         self.end().position.clone()
+    }
+
+    /// Whether the store is where a snapshot left it: the Raft log need not reach as far yet.
+    pub(crate) fn is_just_installed(&self) -> Result<bool, StoreError> {
+        let applied = self.position().log_id;
+        Ok(applied.is_some() && self.index.installed()? == applied)
     }
 
     /// Number of applied leaves, as it grows.
@@ -278,49 +288,62 @@ pub(crate) fn tile_error(error: TileTreeError<StoreError>) -> StoreError {
 
 /// The parts of a node's folder.
 #[derive(Debug, Clone)]
-pub(crate) struct Folder(Arc<Path>);
+pub(crate) struct Folder {
+    path: Arc<Path>,
+    disk: DiskHook,
+    sabotage: Sabotage,
+}
 
 impl Folder {
     pub(crate) fn new(path: &Path) -> Self {
-        Self(Arc::from(path))
+        Self { path: Arc::from(path), disk: DiskHook::none(), sabotage: Sabotage::none() }
+    }
+
+    /// On a simulated disk, in a node with a planted bug: none of either in service.
+    pub(crate) fn simulated(self, disk: DiskHook, sabotage: Sabotage) -> Self {
+        Self { disk, sabotage, ..self }
     }
 
     pub(crate) fn path(&self) -> &Path {
-        &self.0
+        &self.path
+    }
+
+    pub(crate) const fn disk(&self) -> &DiskHook {
+        &self.disk
     }
 
     /// The number under which this folder's node votes.
     pub(crate) fn node(&self) -> PathBuf {
-        self.0.join("node")
+        self.path.join("node")
     }
 
     pub(crate) fn raft(&self) -> PathBuf {
-        self.0.join("raft")
+        self.path.join("raft")
     }
 
     pub(crate) fn segments(&self) -> PathBuf {
-        self.0.join("segments")
+        self.path.join("segments")
     }
 
     pub(crate) fn tiles(&self) -> PathBuf {
-        self.0.join("tiles")
+        self.path.join("tiles")
     }
 
     pub(crate) fn index(&self) -> PathBuf {
-        self.0.join("index")
+        self.path.join("index")
     }
 
     pub(crate) fn blobs(&self) -> PathBuf {
-        self.0.join("blobs")
+        self.path.join("blobs")
     }
 
     pub(crate) fn publish(&self) -> PathBuf {
-        self.0.join("publish")
+        self.path.join("publish")
     }
 
     /// Made when a snapshot is fetched, removed when it is installed.
     pub(crate) fn incoming(&self) -> PathBuf {
-        self.0.join("incoming")
+        self.path.join("incoming")
     }
 
     /// Makes all parts and their names durable: a file is only as durable as the names above it.
@@ -334,7 +357,7 @@ impl Folder {
             self.publish(),
         ];
         parts.iter().try_for_each(|part| file::make_directory(part))?;
-        file::sync_directory(self.path())?;
+        self.disk.sync_directory(self.path())?;
         let absolute = std::path::absolute(self.path());
         let absolute = absolute.map_err(StoreError::file("cannot find", self.path()))?;
         absolute.parent().map_or(Ok(()), file::sync_directory)

@@ -20,6 +20,7 @@ use super::tile::{Edge, Tiles};
 use super::{End, Folder, Store, StoreError};
 use crate::crash::CrashHook;
 use crate::machine::LogTail;
+use crate::sabotage::Bug;
 
 /// Why a store does not open.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -93,7 +94,8 @@ impl Store {
     /// Opens or creates a store; the folder must be locked by the caller.
     pub(crate) fn open(folder: &Folder, opened: Opened<'_>) -> Result<Self, StoreOpenError> {
         folder.make()?;
-        let index = Index::open(&folder.index()).map_err(|error| unreadable(&error))?;
+        let index = Index::open(&folder.index(), folder.disk().clone())
+            .map_err(|error| unreadable(&error))?;
         let bound = index.bind_origin(&opened.origin).map_err(|error| unreadable(&error))?;
         if let Some(found) = bound {
             let (folder, expected) = (folder.path().to_owned(), opened.origin);
@@ -109,15 +111,20 @@ impl Store {
         let claimed =
             Claimed { tail: end.tail, frontier: &end.frontier, signed_size: opened.signed_size };
         let checked = check(folder, &index, &claimed, opened.progress)?;
+        if folder.sabotage.has(Bug::ForgetClaim) {
+            index.forget_claim()?;
+        }
         index.read_all(&opened.origin).map_err(|error| unreadable(&error))?;
         Ok(Self {
             origin: opened.origin,
-            segments: Segments::new(folder.segments(), checked.layout, checked.found_until),
-            tiles: Tiles::new(folder.tiles(), checked.edge),
+            segments: Segments::new(folder.segments(), checked.layout, checked.found_until)
+                .on(folder.disk().clone()),
+            tiles: Tiles::new(folder.tiles(), checked.edge).on(folder.disk().clone()),
             applied: watch::Sender::new(end.tail.size),
             index,
             end: Mutex::new(end),
             crash: opened.crash,
+            sabotage: folder.sabotage,
         })
     }
 

@@ -51,6 +51,9 @@ impl Store {
         let mut transaction = self.begin();
         transaction.set_position(manifest.position.clone(), manifest.agreed);
         transaction.commit()?;
+        if let Some(log_id) = &manifest.position.log_id {
+            self.index.put_installed(log_id)?;
+        }
         self.checkpoint()
     }
 }

@@ -13,8 +13,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use letopis_ledger::{LeafIndex, TreeSize};
 
-use super::file::sync_directory;
 use super::{SEGMENT_LEAVES, StoreError};
+use crate::disk::DiskHook;
 
 /// Every how many leaves an offset is kept: 8 bytes per 32 leaves, and a read of at most 32
 /// leaves to find one.
@@ -24,6 +24,7 @@ const PREFIX_BYTES: usize = 2;
 /// The segments of one node.
 pub(super) struct Segments {
     folder: PathBuf,
+    disk: DiskHook,
     layout: RwLock<Layout>,
     writer: Mutex<SegmentWriter>,
     syncing: Mutex<()>,
@@ -43,7 +44,7 @@ struct SegmentWriter {
     size: u64,
     next_offset: u64,
     current: Option<(u64, Arc<File>)>,
-    unsynced: Vec<Arc<File>>,
+    unsynced: Vec<(u64, Arc<File>)>,
     directory_changed: bool,
     /// Leaves that were on disk beyond the index when the node started: replaying the Raft log
     /// must give the same bytes.
@@ -107,7 +108,13 @@ impl Segments {
             found_until: found_until.get(),
         };
         let (layout, writer) = (RwLock::new(layout), Mutex::new(writer));
-        Self { folder, layout, writer, syncing: Mutex::new(()) }
+        let disk = DiskHook::none();
+        Self { folder, disk, layout, writer, syncing: Mutex::new(()) }
+    }
+
+    /// The same, on a simulated disk.
+    pub(super) fn on(self, disk: DiskHook) -> Self {
+        Self { disk, ..self }
     }
 
     /// Leaves found at start beyond the index that the Raft log has not given again yet.
@@ -125,7 +132,7 @@ impl Segments {
             let left = SEGMENT_LEAVES - writer.size % SEGMENT_LEAVES;
             let count = usize::try_from(left).map_or(rest.len(), |left| left.min(rest.len()));
             let (fitting, others) = rest.split_at(count);
-            writer.append(&self.folder, fitting)?;
+            writer.append(&self.folder, &self.disk, fitting)?;
             let mut layout = self.layout.write().unwrap_or_else(PoisonError::into_inner);
             fitting.iter().for_each(|leaf| layout.push(leaf.len()));
             rest = others;
@@ -139,13 +146,14 @@ impl Segments {
         let _one = self.syncing.lock().unwrap_or_else(PoisonError::into_inner);
         let mut writer = self.writer();
         let mut files = std::mem::take(&mut writer.unsynced);
-        files.extend(writer.current.as_ref().map(|(_, file)| Arc::clone(file)));
+        files.extend(writer.current.clone());
         let directory_changed = std::mem::take(&mut writer.directory_changed);
         drop(writer);
-        for file in files {
-            file.sync_data().map_err(StoreError::file("cannot sync a segment in", &self.folder))?;
+        for (segment, file) in files {
+            let path = segment_path(&self.folder, segment);
+            self.disk.sync_file(&path, || file.sync_data())?;
         }
-        if directory_changed { sync_directory(&self.folder) } else { Ok(()) }
+        if directory_changed { self.disk.sync_directory(&self.folder) } else { Ok(()) }
     }
 
     /// Reads leaves from one on: `count` of them or, after the first, as many as fit `max_bytes`.
@@ -221,7 +229,12 @@ fn read_at(path: &Path, start: u64, stop: u64) -> Result<Vec<u8>, StoreError> {
 
 impl SegmentWriter {
     /// Appends leaves that all belong to the segment of the next leaf.
-    fn append(&mut self, folder: &Path, leaves: &[&[u8]]) -> Result<(), StoreError> {
+    fn append(
+        &mut self,
+        folder: &Path,
+        disk: &DiskHook,
+        leaves: &[&[u8]],
+    ) -> Result<(), StoreError> {
         let segment = self.size / SEGMENT_LEAVES;
         let mut offset =
             if self.size.is_multiple_of(SEGMENT_LEAVES) { 0 } else { self.next_offset };
@@ -245,7 +258,8 @@ impl SegmentWriter {
                 frames.clear();
             }
         }
-        file.write_all_at(&frames, offset).map_err(StoreError::file("cannot write", &path))?;
+        let written = disk.write(&path).and_then(|()| file.write_all_at(&frames, offset));
+        written.map_err(StoreError::file("cannot write", &path))?;
         self.size = leaf;
         self.next_offset = offset + frames.len() as u64;
         Ok(())
@@ -267,9 +281,7 @@ impl SegmentWriter {
             .map_err(StoreError::file("cannot open", &path))?;
         let file = Arc::new(file);
         self.directory_changed = true;
-        if let Some((_, full)) = self.current.replace((segment, Arc::clone(&file))) {
-            self.unsynced.push(full);
-        }
+        self.unsynced.extend(self.current.replace((segment, Arc::clone(&file))));
         Ok(file)
     }
 }

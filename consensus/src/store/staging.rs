@@ -15,10 +15,11 @@ use std::path::PathBuf;
 
 use letopis_ledger::{LeafIndex, TreeSize};
 
-use super::file::{make_directory, read, replace, sync_directory};
+use super::file::{make_directory, read};
 use super::index::{read_manifest, write_manifest};
 use super::segment::split_leaf;
 use super::{Folder, Manifest, Store, StoreError};
+use crate::disk::DiskHook;
 
 const COMPLETE: &str = "complete";
 /// Bytes of leaves that are replayed between two looks at what else is due.
@@ -28,7 +29,10 @@ const CHECKPOINT_BYTES: u64 = 64 << 20;
 
 /// The folder of what comes in.
 #[derive(Debug, Clone)]
-pub(crate) struct Staging(PathBuf);
+pub(crate) struct Staging {
+    folder: PathBuf,
+    disk: DiskHook,
+}
 
 /// Leaves being written.
 pub(crate) struct StagedLeaves {
@@ -39,14 +43,15 @@ pub(crate) struct StagedLeaves {
 
 impl Staging {
     pub(crate) fn new(folder: &Folder) -> Self {
-        Self(folder.incoming())
+        Self { folder: folder.incoming(), disk: folder.disk().clone() }
     }
 
     /// Begins anew with this leaf.
     pub(crate) fn begin(&self, first: LeafIndex) -> Result<StagedLeaves, StoreError> {
         self.clear()?;
-        make_directory(&self.0)?;
+        make_directory(&self.folder)?;
         let path = self.leaves(first);
+        self.disk.write(&path).map_err(StoreError::file("cannot make", &path))?;
         let file = OpenOptions::new().create_new(true).write(true).open(&path);
         let file = BufWriter::new(file.map_err(StoreError::file("cannot make", &path))?);
         Ok(StagedLeaves { file, path, next: first })
@@ -60,16 +65,16 @@ impl Staging {
     ) -> Result<(), StoreError> {
         let StagedLeaves { file, path, next } = leaves;
         assert_eq!(next.get(), manifest.head.size.get(), "every leaf is here");
-        let failed = || StoreError::file("cannot sync", &path);
-        let file = file.into_inner().map_err(|error| failed()(error.into_error()))?;
-        file.sync_all().map_err(failed())?;
-        sync_directory(&self.0)?;
-        replace(&self.0.join(COMPLETE), &write_manifest(manifest))
+        let failed = StoreError::file("cannot write", &path);
+        let file = file.into_inner().map_err(|error| failed(error.into_error()))?;
+        self.disk.sync_file(&path, || file.sync_all())?;
+        self.disk.sync_directory(&self.folder)?;
+        self.disk.replace(&self.folder.join(COMPLETE), &write_manifest(manifest))
     }
 
     /// The snapshot that is complete, if one is.
     pub(crate) fn completed(&self) -> Result<Option<Manifest>, StoreError> {
-        read(&self.0.join(COMPLETE))?.map(|bytes| read_manifest(&bytes)).transpose()
+        read(&self.folder.join(COMPLETE))?.map(|bytes| read_manifest(&bytes)).transpose()
     }
 
     /// Installs the complete snapshot, from wherever an interruption left it, and forgets it.
@@ -86,8 +91,8 @@ impl Staging {
     /// Throws away what is here.
     pub(crate) fn clear(&self) -> Result<(), StoreError> {
         // `complete` first: without it the rest means nothing.
-        let complete = self.0.join(COMPLETE);
-        for path in [&complete, &self.0] {
+        let complete = self.folder.join(COMPLETE);
+        for path in [&complete, &self.folder] {
             let removed =
                 if path == &complete { fs::remove_file(path) } else { fs::remove_dir_all(path) };
             match removed {
@@ -100,7 +105,7 @@ impl Staging {
     }
 
     fn leaves(&self, first: LeafIndex) -> PathBuf {
-        self.0.join(format!("leaves-{:020}", first.get()))
+        self.folder.join(format!("leaves-{:020}", first.get()))
     }
 
     fn replay(&self, store: &Store, size: TreeSize) -> Result<(), StoreError> {
@@ -132,15 +137,15 @@ impl Staging {
     }
 
     fn find_leaves(&self) -> Result<(LeafIndex, PathBuf), StoreError> {
-        let failed = || StoreError::file("cannot list", &self.0);
-        for entry in fs::read_dir(&self.0).map_err(failed())? {
+        let failed = || StoreError::file("cannot list", &self.folder);
+        for entry in fs::read_dir(&self.folder).map_err(failed())? {
             let path = entry.map_err(failed())?.path();
             let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
             if let Some(first) = name.strip_prefix("leaves-").and_then(|first| first.parse().ok()) {
                 return Ok((LeafIndex::new(first), path));
             }
         }
-        Err(StoreError::Damaged { what: format!("{} has no leaves", self.0.display()) })
+        Err(StoreError::Damaged { what: format!("{} has no leaves", self.folder.display()) })
     }
 }
 

@@ -11,11 +11,13 @@ use letopis_ledger::Hash;
 use letopis_ledger::tile::{ReadTile, Tile, TileIndex, TileLevel, TilePath, TileWidth};
 
 use super::StoreError;
-use super::file::{parent, replace_later, sync_directory};
+use super::file::parent;
+use crate::disk::DiskHook;
 
 /// The tiles of one node.
 pub(crate) struct Tiles {
     folder: PathBuf,
+    disk: DiskHook,
     edge: RwLock<Edge>,
     unsynced: Mutex<Vec<(PathBuf, File)>>,
     syncing: Mutex<()>,
@@ -86,7 +88,13 @@ impl Edge {
 impl Tiles {
     pub(super) fn new(folder: PathBuf, edge: Edge) -> Self {
         let unsynced = Mutex::new(Vec::new());
-        Self { folder, edge: RwLock::new(edge), unsynced, syncing: Mutex::new(()) }
+        let (disk, edge) = (DiskHook::none(), RwLock::new(edge));
+        Self { folder, disk, edge, unsynced, syncing: Mutex::new(()) }
+    }
+
+    /// The same, on a simulated disk.
+    pub(super) fn on(self, disk: DiskHook) -> Self {
+        Self { disk, ..self }
     }
 
     /// Appends leaf hashes; full tiles are written, and durable after [`Tiles::sync`].
@@ -96,7 +104,7 @@ impl Tiles {
         for leaf in leaves {
             edge.push(leaf, |path, tile| {
                 let path = tile_file(&self.folder, path);
-                written.push((path.clone(), write(&path, tile)?));
+                written.push((path.clone(), write(&self.disk, &path, tile)?));
                 Ok::<(), StoreError>(())
             })?;
         }
@@ -115,13 +123,13 @@ impl Tiles {
             std::mem::take(&mut *self.unsynced.lock().unwrap_or_else(PoisonError::into_inner));
         let mut directories = std::collections::BTreeSet::new();
         for (path, file) in &files {
-            file.sync_data().map_err(StoreError::file("cannot sync", path))?;
+            self.disk.sync_file(path, || file.sync_data())?;
             // A first tile may have made directories up to the root of the tiles.
             let above =
                 path.ancestors().skip(1).take_while(|above| above.starts_with(&self.folder));
             directories.extend(above.map(Path::to_owned));
         }
-        directories.iter().try_for_each(|directory| sync_directory(directory))
+        directories.iter().try_for_each(|directory| self.disk.sync_directory(directory))
     }
 
     pub(crate) const fn reader(&self) -> TileReader<'_> {
@@ -163,10 +171,10 @@ pub(super) fn tile_file(folder: &Path, path: TilePath) -> PathBuf {
     folder.join(full.strip_prefix("tile/").expect("invariant: tile paths begin with tile/"))
 }
 
-fn write(path: &Path, tile: &Tile) -> Result<File, StoreError> {
+fn write(disk: &DiskHook, path: &Path, tile: &Tile) -> Result<File, StoreError> {
     let directory = parent(path);
     if !directory.is_dir() {
         super::file::make_directory(directory)?;
     }
-    replace_later(path, &tile.to_bytes())
+    disk.replace_later(path, &tile.to_bytes())
 }

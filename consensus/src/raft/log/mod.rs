@@ -14,7 +14,6 @@ use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::io;
 use std::ops::{Bound, RangeBounds};
-use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
@@ -22,15 +21,16 @@ use openraft::entry::RaftEntry;
 use openraft::storage::{IOFlushed, RaftLogStorage};
 use openraft::{LogState, OptionalSend, RaftLogReader};
 use rocksdb::DB;
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::sync::oneshot;
 
 use super::encoding::{Stored, read_frame};
 use super::types::{Entry, LogId, Types, Vote};
-use crate::crash::CrashHook;
-use crate::fatal::FatalSignal;
+use crate::runtime::is_single_threaded;
 
 pub use open::RaftLogError;
 pub(crate) use rewrite::LogEnd;
+pub(crate) use writer::Hooks;
 use writer::{Job, Writer};
 
 const LOG: &str = "log";
@@ -55,7 +55,7 @@ pub(crate) struct RaftLog(Arc<Shared>);
 struct Shared {
     db: Arc<DB>,
     known: Arc<Mutex<Known>>,
-    jobs: Mutex<Option<Sender<Job>>>,
+    jobs: Mutex<Option<UnboundedSender<Job>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -75,14 +75,20 @@ struct Known {
 }
 
 impl RaftLog {
-    fn start(db: DB, known: Known, fatal: FatalSignal, crash: CrashHook) -> io::Result<Self> {
+    fn start(db: DB, known: Known, hooks: Hooks) -> io::Result<Self> {
         let (db, known) = (Arc::new(db), Arc::new(Mutex::new(known)));
-        let (jobs, queue) = channel();
-        let writer = Writer::new(Arc::clone(&db), Arc::clone(&known), fatal, crash);
-        let thread = std::thread::Builder::new()
-            .name("raft-log-writer".into())
-            .spawn(move || writer.run(&queue))?;
-        let (jobs, thread) = (Mutex::new(Some(jobs)), Mutex::new(Some(thread)));
+        let (jobs, queue) = unbounded_channel();
+        let (weak, shared) = (Arc::downgrade(&db), Arc::clone(&known));
+        let writer = Writer { db: weak, known: shared, hooks, failed: None, unsynced: None };
+        let writing = writer.run(queue);
+        let thread = if is_single_threaded() {
+            tokio::spawn(writing);
+            None
+        } else {
+            let thread = std::thread::Builder::new().name("raft-log-writer".into());
+            Some(thread.spawn(move || futures::executor::block_on(writing))?)
+        };
+        let (jobs, thread) = (Mutex::new(Some(jobs)), Mutex::new(thread));
         Ok(Self(Arc::new(Shared { db, known, jobs, thread })))
     }
 
@@ -90,6 +96,11 @@ impl RaftLog {
     pub(crate) fn last_and_committed(&self) -> (Option<LogId>, Option<LogId>) {
         let known = self.known();
         (known.last, known.committed)
+    }
+
+    /// Whether this log belongs to a node that ever voted or followed a leader.
+    pub(crate) fn has_voted(&self) -> bool {
+        self.known().vote.is_some()
     }
 
     /// How many hold the log; its database closes with the last one.

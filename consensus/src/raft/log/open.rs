@@ -12,9 +12,7 @@ use rocksdb::{
 use thiserror::Error;
 
 use super::super::encoding::{EncodingError, Stored, read_entry_log_id, read_frame};
-use super::{COMMITTED, Known, LOG, META, PURGED, RaftLog, VOTE};
-use crate::crash::CrashHook;
-use crate::fatal::FatalSignal;
+use super::{COMMITTED, Hooks, Known, LOG, META, PURGED, RaftLog, VOTE};
 
 /// Why the Raft log cannot be trusted.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -72,15 +70,11 @@ impl RaftLog {
     ///
     /// # Errors
     /// Any damage; nothing is repaired.
-    pub(crate) fn open(
-        folder: &Path,
-        fatal: FatalSignal,
-        crash: CrashHook,
-    ) -> Result<Self, RaftLogError> {
+    pub(crate) fn open(folder: &Path, hooks: Hooks) -> Result<Self, RaftLogError> {
         let db = open_database(folder)?;
         let known = read_known(&db)?;
         let io = |e: io::Error| RaftLogError::Engine { reason: e.to_string() };
-        Self::start(db, known, fatal, crash).map_err(io)
+        Self::start(db, known, hooks).map_err(io)
     }
 }
 
