@@ -4,22 +4,22 @@
 //! while running is reported by [`Node::failed`], and the process must then exit with an error:
 //! the node answers nothing more.
 
+mod open_error;
+mod upkeep;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use letopis_ledger::id::NodeId;
 use openraft::BasicNode;
 use openraft::async_runtime::WatchReceiver;
-use thiserror::Error;
 use tokio::sync::{Mutex, watch};
 use tokio::task::JoinHandle;
-use tokio::time::Instant;
 
 use crate::awaited::Awaited;
 use crate::backup;
-use crate::config::{Intervals, NodeConfig, PeerConfig, SigningKeys, Start};
+use crate::config::{NodeConfig, PeerConfig, SigningKeys, Start};
 use crate::confirm::{self, Promised};
 use crate::fatal::{Fatal, FatalSignal};
 use crate::join::Installer;
@@ -37,7 +37,7 @@ use crate::publish::log_key::LogKeys;
 use crate::publish::signer::Signer;
 use crate::publish::{Authors, Publisher, SIGNED_HEADS, SignedHeads, SignedHeadsError, Stages};
 use crate::raft::encoding::Stored;
-use crate::raft::log::{Hooks, RaftLog, RaftLogError};
+use crate::raft::log::{Hooks, RaftLog};
 use crate::raft::machine::Applier;
 use crate::raft::network::Network;
 use crate::raft::types::{LogId, Raft, TreeHead};
@@ -47,132 +47,13 @@ use crate::signature_check::Verifier;
 use crate::store::blob::Blobs;
 use crate::store::file::read;
 use crate::store::staging::Staging;
-use crate::store::{
-    CheckProgress, Folder, FolderLock, Opened, Store, StoreError, StoreOpenError, lock_folder,
-};
+use crate::store::{CheckProgress, Folder, FolderLock, Opened, Store, StoreError, lock_folder};
+
+pub use open_error::OpenError;
+use upkeep::{make_checkpoints, watch_raft};
 
 /// How long recovery may take before opening gives up.
 const RECOVERY_TIMEOUT: Duration = Duration::from_secs(600);
-
-/// Why a node does not start. Nothing was changed, except that torn bytes beyond what was durable
-/// may have been cut off.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum OpenError {
-    /// The folder is in use, of another log, or damaged.
-    #[error(transparent)]
-    Store(#[from] StoreOpenError),
-    /// The Raft log is damaged.
-    #[error(
-        "the Raft log in {folder} is damaged: {reason}; leaves below {durable} are intact; keep \
-         the folder for examination, restore it from a backup or another node, and put this \
-         folder's publish/signed into it"
-    )]
-    RaftLog {
-        /// Folder of the Raft log.
-        folder: PathBuf,
-        /// What is wrong.
-        reason: Box<RaftLogError>,
-        /// Leaves that the store holds durably.
-        durable: letopis_ledger::TreeSize,
-    },
-    /// Leaves are on disk that the Raft log does not explain: its end is lost.
-    #[error(
-        "{count} leaves from leaf {first} on are on disk and not in the Raft log: its end is \
-         lost; keep the folder for examination, restore it from a backup or another node, and put \
-         this folder's publish/signed into it"
-    )]
-    RaftLogLost {
-        /// The first such leaf.
-        first: letopis_ledger::LeafIndex,
-        /// How many.
-        count: u64,
-    },
-    /// The Raft log ends before the entry that the store has applied.
-    #[error(
-        "the Raft log ends at entry {last:?}, the store has applied entry {applied}: the Raft log \
-         is lost or of another copy; restore the whole folder, and put the newest publish/signed \
-         into it"
-    )]
-    RaftLogBehind {
-        /// Last entry of the Raft log.
-        last: Option<u64>,
-        /// Last entry that the store has applied durably.
-        applied: u64,
-    },
-    /// The file of signed heads is damaged.
-    #[error(transparent)]
-    SignedHeads(#[from] SignedHeadsError),
-    /// A head was signed that the leaves do not lead to.
-    #[error(
-        "{signed} was signed, the leaves give {own}: leaves are lost or altered; restore a \
-         later copy of the folder; a node that went on would sign two roots for one size"
-    )]
-    SignedHeadDiffers {
-        /// What was signed.
-        signed: TreeHead,
-        /// What the leaves give at that size, or altogether when they are fewer.
-        own: TreeHead,
-    },
-    /// The published checkpoint is damaged.
-    #[error("the published checkpoint {file} is damaged: {reason}; delete it to publish it again")]
-    Checkpoint {
-        /// The file.
-        file: PathBuf,
-        /// What is wrong.
-        reason: String,
-    },
-    /// A key does not fit its use.
-    #[error("the log key is named {found}, the origin is {expected}: use the log's own key")]
-    LogKey {
-        /// Origin of the log.
-        expected: letopis_ledger::checkpoint::Origin,
-        /// Name of the key.
-        found: String,
-    },
-    /// The folder belongs to another node.
-    #[error(
-        "{folder} is that of node {found}, the configuration names node {configured}: a node that \
-         votes under two numbers can undo a majority; correct the configuration"
-    )]
-    OtherNode {
-        /// The folder.
-        folder: PathBuf,
-        /// Number in the folder.
-        found: String,
-        /// Number in the configuration.
-        configured: NodeId,
-    },
-    /// The folder was restored from a backup and has the number of a node in it.
-    #[error(
-        "this folder was restored from a backup, and what node {node} voted is lost: give it a \
-         new number that the log admits; or, when no other node is left, run recover --unsafe"
-    )]
-    Restored {
-        /// The number in the configuration.
-        node: NodeId,
-    },
-    /// A recovery after a lost quorum has not ended.
-    #[error("the recovery of this log has not ended: run recover --unsafe on {folder} again")]
-    RecoveryUnfinished {
-        /// The folder.
-        folder: PathBuf,
-    },
-    /// Raft did not start or did not recover.
-    #[error("Raft did not start: {reason}")]
-    Raft {
-        /// What it said.
-        reason: String,
-    },
-    /// Applying the Raft log failed.
-    #[error(transparent)]
-    Fatal(#[from] Fatal),
-}
-
-impl From<StoreError> for OpenError {
-    fn from(error: StoreError) -> Self {
-        Self::Store(error.into())
-    }
-}
 
 /// A running node.
 pub struct Node {
@@ -683,53 +564,6 @@ async fn wait_for_recovery(
         Ok(Ok(())) => Ok(()),
         Ok(Err(reason)) => Err(OpenError::Raft { reason }),
         Err(late) => Err(OpenError::Raft { reason: late.to_string() }),
-    }
-}
-
-/// Makes the store durable from time to time, so that the Raft log can be purged.
-async fn make_checkpoints(
-    raft: Raft,
-    ledger: LedgerHandle,
-    store: Arc<Store>,
-    intervals: Intervals,
-    mut stop: watch::Receiver<bool>,
-) {
-    let mut last = Instant::now();
-    let mut ticks = tokio::time::interval(Duration::from_millis(500));
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            _ = ticks.tick() => {}
-            _ = stop.wait_for(|stop| *stop) => return,
-        }
-        metric::positions(&ledger.positions());
-        let bytes = store.unflushed_bytes();
-        let due = last.elapsed() >= intervals.checkpoint && bytes > 0;
-        if due || bytes >= intervals.checkpoint_bytes {
-            last = Instant::now();
-            if raft.trigger().snapshot().await.is_err() {
-                return;
-            }
-        }
-    }
-}
-
-/// Reports when the Raft core stops by itself.
-async fn watch_raft(raft: Raft, fatal: FatalSignal, mut stop: watch::Receiver<bool>) {
-    let mut metrics = raft.server_metrics();
-    let mut full = raft.metrics();
-    loop {
-        if let Err(stopped) = &full.borrow_watched().running_state
-            && !*stop.borrow()
-        {
-            fatal.report(Fatal::Raft { reason: stopped.to_string() });
-            return;
-        }
-        tokio::select! {
-            changed = metrics.changed() => if changed.is_err() { return },
-            changed = full.changed() => if changed.is_err() { return },
-            _ = stop.wait_for(|stop| *stop) => return,
-        }
     }
 }
 

@@ -25,6 +25,7 @@ use crate::ledger::PublishedCheckpoint;
 use crate::ledger::{AppendError, TlogProofError};
 use crate::machine::Reject;
 use crate::machine::test_records::*;
+use crate::store::StoreOpenError;
 
 fn keys() -> SigningKeys {
     let log = note_key(ORIGIN, SignatureType::Ed25519, 11);
