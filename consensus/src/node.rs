@@ -280,7 +280,8 @@ impl NodeParts {
             authors: Arc::clone(&self.authors),
             fatal: self.fatal.clone(),
         };
-        let settings = crate::raft::config(config.limits.raft_log_keep_entries);
+        let alone = config.peers.address.is_empty();
+        let settings = crate::raft::config(config.limits.raft_log_keep_entries, alone);
         let network = Network(Arc::clone(&self.members));
         let node = config.peers.node.get();
         let raft = Raft::new(node, settings, network, self.log.clone(), applier).await;

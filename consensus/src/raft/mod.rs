@@ -19,7 +19,7 @@ use openraft::{Config, SnapshotPolicy};
 
 /// Defaults for voters in one country: elections in 1.5 to 3 s, so that a slow disk or a pause of
 /// a virtual machine does not depose a leader. The library's own defaults suit one rack.
-pub(crate) fn config(log_keep_entries: u64) -> Arc<Config> {
+pub(crate) fn config(log_keep_entries: u64, alone: bool) -> Arc<Config> {
     let config = Config {
         cluster_name: "letopis".into(),
         election_timeout_min: 1_500,
@@ -38,8 +38,8 @@ pub(crate) fn config(log_keep_entries: u64) -> Arc<Config> {
         // it catches up, and the leader says so loudly (`network`).
         allow_log_reversion: Some(true),
         // A leader may have sent entries that its own disk had not: back from a crash it would give
-        // their places, in the same term, to others.
-        enable_leader_restore: Some(false),
+        // their places, in the same term, to others. A node that is alone has sent nothing.
+        enable_leader_restore: Some(alone),
         ..Config::default()
     };
     Arc::new(config.validate().expect("invariant: these constants are a valid configuration"))
