@@ -26,6 +26,7 @@ demo: build
 
 # The binaries first: whole-system tests start them as users do.
 test: build
+	$(CARGO) fetch --locked
 	$(CARGO) test $(PROFILE) --workspace --no-fail-fast
 
 # `make test` does the same for two minutes. LETOPIS_SOAK_SEED=… replays a plan.

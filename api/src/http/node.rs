@@ -102,6 +102,7 @@ pub(crate) struct NodeStateDto {
 /// This node, the others, and how far everyone is.
 #[utoipa::path(
     get, path = "/api/v1/node", tag = "operations",
+    security(("operator" = [])),
     responses(
         (status = 200, description = "The node", body = NodeDto),
         (status = 401, description = "No operator's token", body = ProblemDto),
@@ -239,6 +240,7 @@ pub(super) async fn agency(
 /// Appends events about agencies, keys, nodes and the quorum as one record of this agency.
 #[utoipa::path(
     post, path = "/api/v1/governance", tag = "operations",
+    security(("operator" = [])),
     request_body(
         content_type = "application/json",
         description = "`{\"events\": [{\"stream\", \"type\", \"data\"}, …]}`, see docs/FORMAT.md",
