@@ -110,7 +110,7 @@ impl Node {
             reason: Box::new(reason),
             durable: store.applied_size(),
         })?;
-        check_raft_log(&log, &store)?;
+        check_raft_log(&log, &store, config.peers.start)?;
         let own = config.peers.node;
         if !recover::is_unfinished(&folder) && !backup::may_start(&folder, &store, own) {
             return Err(OpenError::Restored { node: own });
@@ -499,14 +499,17 @@ async fn open_store(
 }
 
 /// The Raft log reaches at least to what the store has applied.
-fn check_raft_log(log: &RaftLog, store: &Store) -> Result<(), OpenError> {
+fn check_raft_log(log: &RaftLog, store: &Store, start: Start) -> Result<(), OpenError> {
     let applied = store.position().log_id.map(|stored| LogId::from_stored(&stored)).transpose();
     let applied = applied.map_err(|e| StoreError::Damaged { what: format!("position: {e}") })?;
     let last = log.last_and_committed().0;
     match applied {
-        // A crash may come between a snapshot and what it makes superfluous in the Raft log.
+        // A crash may come between a snapshot and what it makes superfluous in the Raft log; a node
+        // that joined took its log that way, and openraft begins it behind the snapshot again.
         Some(applied)
-            if last < Some(applied) && !(log.has_voted() && store.is_just_installed()?) =>
+            if last < Some(applied)
+                && start == Start::Found
+                && !(log.has_voted() && store.is_just_installed()?) =>
         {
             Err(OpenError::RaftLogBehind { last: last.map(|id| id.index), applied: applied.index })
         }
