@@ -95,6 +95,18 @@ plain_code! {
     RegistryCode, "registry code"
 }
 plain_code! {
+    /// A unit of an agency.
+    UnitCode, "unit code"
+}
+plain_code! {
+    /// A kind of request of a pack.
+    RequestKindCode, "request kind code"
+}
+plain_code! {
+    /// A classifier of a pack: a table of values with the days from which they are in force.
+    ClassifierCode, "classifier code"
+}
+plain_code! {
     /// A step of a regulation; a request's code is the code of its step.
     StepCode, "step code"
 }

@@ -13,7 +13,7 @@ use letopis_ledger::record::{Claim, Event, Record, RecordError};
 use thiserror::Error;
 
 use crate::environment::{Entropy, random};
-use crate::event::{DomainEvent, SCHEMA_VERSION};
+use crate::event::{DomainEvent, schema_version};
 
 /// A field that must not appear in the log: its name and value.
 #[derive(Clone, PartialEq, Eq)]
@@ -103,7 +103,7 @@ impl Decision {
                 version: new.version,
                 event_type: EventType::parse(new.event.event_type())
                     .expect("invariant: event types of the domain are well-formed"),
-                schema: SCHEMA_VERSION,
+                schema: schema_version(new.event.event_type()),
                 data: new.event.data(),
                 private: digests,
             });

@@ -1,8 +1,9 @@
 //! Deadline arithmetic: when a term that began at registration ends, and how it was counted.
 //!
 //! Terms in days begin on the day after registration, in the zone of the responsible body, and end
-//! with the last millisecond of the last day. Suspension of the clock, opening hours and transfers
-//! between bodies are decisions of the registry, not arithmetic, and are absent here.
+//! with the last millisecond of the last day. While the clock stands still, days are not counted:
+//! not the day on which it stopped, not the day on which it went on, and none between them. When it
+//! stops, opening hours and transfers between bodies are decisions of the registry and absent here.
 
 use jiff::Timestamp;
 use jiff::civil::{Date, time};
@@ -41,6 +42,15 @@ pub enum Term {
     CalendarDays(u32),
     /// Hours on the clock, working or not, from the very instant of registration.
     Hours(u32),
+}
+
+/// A time in which the clock stood still.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pause {
+    /// When it stopped.
+    pub from: UnixMs,
+    /// When it went on.
+    pub until: UnixMs,
 }
 
 /// When a term ends.
@@ -138,24 +148,40 @@ pub fn deadline(
     calendars: &Calendars,
     zone: UtcOffset,
 ) -> Result<Deadline, DeadlineError> {
-    explain(registered_at, term, calendars, zone).map(|explanation| explanation.deadline)
+    deadline_with_pauses(registered_at, term, &[], calendars, zone)
+}
+
+/// When a term ends whose clock stood still at these times.
+pub fn deadline_with_pauses(
+    registered_at: UnixMs,
+    term: Term,
+    pauses: &[Pause],
+    calendars: &Calendars,
+    zone: UtcOffset,
+) -> Result<Deadline, DeadlineError> {
+    explain(registered_at, term, pauses, calendars, zone).map(|explanation| explanation.deadline)
 }
 
 /// The same deadline together with every day of the count.
 pub fn explain(
     registered_at: UnixMs,
     term: Term,
+    pauses: &[Pause],
     calendars: &Calendars,
     zone: UtcOffset,
 ) -> Result<Explanation, DeadlineError> {
     check_length(term)?;
     let out_of_range = DeadlineError::InstantOutOfRange { unix_ms: registered_at.0 };
     let registered_on = local_date(registered_at, zone).ok_or(out_of_range.clone())?;
-    let count = Count { calendars, registered_on };
+    let paused = pauses.iter().map(|pause| {
+        Some((local_date(pause.from, zone)?, local_date(pause.until.max(pause.from), zone)?))
+    });
+    let paused = paused.collect::<Option<Vec<_>>>().ok_or(out_of_range.clone())?;
+    let count = Count { calendars, registered_on, paused };
     let (last_day, due, days) = match term {
         Term::WorkingDays(term) => count.days(term, DayKind::is_working, zone),
         Term::CalendarDays(term) => count.days(term, |_| true, zone),
-        Term::Hours(hours) => count.hours(registered_at, hours, zone),
+        Term::Hours(hours) => count.hours(registered_at, hours, pauses, zone),
     }
     .ok_or(out_of_range)?;
     let provisional = days.iter().any(|day| !calendars.is_published(day.date.year()));
@@ -165,6 +191,8 @@ pub fn explain(
 struct Count<'a> {
     calendars: &'a Calendars,
     registered_on: Date,
+    /// First and last days of the times in which the clock stood still.
+    paused: Vec<(Date, Date)>,
 }
 
 type Counted = (Date, UnixMs, Vec<CountedDay>);
@@ -178,18 +206,28 @@ impl Count<'_> {
         loop {
             date = date.tomorrow().ok()?;
             let kind = self.calendars.kind(date);
-            let counted = number < term && counts(kind);
+            let paused = self.paused.iter().any(|(from, until)| (*from..=*until).contains(&date));
+            let counted = number < term && counts(kind) && !paused;
             number += u32::from(counted);
             days.push(CountedDay { date, kind, number: counted.then_some(number) });
-            if number == term && kind.is_working() {
+            if number == term && kind.is_working() && !paused {
                 break;
             }
         }
         Some((date, end_of_day(date, zone)?, days))
     }
 
-    fn hours(&self, registered_at: UnixMs, hours: u32, zone: UtcOffset) -> Option<Counted> {
-        let due = UnixMs(registered_at.0.checked_add(i64::from(hours) * 3_600_000)?);
+    fn hours(
+        &self,
+        registered_at: UnixMs,
+        hours: u32,
+        pauses: &[Pause],
+        zone: UtcOffset,
+    ) -> Option<Counted> {
+        let mut due = UnixMs(registered_at.0.checked_add(i64::from(hours) * 3_600_000)?);
+        for pause in pauses.iter().filter(|pause| pause.until > pause.from) {
+            due = UnixMs(due.0.checked_add(pause.until.0.checked_sub(pause.from.0)?)?);
+        }
         Some((local_date(due, zone)?, due, Vec::new()))
     }
 }

@@ -5,18 +5,25 @@
 //! the disclosure store; whatever a command needs of those comes with it.
 
 mod claim;
+mod clock;
 mod command;
 mod opened;
+mod order;
 mod refusal;
 mod state;
 
 pub use claim::{case_number_claim, entry_number_claim, slot_claim, unique_claim};
+pub use clock::CaseClock;
 pub use command::answer::AnswerRequest;
 pub use command::decide::{DecideCase, Holdings};
+pub use command::request::Executors;
 pub use command::submit::SubmitApplication;
 pub use opened::{Opened, OpenedError};
 pub use refusal::CaseRefusal;
-pub use state::{CaseState, CaseStatus, OutOfPlace, RecordedCaseEvent, RequestState};
+pub use state::{
+    Answered, CaseState, CaseStatus, OutOfPlace, ProposalState, RecordedCaseEvent, RequestState,
+    SubrequestState,
+};
 
 use crate::event::PackRef;
 use crate::pack::{Pack, Service};

@@ -3,17 +3,18 @@
 //! `evolve` takes each event in its place and refuses any other, so a state always tells of a
 //! case that went by the rules. Private values are not here; the state knows their digests.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use letopis_ledger::disclosure::DisclosureDigest;
 use letopis_ledger::id::StreamName;
 use letopis_ledger::{StreamVersion, Timestamp};
 use thiserror::Error;
 
-use crate::code::StepCode;
+use super::CaseClock;
+use crate::code::{FieldPath, StepCode};
 use crate::event::{
-    CaseEvent, Decided, Outcome, PackRef, Registered, RequestAnswered, RequestSent, ResultIssued,
-    Submitted,
+    Agreed, Assigned, CaseEvent, Decided, PackRef, Proposed, Registered, RequestAnswered,
+    RequestSent, ResultIssued, Submitted, SubrequestAnswered, SubrequestOpened,
 };
 
 /// An event of a case as the log has it.
@@ -35,10 +36,16 @@ pub struct CaseState {
     submitted: Option<Submitted>,
     form_digests: Vec<DisclosureDigest>,
     registered: Option<Registered>,
+    clock: Option<CaseClock>,
+    assigned: Option<Assigned>,
     requests: BTreeMap<StepCode, RequestState>,
+    omitted: BTreeSet<StepCode>,
+    subrequests: BTreeMap<FieldPath, SubrequestState>,
+    proposal: Option<ProposalState>,
     decided: Option<(Decided, StreamVersion)>,
-    ended: Option<Outcome>,
+    ended: Option<CaseStatus>,
     result: Option<ResultIssued>,
+    notices: BTreeSet<StreamVersion>,
 }
 
 /// A request of a case.
@@ -50,6 +57,8 @@ pub struct RequestState {
     pub private: Vec<DisclosureDigest>,
     /// Its answer, when there is one.
     pub answered: Option<Answered>,
+    /// Whether its term ended without one, and the case goes on so.
+    pub timed_out: bool,
 }
 
 /// The answer of a request.
@@ -63,6 +72,32 @@ pub struct Answered {
     pub private: Vec<DisclosureDigest>,
 }
 
+/// A request that the one asked sent on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SubrequestState {
+    /// How it was opened.
+    pub opened: SubrequestOpened,
+    /// Its answer, when there is one.
+    pub answered: Option<SubrequestAnswered>,
+    /// Whether it is no longer needed.
+    pub cancelled: bool,
+}
+
+/// The newest proposal of a decision.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProposalState {
+    /// The event.
+    pub event: Proposed,
+    /// Its number in the case's stream.
+    pub version: StreamVersion,
+    /// Digests of the inputs and the motive.
+    pub private: Vec<DisclosureDigest>,
+    /// Who agreed.
+    pub agreed: Vec<Agreed>,
+    /// Whether somebody returned it.
+    pub returned: bool,
+}
+
 /// How far a case has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum CaseStatus {
@@ -74,6 +109,10 @@ pub enum CaseStatus {
     Granted,
     /// Ended with a refusal.
     Refused,
+    /// The application was not taken.
+    NotTaken,
+    /// Somebody wanted no more of it.
+    Cancelled,
 }
 
 /// An event that cannot follow what happened before.
@@ -100,10 +139,16 @@ impl CaseState {
             submitted: None,
             form_digests: Vec::new(),
             registered: None,
+            clock: None,
+            assigned: None,
             requests: BTreeMap::new(),
+            omitted: BTreeSet::new(),
+            subrequests: BTreeMap::new(),
+            proposal: None,
             decided: None,
             ended: None,
             result: None,
+            notices: BTreeSet::new(),
         }
     }
 
@@ -127,69 +172,95 @@ impl CaseState {
                 self.submitted = Some(event);
                 self.form_digests = private;
             }
-            CaseEvent::Registered(event) => self.registered = Some(event),
-            CaseEvent::RequestSent(sent) => {
-                let request = sent.request.clone();
-                self.requests.insert(request, RequestState { sent, private, answered: None });
+            CaseEvent::Registered(event) => {
+                self.clock = Some(CaseClock::start(&event));
+                self.registered = Some(event);
             }
-            CaseEvent::RequestAnswered(event) => {
-                let request = self.requests.get_mut(&event.request);
-                let request = request.expect("invariant: misplaced() saw the request");
-                request.answered = Some(Answered { event, version: recorded.version, private });
-            }
+            CaseEvent::Assigned(event) => self.assigned = Some(event),
             CaseEvent::Decided(event) => self.decided = Some((event, recorded.version)),
             CaseEvent::ResultIssued(event) => {
-                self.ended = Some(Outcome::Granted);
+                self.ended = Some(CaseStatus::Granted);
                 self.result = Some(event);
             }
-            CaseEvent::RefusalIssued { .. } => self.ended = Some(Outcome::Refused),
+            CaseEvent::RefusalIssued { .. } => self.ended = Some(CaseStatus::Refused),
+            CaseEvent::IntakeRefused(_) => self.ended = Some(CaseStatus::NotTaken),
+            CaseEvent::Cancelled(_) => self.ended = Some(CaseStatus::Cancelled),
+            CaseEvent::NoticeQueued(_) => {
+                self.notices.insert(recorded.version);
+            }
+            CaseEvent::NoticeSettled(event) => {
+                self.notices.remove(&event.notice);
+            }
+            event => self.evolve_work(event, recorded.version, private),
         }
         Ok(())
     }
 
-    fn misplaced(&self, recorded: &RecordedCaseEvent) -> Option<&'static str> {
-        let outcome = self.decided.as_ref().map(|(decided, _)| decided.outcome);
-        let checks: &[(bool, &'static str)] = match &recorded.event {
-            CaseEvent::Submitted(_) => &[(self.submitted.is_none(), "the case was submitted")],
-            CaseEvent::Registered(_) => &[
-                (self.submitted.is_some(), "the case was not submitted"),
-                (self.registered.is_none(), "the case was registered"),
-            ],
-            CaseEvent::RequestSent(sent) => &[
-                (self.registered.is_some(), "the case was not registered"),
-                (self.decided.is_none(), "the case was decided"),
-                (!self.requests.contains_key(&sent.request), "the request was sent"),
-            ],
-            CaseEvent::RequestAnswered(answer) => {
-                let request = self.requests.get(&answer.request);
-                &[
-                    (self.decided.is_none(), "the case was decided"),
-                    (request.is_some(), "the request was not sent"),
-                    (request.is_none_or(|r| r.answered.is_none()), "the request was answered"),
-                ]
+    /// Requests, the clock and the way to a decision.
+    fn evolve_work(
+        &mut self,
+        event: CaseEvent,
+        version: StreamVersion,
+        private: Vec<DisclosureDigest>,
+    ) {
+        match event {
+            CaseEvent::RequestSent(sent) => {
+                let request = sent.request.clone();
+                let state = RequestState { sent, private, answered: None, timed_out: false };
+                self.requests.insert(request, state);
             }
-            CaseEvent::Decided(_) => &[
-                (self.registered.is_some(), "the case was not registered"),
-                (self.decided.is_none(), "the case was decided"),
-            ],
-            CaseEvent::ResultIssued(_) => {
-                &[(outcome == Some(Outcome::Granted), "the case was not granted")]
+            CaseEvent::RequestOmitted(code) => {
+                self.omitted.insert(code);
             }
-            CaseEvent::RefusalIssued { grounds } => {
-                let decided = self.decided.as_ref().map(|(decided, _)| &decided.grounds);
-                let same = decided
-                    .is_some_and(|found| found.iter().map(|ground| &ground.code).eq(grounds));
-                &[
-                    (outcome == Some(Outcome::Refused), "the case was not refused"),
-                    (same, "the grounds are not those of the decision"),
-                ]
+            CaseEvent::RequestAnswered(event) => {
+                let request = self.requests.get_mut(&event.request);
+                let request = request.expect("invariant: misplaced() saw the request");
+                request.answered = Some(Answered { event, version, private });
             }
-        };
-        let general = [
-            (recorded.version == self.length, "its number is not the next one"),
-            (self.ended.is_none(), "the case has ended"),
-        ];
-        general.iter().chain(checks).find(|(holds, _)| !holds).map(|(_, reason)| *reason)
+            CaseEvent::RequestTimedOut(code) => {
+                let request = self.requests.get_mut(&code);
+                request.expect("invariant: misplaced() saw the request").timed_out = true;
+            }
+            CaseEvent::SubrequestOpened(opened) => {
+                let path = opened.subrequest.clone();
+                let state = SubrequestState { opened, answered: None, cancelled: false };
+                self.subrequests.insert(path, state);
+            }
+            CaseEvent::SubrequestAnswered(event) => {
+                let subrequest = self.subrequests.get_mut(&event.subrequest);
+                let subrequest = subrequest.expect("invariant: misplaced() saw the subrequest");
+                subrequest.answered = Some(event);
+            }
+            CaseEvent::SubrequestCancelled(path) => {
+                let subrequest = self.subrequests.get_mut(&path);
+                subrequest.expect("invariant: misplaced() saw the subrequest").cancelled = true;
+            }
+            CaseEvent::Proposed(event) => {
+                let (agreed, returned) = (Vec::new(), false);
+                self.proposal = Some(ProposalState { event, version, private, agreed, returned });
+            }
+            CaseEvent::Agreed(event) => {
+                let proposal = self.proposal.as_mut();
+                proposal.expect("invariant: misplaced() saw the proposal").agreed.push(event);
+            }
+            CaseEvent::Returned(_) => {
+                let proposal = self.proposal.as_mut();
+                proposal.expect("invariant: misplaced() saw the proposal").returned = true;
+            }
+            event => self.evolve_clock(&event),
+        }
+    }
+
+    fn evolve_clock(&mut self, event: &CaseEvent) {
+        let Some(clock) = self.clock.as_mut() else { return };
+        match event {
+            CaseEvent::ClockSuspended(event) => clock.suspend(event.clone()),
+            CaseEvent::ClockResumed(event) => clock.resume(event),
+            CaseEvent::TermChanged(event) => clock.change(event),
+            CaseEvent::DeadlineWarned(_) => clock.warned = true,
+            CaseEvent::DeadlineBreached(_) => clock.breached = true,
+            _ => {}
+        }
     }
 
     /// The case's stream.
@@ -208,8 +279,7 @@ impl CaseState {
     #[must_use]
     pub const fn status(&self) -> CaseStatus {
         match (self.ended, &self.submitted) {
-            (Some(Outcome::Granted), _) => CaseStatus::Granted,
-            (Some(Outcome::Refused), _) => CaseStatus::Refused,
+            (Some(end), _) => end,
             (None, Some(_)) => CaseStatus::InProgress,
             (None, None) => CaseStatus::Absent,
         }
@@ -251,6 +321,48 @@ impl CaseState {
         &self.requests
     }
 
+    /// The clock, once the case is registered.
+    #[must_use]
+    pub const fn clock(&self) -> Option<&CaseClock> {
+        self.clock.as_ref()
+    }
+
+    /// Who works on the case.
+    #[must_use]
+    pub const fn assigned(&self) -> Option<&Assigned> {
+        self.assigned.as_ref()
+    }
+
+    /// Requests that the regulation leaves out for this case.
+    #[must_use]
+    pub const fn omitted(&self) -> &BTreeSet<StepCode> {
+        &self.omitted
+    }
+
+    /// Requests that those asked sent on, by path.
+    #[must_use]
+    pub const fn subrequests(&self) -> &BTreeMap<FieldPath, SubrequestState> {
+        &self.subrequests
+    }
+
+    /// The newest proposal of a decision.
+    #[must_use]
+    pub const fn proposal(&self) -> Option<&ProposalState> {
+        self.proposal.as_ref()
+    }
+
+    /// How the case ended.
+    #[must_use]
+    pub const fn ended(&self) -> Option<CaseStatus> {
+        self.ended
+    }
+
+    /// Notices that wait to be sent, by the number of their event.
+    #[must_use]
+    pub const fn notices(&self) -> &BTreeSet<StreamVersion> {
+        &self.notices
+    }
+
     /// The decision with its number in the stream.
     #[must_use]
     pub fn decided(&self) -> Option<(&Decided, StreamVersion)> {
@@ -267,5 +379,13 @@ impl CaseState {
     pub fn digests(&self) -> impl Iterator<Item = &DisclosureDigest> {
         let answers = self.requests.values().filter_map(|request| request.answered.as_ref());
         self.form_digests.iter().chain(answers.flat_map(|answered| &answered.private))
+    }
+}
+
+impl SubrequestState {
+    /// Whether nobody waits for its answer any more.
+    #[must_use]
+    pub const fn is_closed(&self) -> bool {
+        self.answered.is_some() || self.cancelled
     }
 }

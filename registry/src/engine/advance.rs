@@ -14,8 +14,8 @@ use super::{
     Appended, CaseEngine, EngineError, InstalledPack, LedgerPort, PendingRequest, Race, TRIES_MAX,
 };
 use crate::case::{
-    AnswerRequest, CaseRefusal, CaseRules, CaseState, CaseStatus, DecideCase, Holdings, Opened,
-    RecordedCaseEvent, slot_claim,
+    AnswerRequest, CaseRefusal, CaseRules, CaseState, CaseStatus, DecideCase, Executors, Holdings,
+    Opened, RecordedCaseEvent, slot_claim,
 };
 use crate::code::{FieldPath, StepCode};
 use crate::environment::random;
@@ -199,7 +199,8 @@ impl<P: LedgerPort> CaseEngine<P> {
                 continue;
             }
             let (facts, source, at) = (answer.facts, answer.source, self.clock.now());
-            let command = AnswerRequest { request, facts, source, at };
+            let executors = Executors::new();
+            let command = AnswerRequest { request, facts, source, came: None, at, executors };
             let answered = command.decide(&state, opened, rules)?;
             for new in &answered.events {
                 if let DomainEvent::Case(event) = &new.event {

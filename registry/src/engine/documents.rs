@@ -24,7 +24,7 @@ impl<P: LedgerPort> CaseEngine<P> {
         let kind = match state.status() {
             CaseStatus::Granted => DocumentKind::Result,
             CaseStatus::Refused => DocumentKind::Refusal,
-            CaseStatus::Absent | CaseStatus::InProgress => return Ok(None),
+            _ => return Ok(None),
         };
         let submitted = state.submitted().ok_or(CaseRefusal::NotSubmitted)?;
         let installed = self.packs.pinned(&submitted.pack)?;

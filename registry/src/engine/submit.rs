@@ -10,7 +10,9 @@ use super::{
     AppendRefused, Appended, CaseEngine, EngineError, InstalledPack, LedgerPort, Prepared, Race,
     TRIES_MAX,
 };
-use crate::case::{CaseRefusal, CaseRules, CaseState, RecordedCaseEvent, SubmitApplication};
+use crate::case::{
+    CaseRefusal, CaseRules, CaseState, Executors, RecordedCaseEvent, SubmitApplication,
+};
 use crate::code::{ChannelCode, ServiceCode};
 use crate::environment::random;
 use crate::event::{CaseId, DomainEvent, PackRef, Registered};
@@ -164,6 +166,7 @@ impl<P: LedgerPort> CaseEngine<P> {
             form: attempt.form.clone(),
             number: self.case_number(attempt, at)?,
             at,
+            executors: Executors::new(),
         };
         let rules = CaseRules {
             pack: &attempt.installed.pack,

@@ -5,21 +5,34 @@
 //! and `input.<name>`.
 
 mod decided;
+mod ended;
+mod request;
+mod term;
+mod work;
 
 use jiff::civil::Date;
 use letopis_ledger::id::StreamName;
 use letopis_ledger::json::{FieldError, Fields, Object};
-use letopis_ledger::{LeafIndex, StreamVersion, Timestamp};
+use letopis_ledger::{LeafIndex, Timestamp};
 use letopis_rules::deadline::Term;
 
 use super::EventError;
 use super::fields::{
     date_text, leaf, parse_bool, parse_date, parse_term, parse_texts, term_object, text, texts,
-    time, version,
+    time,
 };
-use crate::code::{ChannelCode, GroundCode, PackCode, RegistryCode, ServiceCode, StepCode};
+use crate::code::{ChannelCode, FieldPath, GroundCode, PackCode, ServiceCode, StepCode};
 
 pub use decided::{Decided, Evidence, EvidenceKind, GroundFound, MatchedRules, ModelRef, Outcome};
+pub use ended::{
+    Cancelled, CancelledBy, DocumentIssued, IntakeRefused, NoticeQueued, NoticeSettled,
+};
+pub use request::{
+    AnswerSetAside, Arrival, RequestAnswered, RequestOutcome, RequestSent, RequestTarget, SetAside,
+    Source, SubrequestAnswered, SubrequestOpened, Way,
+};
+pub use term::{ClockResumed, ClockSuspended, NewEnd, TermCause, TermChanged};
+pub use work::{Agreed, Assigned, Candidate, OfficialSignature, Proposed, Returned};
 
 /// An event of a case.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,10 +41,44 @@ pub enum CaseEvent {
     Submitted(Submitted),
     /// `application.registered`
     Registered(Registered),
+    /// `application.intake_refused`
+    IntakeRefused(IntakeRefused),
+    /// `application.cancelled`
+    Cancelled(Cancelled),
+    /// `application.assigned`
+    Assigned(Assigned),
     /// `request.sent`
     RequestSent(RequestSent),
+    /// `request.omitted`: the condition of the regulation does not hold.
+    RequestOmitted(StepCode),
     /// `request.answered`
     RequestAnswered(RequestAnswered),
+    /// `request.timed_out`: its term ended without an answer.
+    RequestTimedOut(StepCode),
+    /// `request.answer_set_aside`
+    AnswerSetAside(AnswerSetAside),
+    /// `subrequest.opened`
+    SubrequestOpened(SubrequestOpened),
+    /// `subrequest.answered`
+    SubrequestAnswered(SubrequestAnswered),
+    /// `subrequest.cancelled`: what it was for is no longer needed.
+    SubrequestCancelled(FieldPath),
+    /// `application.clock_suspended`
+    ClockSuspended(ClockSuspended),
+    /// `application.clock_resumed`
+    ClockResumed(ClockResumed),
+    /// `application.term_changed`
+    TermChanged(TermChanged),
+    /// `application.deadline_warned`: little of the term is left.
+    DeadlineWarned(Timestamp),
+    /// `application.deadline_breached`: the term ended without a decision.
+    DeadlineBreached(Timestamp),
+    /// `application.decision_proposed`
+    Proposed(Proposed),
+    /// `application.decision_agreed`
+    Agreed(Agreed),
+    /// `application.decision_returned`
+    Returned(Returned),
     /// `application.decided`
     Decided(Decided),
     /// `application.result_issued`
@@ -41,6 +88,12 @@ pub enum CaseEvent {
         /// The grounds of the decision.
         grounds: Vec<GroundCode>,
     },
+    /// `document.issued`
+    DocumentIssued(DocumentIssued),
+    /// `notice.queued`
+    NoticeQueued(NoticeQueued),
+    /// `notice.settled`
+    NoticeSettled(NoticeSettled),
 }
 
 /// The version of a pack that a case follows to its end.
@@ -84,59 +137,6 @@ pub struct Registered {
     pub provisional: bool,
 }
 
-/// A fact was asked for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RequestSent {
-    /// The request's step in the regulation.
-    pub request: StepCode,
-    /// Whom it was sent to.
-    pub target: RequestTarget,
-    /// Whether the decision waits for the answer.
-    pub mandatory: bool,
-    /// Last instant at which an answer is in time.
-    pub due: Timestamp,
-}
-
-/// Whom a request is sent to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum RequestTarget {
-    /// A registry of the same log.
-    Registry(RegistryCode),
-    /// Somebody outside, named by the regulation.
-    Addressee(String),
-}
-
-/// A request got its answer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RequestAnswered {
-    /// The request's step in the regulation.
-    pub request: StepCode,
-    /// Whether there was anything to answer.
-    pub outcome: RequestOutcome,
-    /// The registry entry that the answer was taken from.
-    pub source: Option<Source>,
-}
-
-/// Whether there was anything to answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RequestOutcome {
-    /// The facts asked for are disclosures of the event.
-    Answered,
-    /// The one asked holds nothing of the kind.
-    NoData,
-}
-
-/// The place in the log that a fact was read from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Source {
-    /// Stream of the registry entry.
-    pub stream: StreamName,
-    /// Its last event at that time.
-    pub version: StreamVersion,
-    /// The leaf of that event.
-    pub leaf: LeafIndex,
-}
-
 /// The applicant's wish was granted and stands in a registry from now on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ResultIssued {
@@ -155,11 +155,31 @@ impl CaseEvent {
         match self {
             Self::Submitted(_) => "application.submitted",
             Self::Registered(_) => "application.registered",
+            Self::IntakeRefused(_) => "application.intake_refused",
+            Self::Cancelled(_) => "application.cancelled",
+            Self::Assigned(_) => "application.assigned",
             Self::RequestSent(_) => "request.sent",
+            Self::RequestOmitted(_) => "request.omitted",
             Self::RequestAnswered(_) => "request.answered",
+            Self::RequestTimedOut(_) => "request.timed_out",
+            Self::AnswerSetAside(_) => "request.answer_set_aside",
+            Self::SubrequestOpened(_) => "subrequest.opened",
+            Self::SubrequestAnswered(_) => "subrequest.answered",
+            Self::SubrequestCancelled(_) => "subrequest.cancelled",
+            Self::ClockSuspended(_) => "application.clock_suspended",
+            Self::ClockResumed(_) => "application.clock_resumed",
+            Self::TermChanged(_) => "application.term_changed",
+            Self::DeadlineWarned(_) => "application.deadline_warned",
+            Self::DeadlineBreached(_) => "application.deadline_breached",
+            Self::Proposed(_) => "application.decision_proposed",
+            Self::Agreed(_) => "application.decision_agreed",
+            Self::Returned(_) => "application.decision_returned",
             Self::Decided(_) => "application.decided",
             Self::ResultIssued(_) => "application.result_issued",
             Self::RefusalIssued { .. } => "application.refusal_issued",
+            Self::DocumentIssued(_) => "document.issued",
+            Self::NoticeQueued(_) => "notice.queued",
+            Self::NoticeSettled(_) => "notice.settled",
         }
     }
 
@@ -167,10 +187,34 @@ impl CaseEvent {
         match self {
             Self::Submitted(event) => event.data(),
             Self::Registered(event) => event.data(),
+            Self::IntakeRefused(event) => event.data(),
+            Self::Cancelled(event) => event.data(),
+            Self::Assigned(event) => event.data(),
             Self::RequestSent(event) => event.data(),
             Self::RequestAnswered(event) => event.data(),
+            Self::AnswerSetAside(event) => event.data(),
+            Self::SubrequestOpened(event) => event.data(),
+            Self::SubrequestAnswered(event) => event.data(),
+            Self::ClockSuspended(event) => event.data(),
+            Self::ClockResumed(event) => event.data(),
+            Self::TermChanged(event) => event.data(),
+            Self::Proposed(event) => event.data(),
+            Self::Agreed(event) => event.data(),
+            Self::Returned(event) => event.data(),
             Self::Decided(event) => event.data(),
             Self::ResultIssued(event) => event.data(),
+            Self::DocumentIssued(event) => event.data(),
+            Self::NoticeQueued(event) => event.data(),
+            Self::NoticeSettled(event) => event.data(),
+            Self::RequestOmitted(request) | Self::RequestTimedOut(request) => {
+                Object::new().with("request", request.as_str())
+            }
+            Self::SubrequestCancelled(subrequest) => {
+                Object::new().with("subrequest", subrequest.as_str())
+            }
+            Self::DeadlineWarned(due) | Self::DeadlineBreached(due) => {
+                Object::new().with("due", time(*due))
+            }
             Self::RefusalIssued { grounds } => Object::new().with("grounds", texts(grounds)),
         }
     }
@@ -179,18 +223,54 @@ impl CaseEvent {
         let read = match event_type {
             "application.submitted" => Self::Submitted(Submitted::read(data)?),
             "application.registered" => Self::Registered(Registered::read(data)?),
+            "application.intake_refused" => Self::IntakeRefused(IntakeRefused::read(data)?),
+            "application.cancelled" => Self::Cancelled(Cancelled::read(data)?),
+            "application.assigned" => Self::Assigned(Assigned::read(data)?),
             "request.sent" => Self::RequestSent(RequestSent::read(data)?),
             "request.answered" => Self::RequestAnswered(RequestAnswered::read(data)?),
+            "request.answer_set_aside" => Self::AnswerSetAside(AnswerSetAside::read(data)?),
+            "subrequest.opened" => Self::SubrequestOpened(SubrequestOpened::read(data)?),
+            "subrequest.answered" => Self::SubrequestAnswered(SubrequestAnswered::read(data)?),
+            "application.clock_suspended" => Self::ClockSuspended(ClockSuspended::read(data)?),
+            "application.clock_resumed" => Self::ClockResumed(ClockResumed::read(data)?),
+            "application.term_changed" => Self::TermChanged(TermChanged::read(data)?),
+            "application.decision_proposed" => Self::Proposed(Proposed::read(data)?),
+            "application.decision_agreed" => Self::Agreed(Agreed::read(data)?),
+            "application.decision_returned" => Self::Returned(Returned::read(data)?),
             "application.decided" => Self::Decided(Decided::read(data)?),
             "application.result_issued" => Self::ResultIssued(ResultIssued::read(data)?),
+            "document.issued" => Self::DocumentIssued(DocumentIssued::read(data)?),
+            "notice.queued" => Self::NoticeQueued(NoticeQueued::read(data)?),
+            "notice.settled" => Self::NoticeSettled(NoticeSettled::read(data)?),
+            _ => return Self::read_short(event_type, data),
+        };
+        Ok(Some(read))
+    }
+
+    /// Events of one member.
+    fn read_short(event_type: &str, data: &Object) -> Result<Option<Self>, EventError> {
+        let mut fields = Fields::of_object("event", data);
+        let read = match event_type {
+            "request.omitted" => Self::RequestOmitted(fields.parsed("request", StepCode::parse)?),
+            "request.timed_out" => {
+                Self::RequestTimedOut(fields.parsed("request", StepCode::parse)?)
+            }
+            "subrequest.cancelled" => {
+                Self::SubrequestCancelled(fields.parsed("subrequest", FieldPath::parse)?)
+            }
+            "application.deadline_warned" => {
+                Self::DeadlineWarned(fields.parsed("due", Timestamp::parse)?)
+            }
+            "application.deadline_breached" => {
+                Self::DeadlineBreached(fields.parsed("due", Timestamp::parse)?)
+            }
             "application.refusal_issued" => {
-                let mut fields = Fields::of_object("application.refusal_issued", data);
                 let grounds = parse_texts(&mut fields, "grounds", GroundCode::parse)?;
-                fields.finish()?;
                 Self::RefusalIssued { grounds }
             }
             _ => return Ok(None),
         };
+        fields.finish()?;
         Ok(Some(read))
     }
 }
@@ -255,91 +335,6 @@ impl Registered {
             due: fields.parsed("due", Timestamp::parse)?,
             last_day: fields.parsed("last_day", parse_date)?,
             provisional: parse_bool(&mut fields, "provisional")?,
-        };
-        fields.finish()?;
-        Ok(read)
-    }
-}
-
-impl RequestSent {
-    fn data(&self) -> Object {
-        let data = Object::new()
-            .with("request", self.request.as_str())
-            .with("mandatory", self.mandatory)
-            .with("due", time(self.due));
-        match &self.target {
-            RequestTarget::Registry(code) => {
-                data.with("kind", "registry").with("registry", code.as_str())
-            }
-            RequestTarget::Addressee(name) => {
-                data.with("kind", "external").with("addressee", text(name))
-            }
-        }
-    }
-
-    fn read(data: &Object) -> Result<Self, FieldError> {
-        let mut fields = Fields::of_object("request.sent", data);
-        let target = match fields.string("kind")? {
-            "registry" => RequestTarget::Registry(fields.parsed("registry", RegistryCode::parse)?),
-            "external" => RequestTarget::Addressee(fields.string("addressee")?.to_owned()),
-            _ => return Err(fields.invalid("kind", &"neither \"registry\" nor \"external\"")),
-        };
-        let read = Self {
-            request: fields.parsed("request", StepCode::parse)?,
-            target,
-            mandatory: parse_bool(&mut fields, "mandatory")?,
-            due: fields.parsed("due", Timestamp::parse)?,
-        };
-        fields.finish()?;
-        Ok(read)
-    }
-}
-
-impl RequestAnswered {
-    fn data(&self) -> Object {
-        let outcome = match self.outcome {
-            RequestOutcome::Answered => "answered",
-            RequestOutcome::NoData => "no_data",
-        };
-        let mut data =
-            Object::new().with("request", self.request.as_str()).with("outcome", outcome);
-        if let Some(source) = &self.source {
-            data.insert("source", source.data().into());
-        }
-        data
-    }
-
-    fn read(data: &Object) -> Result<Self, FieldError> {
-        let mut fields = Fields::of_object("request.answered", data);
-        let outcome = fields.parsed("outcome", |text| match text {
-            "answered" => Ok(RequestOutcome::Answered),
-            "no_data" => Ok(RequestOutcome::NoData),
-            _ => Err("neither \"answered\" nor \"no_data\""),
-        })?;
-        let source = match fields.optional("source") {
-            None => None,
-            Some(_) => Some(Source::read(fields.object("source")?)?),
-        };
-        let request = fields.parsed("request", StepCode::parse)?;
-        fields.finish()?;
-        Ok(Self { request, outcome, source })
-    }
-}
-
-impl Source {
-    fn data(&self) -> Object {
-        Object::new()
-            .with("stream", self.stream.as_str())
-            .with("version", version(self.version))
-            .with("leaf", leaf(self.leaf))
-    }
-
-    fn read(data: &Object) -> Result<Self, FieldError> {
-        let mut fields = Fields::of_object("source", data);
-        let read = Self {
-            stream: fields.parsed("stream", StreamName::parse)?,
-            version: StreamVersion::new(fields.unsigned("version")?),
-            leaf: LeafIndex::new(fields.unsigned("leaf")?),
         };
         fields.finish()?;
         Ok(read)

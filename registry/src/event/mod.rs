@@ -8,6 +8,7 @@ mod case;
 mod entry;
 mod fields;
 mod pack;
+mod staff;
 mod stream;
 mod trace;
 mod upcast;
@@ -17,18 +18,20 @@ use letopis_ledger::record::Event;
 use thiserror::Error;
 
 pub use case::{
-    CaseEvent, Decided, Evidence, EvidenceKind, GroundFound, MatchedRules, ModelRef, Outcome,
-    PackRef, Registered, RequestAnswered, RequestOutcome, RequestSent, RequestTarget, ResultIssued,
-    Source, Submitted,
+    Agreed, AnswerSetAside, Arrival, Assigned, Cancelled, CancelledBy, Candidate, CaseEvent,
+    ClockResumed, ClockSuspended, Decided, DocumentIssued, Evidence, EvidenceKind, GroundFound,
+    IntakeRefused, MatchedRules, ModelRef, NewEnd, NoticeQueued, NoticeSettled, OfficialSignature,
+    Outcome, PackRef, Proposed, Registered, RequestAnswered, RequestOutcome, RequestSent,
+    RequestTarget, ResultIssued, Returned, SetAside, Source, Submitted, SubrequestAnswered,
+    SubrequestOpened, TermCause, TermChanged, Way,
 };
 pub use entry::{Basis, Document, EntryAmended, EntryCreated, EntryEvent, EntryRemoved};
 pub use fields::{date_text, term_object};
 pub use pack::{PackFile, PackPublished};
-pub use stream::{CaseId, EntryId, StreamError, pack_stream};
+pub use staff::{Appointed, HeldPost, StaffEvent};
+pub use stream::{CaseId, EntryId, OfficialId, StreamError, pack_stream};
 pub use trace::{TraceEvent, TraceOpened, TraceStep};
-
-/// Version of the shapes that this program writes, of every family.
-pub const SCHEMA_VERSION: u32 = 1;
+pub use upcast::schema_version;
 
 /// Why an event of a domain stream was not understood.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -60,6 +63,8 @@ pub enum DomainEvent {
     Case(CaseEvent),
     /// On `registry/<code>/<uuid>`.
     Entry(EntryEvent),
+    /// On `staff/<uuid>`.
+    Staff(StaffEvent),
     /// On `case/<file>/<number>`: imported from an event log of another system.
     Trace(TraceEvent),
 }
@@ -72,6 +77,7 @@ impl DomainEvent {
             Self::Pack(_) => pack::PACK_PUBLISHED,
             Self::Case(event) => event.event_type(),
             Self::Entry(event) => event.event_type(),
+            Self::Staff(event) => event.event_type(),
             Self::Trace(event) => event.event_type(),
         }
     }
@@ -83,6 +89,7 @@ impl DomainEvent {
             Self::Pack(event) => event.data(),
             Self::Case(event) => event.data(),
             Self::Entry(event) => event.data(),
+            Self::Staff(event) => event.data(),
             Self::Trace(event) => event.data(),
         }
     }
@@ -94,7 +101,7 @@ impl DomainEvent {
     pub fn read(event: &Event) -> Result<Option<Self>, EventError> {
         let name = event.event_type.as_str();
         let family = event.stream.kind();
-        if !matches!(family, "pack" | "application" | "registry" | "case") {
+        if !matches!(family, "pack" | "application" | "registry" | "staff" | "case") {
             return Ok(None);
         }
         let unknown = || EventError::Unknown {
@@ -107,6 +114,7 @@ impl DomainEvent {
             "pack" => PackPublished::read(name, &data)?.map(Self::Pack),
             "application" => CaseEvent::read(name, &data)?.map(Self::Case),
             "registry" => EntryEvent::read(name, &data)?.map(Self::Entry),
+            "staff" => StaffEvent::read(name, &data)?.map(Self::Staff),
             _ => TraceEvent::read(name, &data)?.map(Self::Trace),
         };
         read.map(Some).ok_or_else(unknown)

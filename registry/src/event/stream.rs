@@ -1,4 +1,5 @@
-//! Streams of the domain: `pack/<code>`, `application/<uuid>`, `registry/<code>/<uuid>`.
+//! Streams of the domain: `pack/<code>`, `application/<uuid>`, `registry/<code>/<uuid>`,
+//! `staff/<uuid>`.
 //!
 //! The ids are UUIDs of version 7 (RFC 9562), lower-case and hyphenated. Not here: ids of records.
 
@@ -23,6 +24,10 @@ pub struct StreamError {
 /// Id of a case: one application from its submission to its end.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CaseId(Uuid);
+
+/// Id of an official of an agency.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct OfficialId(Uuid);
 
 /// One entry of one registry.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -74,6 +79,55 @@ impl CaseId {
     #[must_use]
     pub fn stream(&self) -> StreamName {
         stream(&format!("application/{self}"))
+    }
+}
+
+impl OfficialId {
+    /// Makes an id from its two inputs: milliseconds since 1970 and ten random bytes.
+    #[must_use]
+    pub fn from_parts(unix_ms: u64, random: &[u8; 10]) -> Self {
+        Self(uuid_v7(unix_ms, random))
+    }
+
+    /// Reads the lower-case hyphenated spelling.
+    ///
+    /// # Errors
+    /// Any other text.
+    pub fn parse(text: &str) -> Result<Self, StreamError> {
+        parse_uuid(text).map(Self).ok_or_else(|| StreamError {
+            text: text.to_owned(),
+            expected: "the id of an official, a UUID of version 7 in lower case",
+        })
+    }
+
+    /// The official of a stream.
+    ///
+    /// # Errors
+    /// The stream is not that of an official.
+    pub fn of_stream(stream: &StreamName) -> Result<Self, StreamError> {
+        let error = || StreamError {
+            text: stream.to_string(),
+            expected: "the stream of an official, staff/<uuid>",
+        };
+        Self::parse(stream.as_str().strip_prefix("staff/").ok_or_else(error)?)
+    }
+
+    /// The stream of the official.
+    #[must_use]
+    pub fn stream(&self) -> StreamName {
+        stream(&format!("staff/{self}"))
+    }
+}
+
+impl fmt::Display for OfficialId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.hyphenated().fmt(f)
+    }
+}
+
+impl fmt::Debug for OfficialId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

@@ -170,7 +170,7 @@ fn as_event((stream, event): &(StreamName, DomainEvent)) -> Event {
         stream: stream.clone(),
         version: StreamVersion::ZERO,
         event_type: EventType::parse(event.event_type()).unwrap(),
-        schema: SCHEMA_VERSION,
+        schema: schema_version(event.event_type()),
         data: event.data(),
         private: vec![],
     }

@@ -21,7 +21,7 @@ use sha2::{Digest, Sha256};
 pub use error::{Place, XesError};
 pub use parser::{XesAttribute, XesEvent, XesReader, XesTrace, XesValue};
 
-use crate::event::{DomainEvent, SCHEMA_VERSION, TraceEvent, TraceOpened, TraceStep};
+use crate::event::{DomainEvent, TraceEvent, TraceOpened, TraceStep, schema_version};
 use crate::record_draft::SealedRecord;
 use crate::secret::AgencySecret;
 
@@ -190,7 +190,7 @@ impl Draft<'_> {
             version,
             event_type: EventType::parse(event.event_type())
                 .expect("invariant: event types of the domain are well-formed"),
-            schema: SCHEMA_VERSION,
+            schema: schema_version(event.event_type()),
             data: event.data(),
             private: private.iter().map(Disclosure::digest).collect(),
         });

@@ -122,6 +122,7 @@ fn outcome(service: &Service, case: &TestCase) -> (CaseExpectation, Option<Strin
         form: form.values().clone(),
         answers: case.answers.iter().map(|(code, given)| (code.clone(), given.values())).collect(),
         entry_counts: entry_counts(service, case),
+        ..CaseValues::default()
     };
     match judge(service, &values) {
         Ok(judgement) if judgement.outcome == Outcome::Granted => {

@@ -97,7 +97,7 @@ pub fn judge(service: &Service, values: &CaseValues) -> Result<Judgement, JudgeE
     let codes = regulation.grounds.iter().map(|ground| &ground.code.value);
     let grounds = codes.filter(|code| found.contains(&code.as_str())).cloned().collect();
     let valid_years = match outcome {
-        Outcome::Granted => answer.years(&regulation.effect.valid_years)?,
+        Outcome::Granted => answer.years(regulation.effect.valid_years.as_deref().unwrap_or(""))?,
         Outcome::Refused => 0,
     };
     let trace = evaluation

@@ -25,7 +25,9 @@ use jiff::civil::Date;
 use letopis_ledger::Timestamp;
 use letopis_ledger::id::AgencyId;
 use letopis_rules::calendar::Calendars;
-use letopis_rules::deadline::{Deadline, Term, UnixMs, UtcOffset, deadline};
+use letopis_rules::deadline::{
+    Deadline, Pause, Term, UnixMs, UtcOffset, deadline, deadline_with_pauses,
+};
 use letopis_rules::decision::AdmittedModel;
 
 pub use cases::{CaseExpectation, ExpectedOutcome, GivenAnswer, TestCase};
@@ -37,8 +39,9 @@ pub use judgement::{JudgeError, Judgement, VALID_YEARS_MAX, judge};
 pub use number::{NumberTemplate, NumberTemplateError, TEMPLATE_MAX_BYTES, WIDTH_MAX};
 pub use registry::{QUOTA_MAX, Quota, Registry, RegistryField, RegistryKind, Visibility};
 pub use regulation::{
-    Action, ApplicantKind, Asked, Channel, DecisionRule, DocumentAsked, Effect, EvidenceRule,
-    Ground, InputRule, NoData, Regulation, RequestRule, Step, TermRule,
+    Action, ApplicantKind, ApplicantRule, Approval, Asked, Channel, Condition, DecisionRule,
+    DocumentAsked, Effect, EvidenceRule, Ground, InputRule, NoData, Post, Regulation,
+    RepresentativeRule, RequestRule, Reuse, Role, Step, TermRule, TimedOut,
 };
 pub use template::{DocumentKind, Template};
 pub use value::{AnswerValues, CaseValues, Derivation, EntriesRule, Scalar, ValueRef, plain_text};
@@ -220,6 +223,27 @@ impl LegalCalendar {
     #[must_use]
     pub fn deadline(&self, from: Timestamp, term: Term) -> Deadline {
         deadline(UnixMs::new(from.unix_ms()), term, &self.calendars, self.zone)
+            .expect("invariant: terms of a loaded pack and instants of a ledger are in range")
+    }
+
+    /// When a term that begins at `from` ends if its clock stood still at these times.
+    ///
+    /// # Panics
+    /// Never for terms of a loaded pack and instants of a ledger: both lie in range.
+    #[must_use]
+    pub fn deadline_with_pauses(
+        &self,
+        from: Timestamp,
+        term: Term,
+        pauses: &[(Timestamp, Timestamp)],
+    ) -> Deadline {
+        let pause = |(from, until): &(Timestamp, Timestamp)| Pause {
+            from: UnixMs::new(from.unix_ms()),
+            until: UnixMs::new(until.unix_ms()),
+        };
+        let pauses: Vec<Pause> = pauses.iter().map(pause).collect();
+        let from = UnixMs::new(from.unix_ms());
+        deadline_with_pauses(from, term, &pauses, &self.calendars, self.zone)
             .expect("invariant: terms of a loaded pack and instants of a ledger are in range")
     }
 

@@ -2,6 +2,11 @@
 //!
 //! The types are those of `regulation.yaml`. Not here: whether the parts fit; see `validate`.
 
+mod applicant;
+mod approval;
+mod condition;
+mod request;
+
 use std::collections::BTreeMap;
 
 use letopis_rules::deadline::Term;
@@ -13,6 +18,11 @@ use super::registry::Visibility;
 use super::value::{Derivation, Scalar, ValueRef};
 use crate::code::{ChannelCode, FieldPath, GroundCode, RegistryCode, ServiceCode, StepCode};
 use crate::messages::Text;
+
+pub use applicant::{ApplicantKind, ApplicantRule, RepresentativeRule};
+pub use approval::{Approval, Post, Role};
+pub use condition::Condition;
+pub use request::{Asked, NoData, RequestRule, Reuse, TimedOut};
 
 /// The regulation of one service.
 #[derive(Debug, Clone, Deserialize)]
@@ -26,8 +36,11 @@ pub struct Regulation {
     /// The act that the service rests on.
     #[serde(default)]
     pub law: Text,
-    /// Who may apply.
-    pub applicants: Vec<ApplicantKind>,
+    /// Who may apply, and what each kind must give.
+    pub applicants: Vec<ApplicantRule>,
+    /// What somebody must give who applies for another; without it nobody may.
+    #[serde(default)]
+    pub representative: Option<RepresentativeRule>,
     /// How applications may come.
     pub channels: Vec<Channel>,
     /// Documents that an applicant must bring; none when the agency asks for all facts itself.
@@ -39,24 +52,18 @@ pub struct Regulation {
     pub term: TermRule,
     /// What is done, as a graph.
     pub steps: Vec<Step>,
+    /// The closed list of grounds for not taking an application at all.
+    #[serde(default)]
+    pub intake_grounds: Vec<Ground>,
     /// The closed list of grounds for refusal.
     pub grounds: Vec<Ground>,
     /// How the case is decided.
     pub decision: DecisionRule,
+    /// Who proposes, agrees and signs; without it the decision is automatic.
+    #[serde(default)]
+    pub approval: Option<Approval>,
     /// What a granted case enters.
     pub effect: Effect,
-}
-
-/// Who may apply.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ApplicantKind {
-    /// A natural person.
-    Person,
-    /// A natural person in business.
-    SoleProprietor,
-    /// A legal person.
-    Organisation,
 }
 
 /// A way in which applications come.
@@ -68,12 +75,21 @@ pub struct Channel {
     /// What people call it.
     #[serde(default)]
     pub title: Text,
+    /// Whether only a draft comes this way, which the applicant must submit by another one.
+    #[serde(default)]
+    pub draft_only: bool,
+    /// Whether somebody of the agency enters the application, perhaps days after it came.
+    #[serde(default)]
+    pub entered_by_official: bool,
 }
 
 /// A document that the applicant brings.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DocumentAsked {
+    /// The form's group that holds its `sha256`, `size_bytes` and `media_type`.
+    #[serde(default)]
+    pub form: Option<Spanned<FieldPath>>,
     /// What it is.
     #[serde(default)]
     pub title: Text,
@@ -123,44 +139,6 @@ pub enum Action {
     Grant,
     /// Issues the refusal.
     Refuse,
-}
-
-/// How facts are asked for.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RequestRule {
-    /// Who is asked.
-    pub from: Asked,
-    /// Values by which the one asked finds the facts, by key field.
-    pub by: BTreeMap<FieldPath, ValueRef>,
-    /// Fields that the answer brings; no others are taken.
-    pub take: Vec<Spanned<FieldPath>>,
-    /// Whether the decision waits for the answer.
-    pub mandatory: bool,
-    /// What "no data" means for a mandatory request.
-    pub no_data: NoData,
-    /// How long the one asked may take.
-    pub term: TermRule,
-}
-
-/// Who is asked.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Asked {
-    /// A registry of the same log.
-    Registry(Spanned<RegistryCode>),
-    /// Somebody outside.
-    Addressee(String),
-}
-
-/// What follows when the one asked holds nothing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum NoData {
-    /// The case is decided on that.
-    Decide,
-    /// An official takes over.
-    Official,
 }
 
 /// A ground for refusal.
@@ -227,7 +205,11 @@ pub struct Effect {
     /// Values by field of the entry.
     pub fields: BTreeMap<FieldPath, ValueRef>,
     /// How many years the entry is in force: a member of what the decision gives.
-    pub valid_years: String,
+    #[serde(default)]
+    pub valid_years: Option<String>,
+    /// How many months the entry is in force: a member of what the decision gives.
+    #[serde(default)]
+    pub valid_months: Option<String>,
 }
 
 impl Regulation {

@@ -9,15 +9,27 @@ use std::fmt;
 use letopis_ledger::json::Json;
 use serde::{Deserialize, Deserializer, de};
 
-use crate::code::{CodeError, FieldPath, RegistryCode, StepCode};
+use crate::code::{CODE_MAX_BYTES, ClassifierCode, CodeError, FieldPath, RegistryCode, StepCode};
 
-/// A value of the case: `form.<field>` or `answer.<request>.<field>`.
+/// A value of the case: `form.<field>`, `answer.<request>.<field>`, `decision.<member>`,
+/// `classifier.<code>.<row>.<column>`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ValueRef {
     /// A field of the form.
     Form(FieldPath),
     /// A fact in the answer of a request.
     Answer(StepCode, FieldPath),
+    /// A member of what the decision gives; only a registry entry is made of it.
+    Decision(String),
+    /// A value of a classifier that is in force on the day of registration.
+    Classifier {
+        /// The classifier.
+        code: ClassifierCode,
+        /// The row.
+        row: String,
+        /// The column.
+        column: String,
+    },
 }
 
 /// How an input of the decision is made.
@@ -83,10 +95,15 @@ pub struct CaseValues {
     pub answers: BTreeMap<StepCode, AnswerValues>,
     /// Counts of registry entries by name of the input that asks for them.
     pub entry_counts: BTreeMap<String, u32>,
+    /// What the decision gave, by member, once the case was decided.
+    pub decision: BTreeMap<String, Json>,
+    /// Values of classifiers in force on the day of registration, by reference.
+    pub classified: BTreeMap<ValueRef, Json>,
 }
 
 impl ValueRef {
-    /// Reads `form.<field>` or `answer.<request>.<field>`.
+    /// Reads `form.<field>`, `answer.<request>.<field>`, `decision.<member>` or
+    /// `classifier.<code>.<row>.<column>`.
     ///
     /// # Errors
     /// Any other text.
@@ -94,15 +111,26 @@ impl ValueRef {
         if let Some(field) = text.strip_prefix("form.") {
             return FieldPath::parse(field).map(Self::Form);
         }
-        let answer = text.strip_prefix("answer.").and_then(|rest| rest.split_once('.'));
-        match answer {
-            Some((request, field)) => {
-                Ok(Self::Answer(StepCode::parse(request)?, FieldPath::parse(field)?))
-            }
-            None => Err(CodeError {
+        if let Some((request, field)) =
+            text.strip_prefix("answer.").and_then(|rest| rest.split_once('.'))
+        {
+            return Ok(Self::Answer(StepCode::parse(request)?, FieldPath::parse(field)?));
+        }
+        if let Some(member) = text.strip_prefix("decision.").filter(|member| is_name(member)) {
+            return Ok(Self::Decision(member.to_owned()));
+        }
+        let classified = text.strip_prefix("classifier.").unwrap_or_default();
+        match classified.split('.').collect::<Vec<_>>().as_slice() {
+            [code, row, column] if is_name(row) && is_name(column) => Ok(Self::Classifier {
+                code: ClassifierCode::parse(code)?,
+                row: (*row).to_owned(),
+                column: (*column).to_owned(),
+            }),
+            _ => Err(CodeError {
                 kind: "value",
                 text: text.to_owned(),
-                rule: "form.<field> or answer.<request>.<field>",
+                rule: "form.<field>, answer.<request>.<field>, decision.<member> or \
+                       classifier.<code>.<row>.<column>",
             }),
         }
     }
@@ -113,8 +141,17 @@ impl fmt::Display for ValueRef {
         match self {
             Self::Form(field) => write!(f, "form.{field}"),
             Self::Answer(request, field) => write!(f, "answer.{request}.{field}"),
+            Self::Decision(member) => write!(f, "decision.{member}"),
+            Self::Classifier { code, row, column } => {
+                write!(f, "classifier.{code}.{row}.{column}")
+            }
         }
     }
+}
+
+/// A member of a decision, or a row or column of a classifier.
+fn is_name(text: &str) -> bool {
+    !text.is_empty() && !text.contains('.') && text.len() <= CODE_MAX_BYTES
 }
 
 impl<'de> Deserialize<'de> for ValueRef {
@@ -195,6 +232,8 @@ impl CaseValues {
                 AnswerValues::Answered(facts) => facts.get(field),
                 AnswerValues::NoData => None,
             },
+            ValueRef::Decision(member) => self.decision.get(member),
+            ValueRef::Classifier { .. } => self.classified.get(value),
         }
     }
 }

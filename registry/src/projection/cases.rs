@@ -9,7 +9,7 @@ use super::row::{number, object, object_text, optional_number, parsed, time, to_
 use super::{Fold, Place, Projection, ProjectionError, ReadModel, Reflected};
 use crate::case::CaseStatus;
 use crate::code::{ChannelCode, PackCode, ServiceCode};
-use crate::event::{CaseEvent, CaseId, DomainEvent, PackRef};
+use crate::event::{CaseEvent, CaseId, DomainEvent, NewEnd, PackRef};
 
 pub(super) const PROJECTION: Projection = Projection {
     tables: "
@@ -78,6 +78,10 @@ pub struct CaseCounts {
     pub granted: u64,
     /// Ended with a refusal.
     pub refused: u64,
+    /// The application was not taken.
+    pub not_taken: u64,
+    /// Somebody wanted no more of it.
+    pub cancelled: u64,
 }
 
 fn fold(fold: &Fold<'_>, place: &Place<'_>, event: &DomainEvent) -> Result<(), ProjectionError> {
@@ -118,10 +122,20 @@ fn fold(fold: &Fold<'_>, place: &Place<'_>, event: &DomainEvent) -> Result<(), P
         ),
         CaseEvent::ResultIssued(_) => end(fold, place, &case, CaseStatus::Granted),
         CaseEvent::RefusalIssued { .. } => end(fold, place, &case, CaseStatus::Refused),
-        CaseEvent::RequestSent(_) | CaseEvent::RequestAnswered(_) | CaseEvent::Decided(_) => {
-            fold.run("UPDATE case_file SET leaf = ?2 WHERE case_id = ?1", params![case, leaf])
-        }
+        CaseEvent::IntakeRefused(_) => end(fold, place, &case, CaseStatus::NotTaken),
+        CaseEvent::Cancelled(_) => end(fold, place, &case, CaseStatus::Cancelled),
+        CaseEvent::ClockResumed(event) => move_end(fold, &case, leaf, event.end),
+        CaseEvent::TermChanged(event) => move_end(fold, &case, leaf, event.end),
+        _ => fold.run("UPDATE case_file SET leaf = ?2 WHERE case_id = ?1", params![case, leaf]),
     }
+}
+
+fn move_end(fold: &Fold<'_>, case: &str, leaf: i64, end: NewEnd) -> Result<(), ProjectionError> {
+    fold.run(
+        "UPDATE case_file SET due_ms = ?2, last_day = ?3, provisional = ?4, leaf = ?5
+         WHERE case_id = ?1",
+        params![case, end.due.unix_ms(), end.last_day.to_string(), end.provisional, leaf],
+    )
 }
 
 fn end(
@@ -146,11 +160,14 @@ impl CaseStatus {
             Self::InProgress => "in_progress",
             Self::Granted => "granted",
             Self::Refused => "refused",
+            Self::NotTaken => "not_taken",
+            Self::Cancelled => "cancelled",
         }
     }
 
     fn parse(text: &str) -> Self {
-        let known = [Self::InProgress, Self::Granted, Self::Refused];
+        let known =
+            [Self::InProgress, Self::Granted, Self::Refused, Self::NotTaken, Self::Cancelled];
         known.into_iter().find(|status| status.as_str() == text).unwrap_or(Self::Absent)
     }
 }
@@ -225,6 +242,8 @@ impl ReadModel {
                 match CaseStatus::parse(row.get_ref("status")?.as_str()?) {
                     CaseStatus::Granted => counts.granted = count,
                     CaseStatus::Refused => counts.refused = count,
+                    CaseStatus::NotTaken => counts.not_taken = count,
+                    CaseStatus::Cancelled => counts.cancelled = count,
                     CaseStatus::InProgress | CaseStatus::Absent => counts.in_progress += count,
                 }
             }

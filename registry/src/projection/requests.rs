@@ -7,7 +7,7 @@ use rusqlite::params;
 use super::row::{number, optional_number, parsed, time, to_sql};
 use super::{Fold, Place, Projection, ProjectionError, ReadModel, Reflected};
 use crate::code::StepCode;
-use crate::event::{CaseEvent, CaseId, DomainEvent, RequestOutcome, RequestTarget, Source};
+use crate::event::{CaseEvent, CaseId, DomainEvent, Source};
 
 pub(super) const PROJECTION: Projection = Projection {
     tables: "
@@ -30,9 +30,10 @@ pub(super) const PROJECTION: Projection = Projection {
 pub struct RequestRow {
     /// The request's step in the regulation.
     pub request: StepCode,
-    /// `registry` or `external`.
+    /// The kind of who is asked: `registry`, `external`, `organisation`, `unit`, `head`,
+    /// `executor` or `applicant`.
     pub kind: String,
-    /// The registry's code, or whom it was sent to.
+    /// The registry's or unit's code, or whom it was sent to.
     pub target: String,
     /// Whether the decision waits for it.
     pub mandatory: bool,
@@ -55,10 +56,7 @@ fn fold(fold: &Fold<'_>, place: &Place<'_>, event: &DomainEvent) -> Result<(), P
     let (case, leaf) = (case.to_string(), to_sql(place.leaf.get()));
     match event {
         DomainEvent::Case(CaseEvent::RequestSent(sent)) => {
-            let (kind, target) = match &sent.target {
-                RequestTarget::Registry(code) => ("registry", code.as_str()),
-                RequestTarget::Addressee(name) => ("external", name.as_str()),
-            };
+            let (kind, target) = (sent.target.kind(), sent.target.name());
             fold.run(
                 "INSERT OR IGNORE INTO request
                  (case_id, request, kind, target, mandatory, due_ms, sent_ms, sent_leaf, leaf)
@@ -76,10 +74,7 @@ fn fold(fold: &Fold<'_>, place: &Place<'_>, event: &DomainEvent) -> Result<(), P
             )
         }
         DomainEvent::Case(CaseEvent::RequestAnswered(answered)) => {
-            let outcome = match answered.outcome {
-                RequestOutcome::Answered => "answered",
-                RequestOutcome::NoData => "no_data",
-            };
+            let outcome = answered.outcome.as_str();
             let source = answered.source.as_ref();
             fold.run(
                 "UPDATE request SET outcome = ?3, answered_ms = ?4, answered_leaf = ?5, leaf = ?5,

@@ -99,7 +99,7 @@ fn terms_and_offsets_out_of_range_are_refused() {
 
 #[test]
 fn an_explanation_numbers_the_counted_days_and_shows_the_others() {
-    let found = explain(noon(2026, 5, 7), Term::WorkingDays(2), &russia(), MOSCOW).unwrap();
+    let found = explain(noon(2026, 5, 7), Term::WorkingDays(2), &[], &russia(), MOSCOW).unwrap();
     let day = |day, kind, number| CountedDay { date: date(2026, 5, day), kind, number };
     assert_eq!(found.registered_on, date(2026, 5, 7));
     assert_eq!(
@@ -112,6 +112,27 @@ fn an_explanation_numbers_the_counted_days_and_shows_the_others() {
             day(12, DayKind::Working, Some(2)),
         ]
     );
+}
+
+#[test]
+fn days_on_which_the_clock_stood_still_are_not_counted() {
+    let pause = |from, until| Pause { from: noon(2026, 5, from), until: noon(2026, 5, until) };
+    let end = |term, pauses: &[Pause]| {
+        deadline_with_pauses(noon(2026, 5, 12), term, pauses, &russia(), MOSCOW).unwrap().last_day
+    };
+    // Tuesday 12 May: five working days end on Tuesday 19 May.
+    assert_eq!(end(Term::WorkingDays(5), &[]), date(2026, 5, 19));
+    // Wednesday 13 counted; 14 to 18 May stood still; 19 May is the second day.
+    assert_eq!(end(Term::WorkingDays(5), &[pause(14, 18)]), date(2026, 5, 22));
+    assert_eq!(end(Term::WorkingDays(5), &[pause(14, 14), pause(18, 18)]), date(2026, 5, 21));
+    // Days 13 and 14, then 20 to 22 May.
+    assert_eq!(end(Term::CalendarDays(5), &[pause(15, 19)]), date(2026, 5, 22));
+    let hours = |pauses: &[Pause]| {
+        deadline_with_pauses(noon(2026, 5, 12), Term::Hours(24), pauses, &russia(), MOSCOW)
+    };
+    assert_eq!(hours(&[pause(12, 14)]).unwrap().due, noon(2026, 5, 15));
+    // A clock that goes on before it stopped never stood still, but for its first day.
+    assert_eq!(hours(&[pause(14, 12)]).unwrap().due, noon(2026, 5, 13));
 }
 
 #[test]
@@ -152,7 +173,7 @@ proptest! {
         let zone = UtcOffset::from_minutes(minutes).unwrap();
         let calendars = russia();
         for term in [Term::WorkingDays(days), Term::CalendarDays(days)] {
-            let found = explain(registered_at, term, &calendars, zone).unwrap();
+            let found = explain(registered_at, term, &[], &calendars, zone).unwrap();
             prop_assert!(calendars.kind(found.deadline.last_day).is_working());
             let counted = found.days.iter().filter_map(|day| day.number);
             prop_assert!(counted.eq(1..=days));

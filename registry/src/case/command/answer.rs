@@ -1,15 +1,15 @@
 //! Answer a request of a case; whatever waited for the answer goes out in the same record.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use letopis_ledger::Timestamp;
 use letopis_ledger::json::Json;
 
-use super::request::{registration, send_enabled};
+use super::request::{Executors, Progress, send_enabled};
 use super::{CaseEvents, check_under_way};
 use crate::case::{CaseRefusal, CaseRules, CaseState, Opened};
 use crate::code::{FieldPath, StepCode};
-use crate::event::{CaseEvent, RequestAnswered, RequestOutcome, Source};
+use crate::event::{Arrival, CaseEvent, RequestAnswered, RequestOutcome, Source};
 use crate::pack::AnswerValues;
 use crate::record_draft::{Decision, PrivateField};
 
@@ -22,8 +22,12 @@ pub struct AnswerRequest {
     pub facts: Option<BTreeMap<FieldPath, Json>>,
     /// The registry entry that the facts were taken from.
     pub source: Option<Source>,
-    /// When the answer came.
+    /// How it came, when no program of the agency fetched it from a registry.
+    pub came: Option<Arrival>,
+    /// When it is taken.
     pub at: Timestamp,
+    /// Whom the rule of assignment names where a request that follows asks a person.
+    pub executors: Executors,
 }
 
 impl AnswerRequest {
@@ -47,8 +51,12 @@ impl AnswerRequest {
         let facts = self.facts.iter().flatten().map(|(field, value)| {
             PrivateField::new(format!("answer.{}.{field}", self.request), value.clone())
         });
-        let event =
-            RequestAnswered { request: self.request.clone(), outcome, source: self.source.clone() };
+        let event = RequestAnswered {
+            request: self.request.clone(),
+            outcome,
+            source: self.source.clone(),
+            came: self.came.clone(),
+        };
         events.push(CaseEvent::RequestAnswered(event), facts.collect());
         // Sequential requests are rare, so values are put together only when one waits for this.
         if rules.service.regulation.is_awaited_by_request(&self.request) {
@@ -91,11 +99,9 @@ impl AnswerRequest {
             None => AnswerValues::NoData,
         };
         values.answers.insert(self.request.clone(), answer);
-        let answered = state.requests().iter().filter(|(_, r)| r.answered.is_some());
-        let mut done: BTreeSet<StepCode> = answered.map(|(code, _)| code.clone()).collect();
-        done.extend([registration(rules), self.request.clone()]);
-        let sent = state.requests().keys().cloned().collect();
-        send_enabled(rules, &done, &sent, &values, self.at, events);
+        let progress = Progress::of(state, rules, &self.request);
+        let progress = progress.ok_or(CaseRefusal::NotSubmitted)?;
+        send_enabled(rules, progress, &values, (self.at, &self.executors), events);
         Ok(())
     }
 }

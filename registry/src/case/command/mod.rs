@@ -2,7 +2,7 @@
 
 pub(super) mod answer;
 pub(super) mod decide;
-mod request;
+pub(super) mod request;
 pub(super) mod submit;
 
 use letopis_ledger::StreamVersion;

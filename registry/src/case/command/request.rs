@@ -1,33 +1,91 @@
 //! Which requests a case sends now: those whose steps have all that they wait for.
+//!
+//! A request whose condition does not hold is left out, on record, and counts as done. While a
+//! blocking request is open, nothing else begins. Not here: answers.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use letopis_ledger::Timestamp;
 
 use super::CaseEvents;
-use crate::case::CaseRules;
+use crate::case::{CaseClock, CaseRules, CaseState};
 use crate::code::StepCode;
-use crate::event::{CaseEvent, RequestSent, RequestTarget};
-use crate::pack::{Asked, CaseValues, RequestRule, StepGraph};
+use crate::event::{
+    CaseEvent, ClockSuspended, OfficialId, RequestSent, RequestTarget, TermCause, TermChanged,
+};
+use crate::pack::{Asked, CaseValues, RequestRule, StepGraph, TermRule};
 use crate::record_draft::PrivateField;
 
-/// Sends every request that is enabled and was not sent; all go into the same record.
+/// What of a case's steps is behind it.
+pub(super) struct Progress {
+    /// Steps that others need not wait for any more.
+    pub(super) done: BTreeSet<StepCode>,
+    /// Requests that were sent or left out.
+    begun: BTreeSet<StepCode>,
+    /// Whether a blocking request is open.
+    blocked: bool,
+    clock: CaseClock,
+}
+
+/// Whom the rule of assignment names, by request that asks a person of a unit.
+pub type Executors = BTreeMap<StepCode, OfficialId>;
+
+impl Progress {
+    /// Of a case that is registered just now.
+    pub(super) fn of_new(rules: &CaseRules<'_>, clock: CaseClock) -> Self {
+        let done = BTreeSet::from([registration(rules)]);
+        Self { done, begun: BTreeSet::new(), blocked: false, clock }
+    }
+
+    /// Of a registered case; `closed` is a request that the same record closes.
+    pub(super) fn of(state: &CaseState, rules: &CaseRules<'_>, closed: &StepCode) -> Option<Self> {
+        let clock = state.clock()?.clone();
+        let is_done = |code: &StepCode| {
+            let request = &state.requests()[code];
+            code == closed || request.answered.is_some() || request.timed_out
+        };
+        let sent = state.requests().keys();
+        let mut done: BTreeSet<StepCode> = sent.clone().filter(|c| is_done(c)).cloned().collect();
+        let open = sent.clone().filter(|code| !is_done(code));
+        let blocks = |code: &StepCode| {
+            rules.service.regulation.request(code).is_some_and(|rule| rule.blocking)
+        };
+        let blocked = open.into_iter().any(blocks);
+        done.insert(registration(rules));
+        done.extend(state.omitted().iter().cloned());
+        let begun = sent.chain(state.omitted()).cloned().collect();
+        Some(Self { done, begun, blocked, clock })
+    }
+}
+
+/// Sends every request that is enabled, and leaves out those whose condition does not hold; all
+/// of it goes into the same record.
 pub(super) fn send_enabled(
     rules: &CaseRules<'_>,
-    done: &BTreeSet<StepCode>,
-    sent: &BTreeSet<StepCode>,
+    mut progress: Progress,
     values: &CaseValues,
-    at: Timestamp,
+    (at, executors): (Timestamp, &Executors),
     events: &mut CaseEvents,
 ) {
-    let regulation = &rules.service.regulation;
-    for (step, request) in regulation.requests() {
+    // A request that is left out may enable another one.
+    while !progress.blocked {
+        let regulation = &rules.service.regulation;
+        let next = regulation.requests().find(|(step, _)| {
+            let enabled = step.waits_for().all(|earlier| progress.done.contains(earlier));
+            enabled && !progress.begun.contains(&step.code.value)
+        });
+        let Some((step, rule)) = next else { return };
         let code = &step.code.value;
-        let enabled = step.waits_for().all(|earlier| done.contains(earlier));
-        if enabled && !sent.contains(code) {
-            let (event, private) = send(rules, code, request, values, at);
-            events.push(CaseEvent::RequestSent(event), private);
+        progress.begun.insert(code.clone());
+        if rule.when.as_ref().is_some_and(|condition| !condition.holds(values)) {
+            progress.done.insert(code.clone());
+            events.push(CaseEvent::RequestOmitted(code.clone()), vec![]);
+            continue;
         }
+        let (event, private) = send(rules, code, rule, values, (at, executors));
+        events.push(CaseEvent::RequestSent(event), private);
+        set_clock(rules, code, rule, at, &mut progress.clock, events);
+        progress.blocked = rule.blocking;
     }
 }
 
@@ -38,20 +96,57 @@ pub(super) fn registration(rules: &CaseRules<'_>) -> StepCode {
         .clone()
 }
 
+/// A request may give the case another term, and the clock stands still while the applicant
+/// answers.
+fn set_clock(
+    rules: &CaseRules<'_>,
+    code: &StepCode,
+    rule: &RequestRule,
+    at: Timestamp,
+    clock: &mut CaseClock,
+    events: &mut CaseEvents,
+) {
+    if let Some(TermRule { length, .. }) = &rule.changes_term {
+        let end = clock.count(*length, None, rules.pack.calendar());
+        let cause = TermCause::Request(code.clone());
+        let changed = TermChanged { cause, term: *length, end };
+        clock.change(&changed);
+        events.push(CaseEvent::TermChanged(changed), vec![]);
+    }
+    if let (Some(TermRule { length, .. }), None) = (&rule.suspends, &clock.suspended) {
+        let until = due(rules, at, *length);
+        let suspended = ClockSuspended { request: code.clone(), at, until };
+        clock.suspend(suspended.clone());
+        events.push(CaseEvent::ClockSuspended(suspended), vec![]);
+    }
+}
+
+fn due(rules: &CaseRules<'_>, at: Timestamp, term: letopis_rules::deadline::Term) -> Timestamp {
+    let due = rules.pack.calendar().deadline(at, term).due;
+    Timestamp::from_unix_ms(due.get()).expect("invariant: terms end within the years of the ledger")
+}
+
 fn send(
     rules: &CaseRules<'_>,
     code: &StepCode,
     request: &RequestRule,
     values: &CaseValues,
-    at: Timestamp,
+    (at, executors): (Timestamp, &Executors),
 ) -> (RequestSent, Vec<PrivateField>) {
     let target = match &request.from {
         Asked::Registry(registry) => RequestTarget::Registry(registry.value.clone()),
         Asked::Addressee(name) => RequestTarget::Addressee(name.clone()),
+        Asked::Organisation(name) => RequestTarget::Organisation(name.clone()),
+        Asked::Unit(unit) => RequestTarget::Unit(unit.value.clone()),
+        Asked::Head(unit) => RequestTarget::Head(unit.value.clone()),
+        Asked::Executor(unit) => match executors.get(code) {
+            Some(official) => RequestTarget::Executor(unit.value.clone(), *official),
+            // Nobody can be named now: whoever of the unit comes first answers.
+            None => RequestTarget::Unit(unit.value.clone()),
+        },
+        Asked::Applicant(_) => RequestTarget::Applicant,
     };
-    let due = rules.pack.calendar().deadline(at, request.term.length).due;
-    let due = Timestamp::from_unix_ms(due.get())
-        .expect("invariant: terms end within the years of the ledger");
+    let due = due(rules, at, request.term.length);
     let keys = request.by.iter().filter_map(|(field, value)| {
         let name = format!("request.{code}.{field}");
         Some(PrivateField::new(name, values.get(value)?.clone()))

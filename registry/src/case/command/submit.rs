@@ -2,14 +2,12 @@
 //!
 //! One record holds the submission, the registration and every request that nothing holds back.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use letopis_ledger::Timestamp;
 use letopis_ledger::record::{Claim, ClaimOperation};
 
 use super::CaseEvents;
-use super::request::{registration, send_enabled};
-use crate::case::{CaseRefusal, CaseRules, CaseState, case_number_claim};
+use super::request::{Executors, Progress, send_enabled};
+use crate::case::{CaseClock, CaseRefusal, CaseRules, CaseState, case_number_claim};
 use crate::code::ChannelCode;
 use crate::event::{CaseEvent, Registered, Submitted};
 use crate::pack::{CaseValues, CheckedForm};
@@ -26,6 +24,8 @@ pub struct SubmitApplication {
     pub number: String,
     /// When it is registered.
     pub at: Timestamp,
+    /// Whom the rule of assignment names where a request asks a person.
+    pub executors: Executors,
 }
 
 impl SubmitApplication {
@@ -56,14 +56,12 @@ impl SubmitApplication {
             form: self.form.public().clone(),
         };
         events.push(CaseEvent::Submitted(submitted), self.form.private().to_vec());
-        events.push(CaseEvent::Registered(self.register(rules)), vec![]);
-        let values = CaseValues {
-            form: self.form.values().clone(),
-            answers: BTreeMap::new(),
-            entry_counts: BTreeMap::new(),
-        };
-        let done = BTreeSet::from([registration(rules)]);
-        send_enabled(rules, &done, &BTreeSet::new(), &values, self.at, &mut events);
+        let registered = self.register(rules);
+        let clock = CaseClock::start(&registered);
+        events.push(CaseEvent::Registered(registered), vec![]);
+        let values = CaseValues { form: self.form.values().clone(), ..CaseValues::default() };
+        let progress = Progress::of_new(rules, clock);
+        send_enabled(rules, progress, &values, (self.at, &self.executors), &mut events);
         let claims = vec![Claim {
             name: case_number_claim(&regulation.service.value, &self.number),
             operation: ClaimOperation::Take,

@@ -36,6 +36,7 @@ impl Sources<'_> {
                     problems.add(self.file, line, PackRule::Unknown { what, name });
                 }
             }
+            ValueRef::Decision(_) | ValueRef::Classifier { .. } => {}
         }
     }
 
@@ -84,9 +85,10 @@ impl Sources<'_> {
                     Asked::Registry(code) => {
                         Some(self.registries.get(&code.value)?.field(field)?.visibility)
                     }
-                    Asked::Addressee(_) => Some(Visibility::Private),
+                    _ => Some(Visibility::Private),
                 }
             }
+            ValueRef::Decision(_) | ValueRef::Classifier { .. } => Some(Visibility::Public),
         }
     }
 
@@ -96,7 +98,8 @@ impl Sources<'_> {
             ValueRef::Form(field) => {
                 self.service.form.fields().get(field).is_some_and(|field| !field.required)
             }
-            ValueRef::Answer(..) => true,
+            ValueRef::Answer(..) | ValueRef::Classifier { .. } => true,
+            ValueRef::Decision(_) => false,
         }
     }
 

@@ -1,0 +1,193 @@
+//! Which event may follow in a case: the order that `evolve` holds.
+//!
+//! A state that took an event always tells of a case that went by the rules. Not here: what a
+//! regulation allows beside it, and who may do what; commands check that.
+
+use super::state::{CaseState, RecordedCaseEvent};
+use crate::event::{Agreed, CaseEvent, Outcome, Returned, SubrequestAnswered};
+
+/// Conditions, each with what is wrong where it does not hold.
+type Checks = Vec<(bool, &'static str)>;
+
+impl CaseState {
+    /// Why an event cannot follow; nothing when it can.
+    pub(super) fn misplaced(&self, recorded: &RecordedCaseEvent) -> Option<&'static str> {
+        let open = self.ended().is_none() || follows_the_end(&recorded.event);
+        let general = [
+            (recorded.version == self.length(), "its number is not the next one"),
+            (open, "the case has ended"),
+        ];
+        let checks = self.checks(&recorded.event);
+        general.iter().chain(&checks).find(|(holds, _)| !holds).map(|(_, reason)| *reason)
+    }
+
+    fn checks(&self, event: &CaseEvent) -> Checks {
+        match event {
+            CaseEvent::Submitted(_) => vec![(self.submitted().is_none(), "the case was submitted")],
+            CaseEvent::Registered(_) => vec![
+                (self.submitted().is_some(), "the case was not submitted"),
+                (self.registered().is_none(), "the case was registered"),
+            ],
+            CaseEvent::IntakeRefused(_) => vec![
+                (self.submitted().is_some(), "the case was not submitted"),
+                (self.registered().is_none(), "the case was registered"),
+            ],
+            CaseEvent::Decided(_)
+            | CaseEvent::Cancelled(_)
+            | CaseEvent::Assigned(_)
+            | CaseEvent::DeadlineWarned(_)
+            | CaseEvent::DeadlineBreached(_)
+            | CaseEvent::TermChanged(_) => self.under_way(),
+            CaseEvent::ResultIssued(_) => {
+                vec![(self.outcome() == Some(Outcome::Granted), "the case was not granted")]
+            }
+            CaseEvent::RefusalIssued { grounds } => {
+                let decided = self.decided().map(|(decided, _)| &decided.grounds);
+                let same = decided
+                    .is_some_and(|found| found.iter().map(|ground| &ground.code).eq(grounds));
+                vec![
+                    (self.outcome() == Some(Outcome::Refused), "the case was not refused"),
+                    (same, "the grounds are not those of the decision"),
+                ]
+            }
+            CaseEvent::ClockSuspended(_) | CaseEvent::ClockResumed(_) => self.clock_checks(event),
+            CaseEvent::Proposed(_) | CaseEvent::Agreed(_) | CaseEvent::Returned(_) => {
+                self.approval_checks(event)
+            }
+            CaseEvent::NoticeQueued(notice) => {
+                vec![(notice.about < self.length(), "it tells of an event that is not there")]
+            }
+            CaseEvent::NoticeSettled(settled) => {
+                vec![(self.notices().contains(&settled.notice), "no such notice waits")]
+            }
+            CaseEvent::DocumentIssued(_) => vec![(self.decided().is_some(), "nothing was decided")],
+            _ => self.request_checks(event),
+        }
+    }
+
+    fn under_way(&self) -> Checks {
+        vec![
+            (self.registered().is_some(), "the case was not registered"),
+            (self.decided().is_none(), "the case was decided"),
+        ]
+    }
+
+    fn request_checks(&self, event: &CaseEvent) -> Checks {
+        let mut checks = match event {
+            CaseEvent::AnswerSetAside(_) => {
+                return vec![(self.submitted().is_some(), "the case was not submitted")];
+            }
+            _ => self.under_way(),
+        };
+        let sent = |code| self.requests().contains_key(code);
+        let open = |code| {
+            let request = self.requests().get(code);
+            request.is_none_or(|request| request.answered.is_none() && !request.timed_out)
+        };
+        match event {
+            CaseEvent::RequestSent(event) => {
+                checks.push((!sent(&event.request), "the request was sent"));
+                checks.push((!self.omitted().contains(&event.request), "it was left out"));
+            }
+            CaseEvent::RequestOmitted(code) => {
+                checks.push((!sent(code), "the request was sent"));
+                checks.push((!self.omitted().contains(code), "it was left out"));
+            }
+            CaseEvent::RequestAnswered(event) => {
+                checks.push((sent(&event.request), "the request was not sent"));
+                checks.push((open(&event.request), "the request was answered, or its term ended"));
+                let waits = self.open_subrequests(event.request.as_str());
+                checks.push((waits == 0, "a mandatory subrequest of it is open"));
+            }
+            CaseEvent::RequestTimedOut(code) => {
+                checks.push((sent(code), "the request was not sent"));
+                checks.push((open(code), "the request was answered, or its term ended"));
+            }
+            CaseEvent::SubrequestOpened(event) => {
+                let path = event.subrequest.as_str();
+                let parent = path.rsplit_once('.').map_or("", |(parent, _)| parent);
+                checks.push((self.is_open(parent), "what it belongs to is not open"));
+                checks.push((!self.subrequests().contains_key(&event.subrequest), "it was opened"));
+            }
+            CaseEvent::SubrequestAnswered(SubrequestAnswered { subrequest, .. })
+            | CaseEvent::SubrequestCancelled(subrequest) => {
+                checks.push((self.is_open(subrequest.as_str()), "the subrequest is not open"));
+                let waits = self.open_subrequests(subrequest.as_str());
+                let cancels = matches!(event, CaseEvent::SubrequestCancelled(_));
+                checks.push((waits == 0 || cancels, "a mandatory subrequest of it is open"));
+            }
+            _ => {}
+        }
+        checks
+    }
+
+    fn clock_checks(&self, event: &CaseEvent) -> Checks {
+        let mut checks = self.under_way();
+        let suspended = self.clock().and_then(|clock| clock.suspended.as_ref());
+        match event {
+            CaseEvent::ClockSuspended(_) => {
+                checks.push((suspended.is_none(), "the clock stands still"));
+            }
+            CaseEvent::ClockResumed(event) => {
+                let same = suspended.is_some_and(|found| found.request == event.request);
+                checks.push((same, "the clock does not stand still for this request"));
+            }
+            _ => {}
+        }
+        checks
+    }
+
+    fn approval_checks(&self, event: &CaseEvent) -> Checks {
+        let mut checks = self.under_way();
+        let waiting = self.proposal().filter(|proposal| !proposal.returned);
+        match event {
+            CaseEvent::Proposed(_) => {
+                checks.push((waiting.is_none(), "a proposal waits for agreement"));
+            }
+            CaseEvent::Agreed(Agreed { proposal, .. })
+            | CaseEvent::Returned(Returned { proposal, .. }) => {
+                let same = waiting.is_some_and(|waiting| waiting.version == *proposal);
+                checks.push((same, "no such proposal waits for agreement"));
+            }
+            _ => {}
+        }
+        checks
+    }
+
+    fn outcome(&self) -> Option<Outcome> {
+        self.decided().map(|(decided, _)| decided.outcome)
+    }
+
+    /// Mandatory subrequests directly below a request or subrequest that are open.
+    #[must_use]
+    pub fn open_subrequests(&self, path: &str) -> usize {
+        let below = |child: &str| child.rsplit_once('.').is_some_and(|(parent, _)| parent == path);
+        let open = self.subrequests().iter().filter(|(child, subrequest)| {
+            below(child.as_str()) && subrequest.opened.mandatory && !subrequest.is_closed()
+        });
+        open.count()
+    }
+
+    /// Whether a request or subrequest of this path was sent and is still open.
+    #[must_use]
+    pub fn is_open(&self, path: &str) -> bool {
+        let request = self.requests().iter().find(|(code, _)| code.as_str() == path);
+        let subrequest = self.subrequests().iter().find(|(code, _)| code.as_str() == path);
+        match (request, subrequest) {
+            (Some((_, request)), _) => request.answered.is_none() && !request.timed_out,
+            (None, Some((_, subrequest))) => !subrequest.is_closed(),
+            (None, None) => false,
+        }
+    }
+}
+
+/// What may come when a case has ended: papers and news of it, and what came too late.
+const fn follows_the_end(event: &CaseEvent) -> bool {
+    matches!(
+        event,
+        CaseEvent::DocumentIssued(_)
+            | CaseEvent::NoticeQueued(_)
+            | CaseEvent::NoticeSettled(_)
+            | CaseEvent::AnswerSetAside(_)
+    )
+}

@@ -1,0 +1,185 @@
+//! How a case ends without a decision, and what goes out to the applicant.
+//!
+//! Not here: results and refusals, which follow a decision (`decided`, `super`).
+
+use letopis_ledger::json::{FieldError, Fields, Object};
+use letopis_ledger::{Hash, StreamVersion};
+
+use crate::code::{ChannelCode, GroundCode};
+use crate::event::fields::{number, parse_optional, parse_texts, text, texts, version};
+use crate::event::stream::OfficialId;
+
+/// The application was not taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IntakeRefused {
+    /// Grounds of the regulation's closed list for not taking an application.
+    pub grounds: Vec<GroundCode>,
+    /// Who found them; nobody when the program did.
+    pub official: Option<OfficialId>,
+}
+
+/// The case ended because somebody wanted no more of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cancelled {
+    /// Who.
+    pub by: CancelledBy,
+}
+
+/// Who ended a case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum CancelledBy {
+    /// The applicant, from the applicant's own page.
+    Applicant,
+    /// An official, at the applicant's wish that came another way.
+    Official(OfficialId),
+}
+
+/// A notice for the applicant waits to be sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NoticeQueued {
+    /// The event that it tells of.
+    pub about: StreamVersion,
+    /// How it goes out.
+    pub channel: ChannelCode,
+}
+
+/// What became of a notice.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NoticeSettled {
+    /// Version of its `notice.queued`.
+    pub notice: StreamVersion,
+    /// Whether it came to the applicant.
+    pub delivered: bool,
+    /// Who posted or telephoned it; nobody when a program sent it.
+    pub official: Option<OfficialId>,
+}
+
+/// A document went out. Its bytes lie outside the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DocumentIssued {
+    /// `result` or `refusal`.
+    pub kind: String,
+    /// Language of the text, `ru` or `en`.
+    pub language: String,
+    /// SHA-256 of the bytes.
+    pub sha256: Hash,
+    /// Their count.
+    pub size_bytes: u64,
+    /// Their type.
+    pub media_type: String,
+}
+
+impl IntakeRefused {
+    pub(super) fn data(&self) -> Object {
+        with_official(Object::new().with("grounds", texts(&self.grounds)), self.official)
+    }
+
+    pub(super) fn read(data: &Object) -> Result<Self, FieldError> {
+        let mut fields = Fields::of_object("application.intake_refused", data);
+        let read = Self {
+            grounds: parse_texts(&mut fields, "grounds", GroundCode::parse)?,
+            official: parse_optional(&mut fields, "official", OfficialId::parse)?,
+        };
+        if read.grounds.is_empty() {
+            return Err(fields.invalid("grounds", &"a refusal needs a ground"));
+        }
+        fields.finish()?;
+        Ok(read)
+    }
+}
+
+impl Cancelled {
+    pub(super) fn data(&self) -> Object {
+        match self.by {
+            CancelledBy::Applicant => Object::new().with("by", "applicant"),
+            CancelledBy::Official(official) => {
+                Object::new().with("by", "official").with("official", text(official))
+            }
+        }
+    }
+
+    pub(super) fn read(data: &Object) -> Result<Self, FieldError> {
+        let mut fields = Fields::of_object("application.cancelled", data);
+        let by = match fields.string("by")? {
+            "applicant" => CancelledBy::Applicant,
+            "official" => CancelledBy::Official(fields.parsed("official", OfficialId::parse)?),
+            _ => return Err(fields.invalid("by", &"neither \"applicant\" nor \"official\"")),
+        };
+        fields.finish()?;
+        Ok(Self { by })
+    }
+}
+
+impl NoticeQueued {
+    pub(super) fn data(&self) -> Object {
+        Object::new().with("about", version(self.about)).with("channel", self.channel.as_str())
+    }
+
+    pub(super) fn read(data: &Object) -> Result<Self, FieldError> {
+        let mut fields = Fields::of_object("notice.queued", data);
+        let read = Self {
+            about: StreamVersion::new(fields.unsigned("about")?),
+            channel: fields.parsed("channel", ChannelCode::parse)?,
+        };
+        fields.finish()?;
+        Ok(read)
+    }
+}
+
+impl NoticeSettled {
+    pub(super) fn data(&self) -> Object {
+        let outcome = if self.delivered { "delivered" } else { "failed" };
+        let data = Object::new().with("notice", version(self.notice)).with("outcome", outcome);
+        with_official(data, self.official)
+    }
+
+    pub(super) fn read(data: &Object) -> Result<Self, FieldError> {
+        let mut fields = Fields::of_object("notice.settled", data);
+        let read = Self {
+            notice: StreamVersion::new(fields.unsigned("notice")?),
+            delivered: match fields.string("outcome")? {
+                "delivered" => true,
+                "failed" => false,
+                _ => {
+                    return Err(fields.invalid("outcome", &"neither \"delivered\" nor \"failed\""));
+                }
+            },
+            official: parse_optional(&mut fields, "official", OfficialId::parse)?,
+        };
+        fields.finish()?;
+        Ok(read)
+    }
+}
+
+impl DocumentIssued {
+    pub(super) fn data(&self) -> Object {
+        Object::new()
+            .with("kind", text(&self.kind))
+            .with("language", text(&self.language))
+            .with("sha256", self.sha256.to_hex().as_str())
+            .with("size_bytes", number(self.size_bytes))
+            .with("media_type", text(&self.media_type))
+    }
+
+    pub(super) fn read(data: &Object) -> Result<Self, FieldError> {
+        let mut fields = Fields::of_object("document.issued", data);
+        let read = Self {
+            kind: fields.string("kind")?.to_owned(),
+            language: fields.string("language")?.to_owned(),
+            sha256: fields.parsed("sha256", |text| {
+                Hash::from_hex(text).ok_or("not 64 lower-case hexadecimal digits")
+            })?,
+            size_bytes: fields.unsigned("size_bytes")?,
+            media_type: fields.string("media_type")?.to_owned(),
+        };
+        fields.finish()?;
+        Ok(read)
+    }
+}
+
+fn with_official(data: Object, official: Option<OfficialId>) -> Object {
+    match official {
+        Some(official) => data.with("official", text(official)),
+        None => data,
+    }
+}

@@ -1,0 +1,210 @@
+//! What officials do with a case: it is given to one, who proposes; others agree or return it.
+//!
+//! Not here: who may; see `case::command`, and `crate::staff` for who holds which post.
+
+use letopis_ledger::json::{FieldError, Fields, Json, Object};
+use letopis_ledger::{Hash, StreamVersion, TreeSize};
+
+use super::decided::Decided;
+use crate::code::UnitCode;
+use crate::event::fields::{number, parse_array, text, version};
+use crate::event::stream::OfficialId;
+
+/// The case was given to an official.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Assigned {
+    /// The unit.
+    pub unit: UnitCode,
+    /// The official.
+    pub official: OfficialId,
+    /// Everybody who could have got it, with the open cases of each, so that anybody repeats the
+    /// choice; empty when somebody chose.
+    pub candidates: Vec<Candidate>,
+    /// The loads are those of a log of this size.
+    pub read_size: TreeSize,
+    /// Who chose; nobody when the rule did. The reason is a disclosure named `reason`.
+    pub by: Option<OfficialId>,
+}
+
+/// Somebody who could have got a case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Candidate {
+    /// Cases that the official has open.
+    pub open_cases: u64,
+    /// The official.
+    pub official: OfficialId,
+}
+
+/// The decision that an official proposes. The inputs are disclosures named `input.<name>`, the
+/// motive is one named `motive`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proposed {
+    /// What is proposed, as the decision would state it.
+    pub decision: Decided,
+    /// Who proposes.
+    pub official: OfficialId,
+}
+
+/// An official agreed to a proposal, or signed it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Agreed {
+    /// Version of the proposal in the case's stream.
+    pub proposal: StreamVersion,
+    /// The stage of the approval, from 0.
+    pub stage: u32,
+    /// Who agreed.
+    pub official: OfficialId,
+    /// Ed25519 signature of the official over the text that `case::signing` states.
+    pub signature: OfficialSignature,
+}
+
+/// An official returned a proposal. The remarks are a disclosure named `remarks`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Returned {
+    /// Version of the proposal in the case's stream.
+    pub proposal: StreamVersion,
+    /// The stage of the approval, from 0.
+    pub stage: u32,
+    /// Who returned it.
+    pub official: OfficialId,
+}
+
+/// A signature of an official with the key that it was made with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OfficialSignature {
+    /// SHA-256 of the public key, which the official's stream introduced.
+    pub key: Hash,
+    /// The 64 bytes of Ed25519.
+    pub bytes: [u8; 64],
+}
+
+impl OfficialSignature {
+    fn data(&self) -> Object {
+        Object::new()
+            .with("key", self.key.to_hex().as_str())
+            .with("ed25519", hex::encode(self.bytes).as_str())
+    }
+
+    fn read(data: &Object) -> Result<Self, FieldError> {
+        let mut fields = Fields::of_object("signature", data);
+        let read = Self {
+            key: fields.parsed("key", |text| {
+                Hash::from_hex(text).ok_or("not 64 lower-case hexadecimal digits")
+            })?,
+            bytes: fields.parsed("ed25519", |text| {
+                let mut bytes = [0; 64];
+                let lower = !text.bytes().any(|byte| byte.is_ascii_uppercase());
+                let read = hex::decode_to_slice(text, &mut bytes).is_ok() && lower;
+                read.then_some(bytes).ok_or("not 128 lower-case hexadecimal digits")
+            })?,
+        };
+        fields.finish()?;
+        Ok(read)
+    }
+}
+
+impl Assigned {
+    pub(super) fn data(&self) -> Object {
+        let candidates: Vec<Json> = self
+            .candidates
+            .iter()
+            .map(|one| {
+                Object::new()
+                    .with("official", text(one.official))
+                    .with("open_cases", number(one.open_cases))
+                    .into()
+            })
+            .collect();
+        let mut data = Object::new()
+            .with("unit", self.unit.as_str())
+            .with("official", text(self.official))
+            .with("candidates", candidates)
+            .with("read_size", number(self.read_size.get()));
+        if let Some(by) = self.by {
+            data.insert("by", text(by));
+        }
+        data
+    }
+
+    pub(super) fn read(data: &Object) -> Result<Self, FieldError> {
+        let mut fields = Fields::of_object("application.assigned", data);
+        let candidate = |value: &Json| {
+            let mut fields = Fields::of("candidate", value)?;
+            let read = Candidate {
+                official: fields.parsed("official", OfficialId::parse)?,
+                open_cases: fields.unsigned("open_cases")?,
+            };
+            fields.finish()?;
+            Ok(read)
+        };
+        let read = Self {
+            unit: fields.parsed("unit", UnitCode::parse)?,
+            official: fields.parsed("official", OfficialId::parse)?,
+            candidates: parse_array(&mut fields, "candidates", candidate)?,
+            read_size: TreeSize::new(fields.unsigned("read_size")?),
+            by: crate::event::fields::parse_optional(&mut fields, "by", OfficialId::parse)?,
+        };
+        fields.finish()?;
+        Ok(read)
+    }
+}
+
+impl Proposed {
+    pub(super) fn data(&self) -> Object {
+        self.decision.data().with("official", text(self.official))
+    }
+
+    pub(super) fn read(data: &Object) -> Result<Self, FieldError> {
+        let mut fields = Fields::of_object("application.decision_proposed", data);
+        let official = fields.parsed("official", OfficialId::parse)?;
+        let rest = data.iter().filter(|(name, _)| *name != "official");
+        let rest = rest.map(|(name, value)| (name.to_owned(), value.clone())).collect();
+        Ok(Self { decision: Decided::read(&rest)?, official })
+    }
+}
+
+impl Agreed {
+    pub(super) fn data(&self) -> Object {
+        Object::new()
+            .with("proposal", version(self.proposal))
+            .with("stage", self.stage)
+            .with("official", text(self.official))
+            .with("signature", self.signature.data())
+    }
+
+    pub(super) fn read(data: &Object) -> Result<Self, FieldError> {
+        let mut fields = Fields::of_object("application.decision_agreed", data);
+        let read = Self {
+            proposal: StreamVersion::new(fields.unsigned("proposal")?),
+            stage: stage(&mut fields)?,
+            official: fields.parsed("official", OfficialId::parse)?,
+            signature: OfficialSignature::read(fields.object("signature")?)?,
+        };
+        fields.finish()?;
+        Ok(read)
+    }
+}
+
+impl Returned {
+    pub(super) fn data(&self) -> Object {
+        Object::new()
+            .with("proposal", version(self.proposal))
+            .with("stage", self.stage)
+            .with("official", text(self.official))
+    }
+
+    pub(super) fn read(data: &Object) -> Result<Self, FieldError> {
+        let mut fields = Fields::of_object("application.decision_returned", data);
+        let read = Self {
+            proposal: StreamVersion::new(fields.unsigned("proposal")?),
+            stage: stage(&mut fields)?,
+            official: fields.parsed("official", OfficialId::parse)?,
+        };
+        fields.finish()?;
+        Ok(read)
+    }
+}
+
+fn stage(fields: &mut Fields<'_>) -> Result<u32, FieldError> {
+    u32::try_from(fields.unsigned("stage")?).map_err(|_| fields.invalid("stage", &"too large"))
+}

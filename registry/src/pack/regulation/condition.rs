@@ -1,0 +1,82 @@
+//! Conditions of a regulation: whether a request is sent, from values that the case has.
+//!
+//! Few and plain, so that a reader of the pack repeats them by hand. Not here: decisions, which a
+//! DMN model states.
+
+use serde::Deserialize;
+
+use crate::code::StepCode;
+use crate::pack::value::{AnswerValues, CaseValues, Scalar, ValueRef};
+
+/// Whether something holds of a case.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Condition {
+    /// The value is present and equal to a stated one.
+    Equal((ValueRef, Scalar)),
+    /// The value is an integer above a stated one.
+    Above((ValueRef, i64)),
+    /// The value is there.
+    Present(ValueRef),
+    /// The request was answered with facts.
+    Found(StepCode),
+    /// The condition does not hold.
+    Not(Box<Condition>),
+    /// Every one of them holds.
+    All(Vec<Condition>),
+    /// One of them holds.
+    Any(Vec<Condition>),
+}
+
+impl Condition {
+    /// Whether it holds of these values. A value that is missing equals nothing and is above
+    /// nothing.
+    #[must_use]
+    pub fn holds(&self, values: &CaseValues) -> bool {
+        match self {
+            Self::Equal((value, stated)) => {
+                stated.to_json().is_some_and(|stated| values.get(value) == Some(&stated))
+            }
+            Self::Above((value, limit)) => {
+                let found = values.get(value).and_then(letopis_ledger::json::Json::as_integer);
+                found.is_some_and(|found| found > *limit)
+            }
+            Self::Present(value) => values.get(value).is_some(),
+            Self::Found(request) => {
+                matches!(values.answers.get(request), Some(AnswerValues::Answered(_)))
+            }
+            Self::Not(other) => !other.holds(values),
+            Self::All(all) => all.iter().all(|one| one.holds(values)),
+            Self::Any(any) => any.iter().any(|one| one.holds(values)),
+        }
+    }
+
+    /// The values that it looks at.
+    #[must_use]
+    pub fn values(&self) -> Vec<&ValueRef> {
+        match self {
+            Self::Equal((value, _)) | Self::Above((value, _)) | Self::Present(value) => vec![value],
+            Self::Found(_) => vec![],
+            Self::Not(other) => other.values(),
+            Self::All(parts) | Self::Any(parts) => parts.iter().flat_map(Self::values).collect(),
+        }
+    }
+
+    /// The requests whose answers it looks at.
+    #[must_use]
+    pub fn requests(&self) -> Vec<&StepCode> {
+        let read = self.values().into_iter().filter_map(|value| match value {
+            ValueRef::Answer(request, _) => Some(request),
+            _ => None,
+        });
+        let found: Vec<&StepCode> = match self {
+            Self::Found(request) => vec![request],
+            Self::Not(other) => return other.requests(),
+            Self::All(parts) | Self::Any(parts) => {
+                return parts.iter().flat_map(Self::requests).collect();
+            }
+            _ => vec![],
+        };
+        found.into_iter().chain(read).collect()
+    }
+}

@@ -1,0 +1,111 @@
+//! Requests of a regulation: who is asked, for what, when, and what silence means.
+//!
+//! Not here: sending and answering; see `case::command`.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_saphyr::Spanned;
+
+use super::{Condition, TermRule};
+use crate::code::{FieldPath, RegistryCode, RequestKindCode, UnitCode};
+use crate::messages::Text;
+use crate::pack::value::ValueRef;
+
+/// How facts are asked for.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RequestRule {
+    /// Who is asked.
+    pub from: Asked,
+    /// What is asked, when the one asked is no registry of this log: a kind of request of the
+    /// pack, which says what the answer's fields are.
+    #[serde(default)]
+    pub kind: Option<Spanned<RequestKindCode>>,
+    /// Values by which the one asked finds the facts, by key field.
+    #[serde(default)]
+    pub by: BTreeMap<FieldPath, ValueRef>,
+    /// Fields that the answer brings; no others are taken.
+    pub take: Vec<Spanned<FieldPath>>,
+    /// Whether the decision waits for the answer.
+    pub mandatory: bool,
+    /// What "no data" means for a mandatory request.
+    pub no_data: NoData,
+    /// What follows when the term ends without an answer.
+    #[serde(default)]
+    pub timed_out: TimedOut,
+    /// When it is sent at all; otherwise it is omitted, on record.
+    #[serde(default)]
+    pub when: Option<Condition>,
+    /// Whether no other step of the case may begin or end while it is open.
+    #[serde(default)]
+    pub blocking: bool,
+    /// When a fact that is known already serves instead.
+    #[serde(default)]
+    pub reuse: Option<Reuse>,
+    /// How long the clock of the case stands still while the applicant answers.
+    #[serde(default)]
+    pub suspends: Option<TermRule>,
+    /// The term of the case that applies once this request is sent, counted from registration.
+    #[serde(default)]
+    pub changes_term: Option<TermRule>,
+    /// How long the one asked may take.
+    pub term: TermRule,
+}
+
+/// Who is asked.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Asked {
+    /// A registry of the same log.
+    Registry(Spanned<RegistryCode>),
+    /// Somebody outside, by an adapter, by letter or by phone.
+    Addressee(String),
+    /// The agency's own office: any operator or executor of it may answer.
+    Organisation(String),
+    /// A unit of the agency: anybody of it may answer.
+    Unit(Spanned<UnitCode>),
+    /// The head of a unit.
+    Head(Spanned<UnitCode>),
+    /// A person of a unit, named by the rule of assignment when it is sent.
+    Executor(Spanned<UnitCode>),
+    /// The applicant.
+    Applicant(Text),
+}
+
+/// What follows when the one asked holds nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NoData {
+    /// The case is decided on that.
+    Decide,
+    /// An official takes over.
+    Official,
+}
+
+/// What follows when the term ends without an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TimedOut {
+    /// The case goes on waiting; the breach is on record.
+    #[default]
+    Wait,
+    /// The case goes on as if there were no data.
+    NoData,
+}
+
+/// When a fact that is known already serves instead of a new request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reuse {
+    /// Most days since the fact was read from its source.
+    pub max_age_days: u32,
+}
+
+impl Asked {
+    /// Whether people of the agency answer.
+    #[must_use]
+    pub const fn is_internal(&self) -> bool {
+        matches!(self, Self::Organisation(_) | Self::Unit(_) | Self::Head(_) | Self::Executor(_))
+    }
+}
