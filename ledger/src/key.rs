@@ -150,7 +150,20 @@ impl AuthorKey {
     /// # Errors
     /// See [`KeyError::BadSignature`].
     pub fn verify(&self, record: &[u8], signature: &AuthorSignature) -> Result<(), KeyError> {
-        let message = pre_authentication_encoding(RECORD_PAYLOAD_TYPE, record);
+        self.verify_as(RECORD_PAYLOAD_TYPE, record, signature)
+    }
+
+    /// Checks a signature over bytes of another kind; the kind is signed with them.
+    ///
+    /// # Errors
+    /// See [`KeyError::BadSignature`].
+    pub fn verify_as(
+        &self,
+        payload_type: &str,
+        body: &[u8],
+        signature: &AuthorSignature,
+    ) -> Result<(), KeyError> {
+        let message = pre_authentication_encoding(payload_type, body);
         let signature = Signature::from_bytes(&signature.0);
         self.0
             .verify_strict(&message, &signature)
@@ -230,7 +243,13 @@ impl AuthorSigner {
     /// Signs record bytes.
     #[must_use]
     pub fn sign(&self, record: &[u8]) -> AuthorSignature {
-        let message = pre_authentication_encoding(RECORD_PAYLOAD_TYPE, record);
+        self.sign_as(RECORD_PAYLOAD_TYPE, record)
+    }
+
+    /// Signs bytes of another kind; the kind is signed with them.
+    #[must_use]
+    pub fn sign_as(&self, payload_type: &str, body: &[u8]) -> AuthorSignature {
+        let message = pre_authentication_encoding(payload_type, body);
         AuthorSignature(self.secret.sign(&message).to_bytes())
     }
 }
@@ -288,6 +307,9 @@ mod tests {
         let signature = signer.sign(b"{}");
         assert_eq!(signer.key().verify(b"{}", &signature), Ok(()));
         assert!(signer.key().verify(b"{} ", &signature).is_err());
+        assert!(signer.key().verify_as("another/kind", b"{}", &signature).is_err());
+        let other_kind = signer.sign_as("another/kind", b"{}");
+        assert_eq!(signer.key().verify_as("another/kind", b"{}", &other_kind), Ok(()));
         let other = AuthorSigner::from_seed(&[2; 32]).key();
         assert_eq!(
             other.verify(b"{}", &signature),

@@ -22,6 +22,7 @@ pub mod case;
 pub mod entry;
 pub mod event;
 pub mod record_draft;
+pub mod staff;
 
 // What is kept beside the log.
 pub mod private;

@@ -125,6 +125,14 @@ impl Calendars {
         Ok(calendars)
     }
 
+    /// These calendars with the years that only the others have.
+    #[must_use]
+    pub fn completed_by(&self, others: &Self) -> Self {
+        let mut years = others.years.clone();
+        years.extend(self.years.clone());
+        Self { years }
+    }
+
     /// Whether the calendar of this year is known, so that its days will not move.
     pub fn is_published(&self, year: i16) -> bool {
         self.years.contains_key(&year)

@@ -10,14 +10,22 @@ mod command;
 mod opened;
 mod order;
 mod refusal;
+pub mod signing;
 mod state;
 
 pub use claim::{case_number_claim, entry_number_claim, slot_claim, unique_claim};
 pub use clock::CaseClock;
-pub use command::answer::AnswerRequest;
+pub use command::answer::{AnswerRequest, SetAsideAnswer};
+pub use command::approve::{
+    AgreeToDecision, ProposeDecision, REMARKS_MAX_CHARS, ReturnDecision, open_posts, stage_of,
+};
+pub use command::assign::{AssignCase, Candidates, ReassignCase};
+pub use command::cancel::CancelCase;
 pub use command::decide::{DecideCase, Holdings};
+pub use command::pass_time::{PassTime, RecountTerm};
 pub use command::request::Executors;
 pub use command::submit::SubmitApplication;
+pub use command::subrequest::{AnswerSubrequest, OpenSubrequest};
 pub use opened::{Opened, OpenedError};
 pub use refusal::CaseRefusal;
 pub use state::{
@@ -26,7 +34,7 @@ pub use state::{
 };
 
 use crate::event::PackRef;
-use crate::pack::{Pack, Service};
+use crate::pack::{LegalCalendar, Pack, Service};
 use crate::secret::AgencySecret;
 
 /// What a case is decided by: the pinned version of the regulation and the agency's own secret.
@@ -34,6 +42,8 @@ use crate::secret::AgencySecret;
 pub struct CaseRules<'a> {
     /// The pinned pack.
     pub pack: &'a Pack,
+    /// The pinned pack's calendars, with years that were published since.
+    pub calendar: &'a LegalCalendar,
     /// The service.
     pub service: &'a Service,
     /// Where the pack was published.

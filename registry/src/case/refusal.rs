@@ -1,11 +1,11 @@
 //! Why a command on a case was refused; nothing has changed then.
 
-use letopis_ledger::Timestamp;
+use letopis_ledger::{StreamVersion, Timestamp};
 use thiserror::Error;
 
 use super::opened::OpenedError;
 use crate::code::{ChannelCode, StepCode};
-use crate::event::PackRef;
+use crate::event::{OfficialId, PackRef};
 use crate::pack::JudgeError;
 
 /// Why a command on a case was refused.
@@ -67,6 +67,85 @@ pub enum CaseRefusal {
     WaitsFor {
         /// The request.
         request: StepCode,
+    },
+    /// The regulation leaves the decision to officials.
+    #[error("officials decide this case; propose a decision, then have it agreed and signed")]
+    OfficialsDecide,
+    /// The regulation leaves the decision to its rules.
+    #[error("this case is decided by its rules alone; nothing can be proposed")]
+    RulesDecide,
+    /// The official does not hold the post that the regulation asks for.
+    #[error("official {official} does not hold a post that may do this; {expected} may")]
+    NotEntitled {
+        /// The official.
+        official: OfficialId,
+        /// Who may.
+        expected: String,
+    },
+    /// Somebody answers who was not asked.
+    #[error("this was asked of somebody else; {expected} may answer it")]
+    NotAsked {
+        /// Who may.
+        expected: String,
+    },
+    /// Somebody else works on the case.
+    #[error("official {assigned} works on this case; ask the head of the unit to give it to you")]
+    NotAssigned {
+        /// Who works on it.
+        assigned: OfficialId,
+    },
+    /// Nobody works on the case yet.
+    #[error("nobody works on this case yet; give it to an official first")]
+    Unassigned,
+    /// There is no proposal to agree to.
+    #[error("no proposal of number {proposal} waits for agreement; look at the case again")]
+    NoSuchProposal {
+        /// The number given.
+        proposal: StreamVersion,
+    },
+    /// The official agreed already, or proposed.
+    #[error("official {official} proposed this or agreed to it already; somebody else must agree")]
+    SecondTime {
+        /// The official.
+        official: OfficialId,
+    },
+    /// The signature does not hold.
+    #[error("the signature of official {official} does not hold: {reason}; sign the text again")]
+    BadSignature {
+        /// The official.
+        official: OfficialId,
+        /// Why.
+        reason: String,
+    },
+    /// What the rules say has changed since the proposal.
+    #[error("facts have changed since the proposal: the rules now say {now}; propose again")]
+    ProposalOutdated {
+        /// What the rules say now.
+        now: String,
+    },
+    /// A text that must say something is empty or too long.
+    #[error("{what} must have 1 to {limit} characters")]
+    TextLength {
+        /// Which text.
+        what: &'static str,
+        /// The limit.
+        limit: usize,
+    },
+    /// A subrequest of this path cannot be opened or answered.
+    #[error("subrequest {path}: {reason}")]
+    Subrequest {
+        /// The path.
+        path: String,
+        /// Why not.
+        reason: &'static str,
+    },
+    /// A message of this way needs more to be believed.
+    #[error("a message by {way} needs {needs}")]
+    ArrivalIncomplete {
+        /// The way.
+        way: &'static str,
+        /// What is missing.
+        needs: &'static str,
     },
     /// "No data" of this request is for an official to judge.
     #[error("request {request} brought no data; an official decides this case")]

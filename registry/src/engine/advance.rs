@@ -14,18 +14,59 @@ use super::{
     Appended, CaseEngine, EngineError, InstalledPack, LedgerPort, PendingRequest, Race, TRIES_MAX,
 };
 use crate::case::{
-    AnswerRequest, CaseRefusal, CaseRules, CaseState, CaseStatus, DecideCase, Executors, Holdings,
-    Opened, RecordedCaseEvent, slot_claim,
+    AnswerRequest, AssignCase, CaseRefusal, CaseRules, CaseState, CaseStatus, DecideCase, Holdings,
+    Opened, PassTime, RecordedCaseEvent, RecountTerm, RequestState, slot_claim,
 };
 use crate::code::{FieldPath, StepCode};
 use crate::environment::random;
 use crate::event::{CaseId, DomainEvent, EntryId, RequestTarget};
-use crate::pack::{Asked, CaseValues, RequestRule, Service, plain_text};
+use crate::pack::{
+    Asked, CaseValues, LegalCalendar, NumberTemplate, RequestRule, Service, plain_text,
+};
 use crate::projection::EntryQuery;
 use crate::record_draft::Decision;
 
 /// Most states that are kept between appends; others are folded again from the ledger.
 const UNDER_WAY_MAX: usize = 100_000;
+
+/// The pack that a case follows, with the calendars that have been published since.
+pub(super) struct Pinned {
+    installed: std::sync::Arc<InstalledPack>,
+    calendar: LegalCalendar,
+    /// The leaf of a later version, whose calendars may settle a provisional end.
+    calendar_from: Option<LeafIndex>,
+}
+
+impl std::ops::Deref for Pinned {
+    type Target = InstalledPack;
+
+    fn deref(&self) -> &InstalledPack {
+        &self.installed
+    }
+}
+
+/// A number that a decision may not need.
+pub(super) struct TakenNumber {
+    kind: String,
+    template: Option<NumberTemplate>,
+    number: String,
+}
+
+impl TakenNumber {
+    /// A decision that makes no entry gives the number to the next one that does.
+    pub(super) fn keep_if<P: LedgerPort, E>(
+        self,
+        engine: &CaseEngine<P>,
+        decided: &Result<Decision, E>,
+    ) {
+        let enters = |decision: &Decision| {
+            decision.events.iter().any(|new| matches!(new.event, DomainEvent::Entry(_)))
+        };
+        if let (false, Some(template)) = (decided.as_ref().is_ok_and(enters), self.template) {
+            engine.numbers.give_back(&self.kind, &template, &self.number);
+        }
+    }
+}
 
 /// How far a case has come.
 #[derive(Debug, Clone)]
@@ -34,6 +75,8 @@ pub struct CaseProgress {
     pub status: CaseStatus,
     /// Mandatory requests that it waits for.
     pub waits_for: Vec<StepCode>,
+    /// When time alone will change something: look again then.
+    pub look_again_at: Option<Timestamp>,
     /// Where the record that ended it stands, if this call ended it.
     pub ended: Option<Appended>,
 }
@@ -108,12 +151,14 @@ impl<P: LedgerPort> CaseEngine<P> {
             let appended = self.append_to(case, &mut state, step).await?;
             if state.status() != CaseStatus::InProgress {
                 self.forget(case);
-                let ended = Some(appended);
-                return Ok(CaseProgress { status: state.status(), waits_for: vec![], ended });
+                let (waits_for, look_again_at) = (vec![], None);
+                let (status, ended) = (state.status(), Some(appended));
+                return Ok(CaseProgress { status, waits_for, look_again_at, ended });
             }
         }
         let waits_for = waits_for(&state, &installed);
-        Ok(CaseProgress { status: state.status(), waits_for, ended: None })
+        let look_again_at = PassTime::next(&state);
+        Ok(CaseProgress { status: state.status(), waits_for, look_again_at, ended: None })
     }
 
     async fn answer_once(&self, case: CaseId, answer: &AnswerRequest) -> Result<(), EngineError> {
@@ -130,44 +175,81 @@ impl<P: LedgerPort> CaseEngine<P> {
         &self,
         case: CaseId,
         state: &CaseState,
-        installed: &InstalledPack,
+        installed: &Pinned,
     ) -> Result<Option<Decision>, EngineError> {
         if state.status() != CaseStatus::InProgress {
             return Ok(None);
         }
         let rules = self.rules(state, installed)?;
         let opened = self.open(state)?;
+        let due = self.due(state, &rules, &opened, installed)?;
+        if !due.events.is_empty() {
+            return Ok(Some(due));
+        }
         let answers = self.answers(case, state, &rules, &opened)?;
         if !answers.events.is_empty() {
             return Ok(Some(answers));
         }
-        if !waits_for(state, installed).is_empty() {
+        let officials = rules.service.regulation.approval.is_some();
+        if officials || !waits_for(state, installed).is_empty() {
             return Ok(None);
         }
+        let (command, number) = self.decision(state, installed, &opened)?;
+        let decided = command.decide(state, &opened, &rules);
+        number.keep_if(self, &decided);
+        Ok(Some(decided?))
+    }
+
+    /// What deciding a case takes, with the number that its entry would get.
+    pub(super) fn decision(
+        &self,
+        state: &CaseState,
+        installed: &Pinned,
+        opened: &Opened,
+    ) -> Result<(DecideCase, TakenNumber), EngineError> {
+        let rules = self.rules(state, installed)?;
         let at = self.clock.now().max(state.registered_at().unwrap_or(Timestamp::EPOCH));
         let values = opened.values(state).map_err(CaseRefusal::from)?;
         let registry = rules.service.effect_registry();
         let unix_ms = at.unix_ms().unsigned_abs();
         let holdings = self.holdings(&rules, &values)?;
-        let command = DecideCase {
-            holdings,
-            at,
-            entry: EntryId::from_parts(registry.clone(), unix_ms, &random(&*self.entropy)),
-            entry_number: self.entry_number(installed, rules.service, at)?,
-        };
-        let decided = command.decide(state, &opened, &rules);
-        let enters = |decision: &Decision| {
-            decision.events.iter().any(|new| matches!(new.event, DomainEvent::Entry(_)))
-        };
-        // A refusal makes no entry: the number goes to the next grant.
-        if !decided.as_ref().is_ok_and(enters) {
-            let definition = rules.pack.registry(registry);
-            if let Some(template) = definition.and_then(|registry| registry.number.as_ref()) {
-                let kind = format!("entry/{registry}");
-                self.numbers.give_back(&kind, template, &command.entry_number);
+        let entry_number = self.entry_number(installed, rules.service, at)?;
+        let template = rules.pack.registry(registry).and_then(|found| found.number.clone());
+        let kind = format!("entry/{registry}");
+        let taken = TakenNumber { kind, template, number: entry_number.clone() };
+        let entry = EntryId::from_parts(registry.clone(), unix_ms, &random(&*self.entropy));
+        Ok((DecideCase { holdings, at, entry, entry_number }, taken))
+    }
+
+    /// What time and the rule of assignment bring about by themselves.
+    fn due(
+        &self,
+        state: &CaseState,
+        rules: &CaseRules<'_>,
+        opened: &Opened,
+        installed: &Pinned,
+    ) -> Result<Decision, EngineError> {
+        let now = self.clock.now();
+        if let Some(published) = installed.calendar_from {
+            let calendar = &installed.calendar;
+            let recounted = RecountTerm { calendar, published }.decide(state, rules)?;
+            if !recounted.events.is_empty() {
+                return Ok(recounted);
             }
         }
-        Ok(Some(decided?))
+        let unassigned = state.assigned().is_none() && rules.service.regulation.approval.is_some();
+        if unassigned {
+            let candidates = self.candidates(rules)?;
+            let assigned = AssignCase { candidates }.decide(state, rules)?;
+            if !assigned.events.is_empty() {
+                return Ok(assigned);
+            }
+        }
+        if PassTime::next(state).is_none_or(|next| next > now) {
+            return Ok(Decision::default());
+        }
+        let executors = self.executors(rules)?;
+        Ok(PassTime { now, executors }.decide(state, opened, rules)?)
     }
 
     /// Answers of registries to every open request, in one record.
@@ -180,7 +262,7 @@ impl<P: LedgerPort> CaseEngine<P> {
     ) -> Result<Decision, EngineError> {
         let mut decision = Decision::default();
         let mut state = state.clone();
-        let open = state.requests().iter().filter(|(_, request)| request.answered.is_none());
+        let open = state.requests().iter().filter(|(_, r)| r.answered.is_none() && !r.timed_out);
         let open: Vec<(StepCode, RequestTarget)> =
             open.map(|(code, request)| (code.clone(), request.sent.target.clone())).collect();
         if open.is_empty() {
@@ -199,7 +281,7 @@ impl<P: LedgerPort> CaseEngine<P> {
                 continue;
             }
             let (facts, source, at) = (answer.facts, answer.source, self.clock.now());
-            let executors = Executors::new();
+            let executors = self.executors(rules)?;
             let command = AnswerRequest { request, facts, source, came: None, at, executors };
             let answered = command.decide(&state, opened, rules)?;
             for new in &answered.events {
@@ -247,7 +329,7 @@ impl<P: LedgerPort> CaseEngine<P> {
     }
 
     /// Keeps, signs and appends, and evolves the state by what was appended.
-    async fn append_to(
+    pub(super) async fn append_to(
         &self,
         case: CaseId,
         state: &mut CaseState,
@@ -264,24 +346,35 @@ impl<P: LedgerPort> CaseEngine<P> {
         Ok(appended)
     }
 
-    fn rules<'a>(
+    pub(super) fn rules<'a>(
         &'a self,
         state: &CaseState,
-        installed: &'a InstalledPack,
+        installed: &'a Pinned,
     ) -> Result<CaseRules<'a>, EngineError> {
         let submitted = state.submitted().ok_or(CaseRefusal::NotSubmitted)?;
         let service = installed
             .service(&submitted.service)
             .ok_or_else(|| EngineError::UnknownService { service: submitted.service.clone() })?;
         let (pack, pack_ref) = (&installed.pack, &installed.pack_ref);
-        Ok(CaseRules { pack, service, pack_ref, secret: &self.secret })
+        let calendar = &installed.calendar;
+        Ok(CaseRules { pack, calendar, service, pack_ref, secret: &self.secret })
     }
 
-    fn pinned(&self, state: &CaseState) -> Result<std::sync::Arc<InstalledPack>, EngineError> {
-        self.packs.pinned(state.pack().ok_or(CaseRefusal::NotSubmitted)?)
+    pub(super) fn pinned(&self, state: &CaseState) -> Result<Pinned, EngineError> {
+        let pack = self.packs.pinned(state.pack().ok_or(CaseRefusal::NotSubmitted)?)?;
+        let provisional = state.clock().is_some_and(|clock| clock.end.provisional);
+        let newest = self.packs.newest(&pack).filter(|_| provisional);
+        let (calendar, calendar_from) = match newest {
+            Some(newest) => {
+                let calendar = pack.pack.calendar().completed_by(newest.pack.calendar());
+                (calendar, Some(newest.pack_ref.leaf))
+            }
+            None => (pack.pack.calendar().clone(), None),
+        };
+        Ok(Pinned { installed: pack, calendar, calendar_from })
     }
 
-    fn open(&self, state: &CaseState) -> Result<Opened, EngineError> {
+    pub(super) fn open(&self, state: &CaseState) -> Result<Opened, EngineError> {
         let digests: Vec<_> = state.digests().copied().collect();
         let disclosures = self.private.open_digests(&digests)?;
         Ok(Opened::new(disclosures.iter().flatten()))
@@ -289,7 +382,7 @@ impl<P: LedgerPort> CaseEngine<P> {
 
     fn entry_number(
         &self,
-        installed: &InstalledPack,
+        installed: &Pinned,
         service: &Service,
         at: Timestamp,
     ) -> Result<String, EngineError> {
@@ -303,7 +396,7 @@ impl<P: LedgerPort> CaseEngine<P> {
         })
     }
 
-    async fn raise_entry_numbers(&self, case: CaseId) -> Result<(), EngineError> {
+    pub(super) async fn raise_entry_numbers(&self, case: CaseId) -> Result<(), EngineError> {
         self.catch_up().await?;
         let state = self.state(case).await?;
         let installed = self.pinned(&state)?;
@@ -318,7 +411,7 @@ impl<P: LedgerPort> CaseEngine<P> {
         Ok(())
     }
 
-    async fn state(&self, case: CaseId) -> Result<CaseState, EngineError> {
+    pub(super) async fn state(&self, case: CaseId) -> Result<CaseState, EngineError> {
         let known = self.under_way.lock().expect("invariant: no holder panics").get(&case).cloned();
         match known {
             Some(state) => Ok(state),
@@ -338,7 +431,7 @@ impl<P: LedgerPort> CaseEngine<P> {
         }
     }
 
-    fn forget(&self, case: CaseId) {
+    pub(super) fn forget(&self, case: CaseId) {
         self.under_way.lock().expect("invariant: no holder panics").remove(&case);
     }
 }
@@ -352,12 +445,14 @@ fn evolve(state: &mut CaseState, event: &letopis_ledger::record::Event) -> Resul
 }
 
 /// Mandatory requests without an answer.
-fn waits_for(state: &CaseState, installed: &InstalledPack) -> Vec<StepCode> {
+fn waits_for(state: &CaseState, installed: &Pinned) -> Vec<StepCode> {
     let service = state.submitted().and_then(|submitted| installed.service(&submitted.service));
     let requests = service.into_iter().flat_map(|service| service.regulation.requests());
     let open = requests.filter(|(step, rule)| {
         let request = state.requests().get(&step.code.value);
-        rule.mandatory && request.is_none_or(|request| request.answered.is_none())
+        let open = |request: &RequestState| request.answered.is_none() && !request.timed_out;
+        let waits = request.map_or(!state.omitted().contains(&step.code.value), open);
+        rule.mandatory && waits
     });
     open.map(|(step, _)| step.code.value.clone()).collect()
 }

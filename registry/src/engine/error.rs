@@ -54,6 +54,12 @@ pub enum EngineError {
         /// Its name.
         name: String,
     },
+    /// Something about an official that cannot be.
+    #[error("{reason}")]
+    Staff {
+        /// What, and what to do.
+        reason: String,
+    },
     /// A rule of cases.
     #[error("{0}")]
     Case(#[from] CaseRefusal),

@@ -13,8 +13,10 @@ mod keeper;
 mod numbers;
 mod packs;
 mod port;
+mod staff;
 mod submit;
 mod traces;
+mod work;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -33,8 +35,10 @@ pub use error::EngineError;
 pub use keeper::EntriesCreated;
 pub use packs::InstalledPack;
 pub use port::{AppendRefused, Appended, LedgerPort, ReadFailed};
+pub use staff::{AppointedOfficial, Appointment};
 pub use submit::{Accepted, Application};
 pub use traces::{ImportError, TracesImported};
+pub use work::{GivenAnswer, GivenSubanswer, Subrequest};
 
 use crate::case::CaseState;
 use crate::environment::{Clock, Entropy, random};

@@ -80,6 +80,14 @@ impl Packs {
         })
     }
 
+    /// The newest installed version of a pack, if it is newer than this one.
+    pub(super) fn newest(&self, pack: &InstalledPack) -> Option<Arc<InstalledPack>> {
+        let inner = self.inner.read().expect("invariant: no holder panics");
+        let same = inner.by_leaf.values().filter(|other| other.pack.code() == pack.pack.code());
+        let newer = same.filter(|other| other.pack.version() > pack.pack.version());
+        newer.max_by_key(|other| other.pack.version()).cloned()
+    }
+
     pub(super) fn all(&self) -> Vec<Arc<InstalledPack>> {
         let inner = self.inner.read().expect("invariant: no holder panics");
         let mut packs: Vec<_> = inner.by_leaf.values().cloned().collect();

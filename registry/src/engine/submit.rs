@@ -10,9 +10,7 @@ use super::{
     AppendRefused, Appended, CaseEngine, EngineError, InstalledPack, LedgerPort, Prepared, Race,
     TRIES_MAX,
 };
-use crate::case::{
-    CaseRefusal, CaseRules, CaseState, Executors, RecordedCaseEvent, SubmitApplication,
-};
+use crate::case::{CaseRefusal, CaseRules, CaseState, RecordedCaseEvent, SubmitApplication};
 use crate::code::{ChannelCode, ServiceCode};
 use crate::environment::random;
 use crate::event::{CaseId, DomainEvent, PackRef, Registered};
@@ -166,10 +164,11 @@ impl<P: LedgerPort> CaseEngine<P> {
             form: attempt.form.clone(),
             number: self.case_number(attempt, at)?,
             at,
-            executors: Executors::new(),
+            executors: self.executors_of(attempt.service, &attempt.installed.pack)?,
         };
         let rules = CaseRules {
             pack: &attempt.installed.pack,
+            calendar: attempt.installed.pack.calendar(),
             service: attempt.service,
             pack_ref: &attempt.installed.pack_ref,
             secret: &self.secret,

@@ -5,6 +5,7 @@
 
 use jiff::civil::Date;
 use letopis_ledger::json::{FieldError, Fields, Json, Object};
+use letopis_ledger::key::AuthorKey;
 
 use super::EventError;
 use super::fields::{date_text, parse_array, parse_date, parse_texts, text, texts};
@@ -34,8 +35,8 @@ pub struct Appointed {
     pub posts: Vec<HeldPost>,
     /// Services that the official can work on; every one when there are none.
     pub skills: Vec<ServiceCode>,
-    /// The Ed25519 public key with which the official signs.
-    pub key: [u8; 32],
+    /// The key with which the official signs.
+    pub key: AuthorKey,
 }
 
 /// A post that somebody holds.
@@ -90,7 +91,7 @@ impl Appointed {
         Object::new()
             .with("posts", self.posts.iter().map(post).collect::<Vec<_>>())
             .with("skills", texts(&self.skills))
-            .with("key", hex::encode(self.key).as_str())
+            .with("key", self.key.to_base64().as_str())
     }
 
     fn read(data: &Object) -> Result<Self, FieldError> {
@@ -107,12 +108,7 @@ impl Appointed {
         let read = Self {
             posts: parse_array(&mut fields, "posts", post)?,
             skills: parse_texts(&mut fields, "skills", ServiceCode::parse)?,
-            key: fields.parsed("key", |text| {
-                let mut bytes = [0; 32];
-                let lower = !text.bytes().any(|byte| byte.is_ascii_uppercase());
-                let read = hex::decode_to_slice(text, &mut bytes).is_ok() && lower;
-                read.then_some(bytes).ok_or("not 64 lower-case hexadecimal digits")
-            })?,
+            key: fields.parsed("key", AuthorKey::from_base64)?,
         };
         fields.finish()?;
         Ok(read)

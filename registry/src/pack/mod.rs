@@ -216,6 +216,12 @@ impl LegalCalendar {
         Self { calendars, zone }
     }
 
+    /// These calendars with the years that only a later version of the pack has.
+    #[must_use]
+    pub fn completed_by(&self, later: &Self) -> Self {
+        Self { calendars: self.calendars.completed_by(&later.calendars), zone: self.zone }
+    }
+
     /// When a term that begins at `from` ends.
     ///
     /// # Panics

@@ -18,6 +18,7 @@ mod packs;
 mod provided;
 mod requests;
 mod row;
+mod staff;
 mod streams;
 mod traces;
 
@@ -38,6 +39,7 @@ pub use lookup::EntryQuery;
 pub use packs::PackRow;
 pub use provided::ProvidedRow;
 pub use requests::RequestRow;
+pub use staff::WorkRow;
 pub use streams::StreamEventRow;
 pub use traces::{CategoryCount, TraceStatistics};
 
@@ -122,6 +124,7 @@ const PROJECTIONS: &[Projection] = &[
     lookup::PROJECTION,
     packs::PROJECTION,
     provided::PROJECTION,
+    staff::PROJECTION,
     traces::PROJECTION,
 ];
 

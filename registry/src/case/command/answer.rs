@@ -6,10 +6,13 @@ use letopis_ledger::Timestamp;
 use letopis_ledger::json::Json;
 
 use super::request::{Executors, Progress, send_enabled};
-use super::{CaseEvents, check_under_way};
-use crate::case::{CaseRefusal, CaseRules, CaseState, Opened};
-use crate::code::{FieldPath, StepCode};
-use crate::event::{Arrival, CaseEvent, RequestAnswered, RequestOutcome, Source};
+use super::{CaseEvents, check_text, check_under_way};
+use crate::case::{CaseRefusal, CaseRules, CaseState, CaseStatus, Opened};
+use crate::code::{FIELD_PATH_MAX_BYTES, FieldPath, StepCode};
+use crate::event::{
+    AnswerSetAside, Arrival, CaseEvent, ClockResumed, RequestAnswered, RequestOutcome, SetAside,
+    Source, Way,
+};
 use crate::pack::AnswerValues;
 use crate::record_draft::{Decision, PrivateField};
 
@@ -58,6 +61,7 @@ impl AnswerRequest {
             came: self.came.clone(),
         };
         events.push(CaseEvent::RequestAnswered(event), facts.collect());
+        self.resume(state, rules, &mut events);
         // Sequential requests are rare, so values are put together only when one waits for this.
         if rules.service.regulation.is_awaited_by_request(&self.request) {
             self.send_next(state, opened, rules, &mut events)?;
@@ -74,16 +78,38 @@ impl AnswerRequest {
         let request = self.request.clone();
         match state.requests().get(&self.request) {
             None => return Err(CaseRefusal::RequestNotSent { request }),
-            Some(sent) if sent.answered.is_some() => {
+            Some(sent) if sent.answered.is_some() || sent.timed_out => {
                 return Err(CaseRefusal::AlreadyAnswered { request });
             }
             Some(_) => {}
+        }
+        if state.open_subrequests(self.request.as_str()) > 0 {
+            let path = self.request.to_string();
+            let reason = "a mandatory subrequest of it is open";
+            return Err(CaseRefusal::Subrequest { path, reason });
+        }
+        if let Some(came) = &self.came {
+            check_arrival(came)?;
         }
         let asked = |field: &FieldPath| rule.take.iter().any(|taken| &taken.value == field);
         if let Some(field) = self.facts.iter().flat_map(BTreeMap::keys).find(|f| !asked(f)) {
             return Err(CaseRefusal::FactNotAsked { request, field: field.to_string() });
         }
         Ok(())
+    }
+
+    /// The clock goes on when the applicant has answered.
+    fn resume(&self, state: &CaseState, rules: &CaseRules<'_>, events: &mut CaseEvents) {
+        let Some(clock) = state.clock() else { return };
+        let Some(suspended) = &clock.suspended else { return };
+        if suspended.request != self.request {
+            return;
+        }
+        let at = self.came.as_ref().map_or(self.at, |came| came.at).max(suspended.at);
+        let pause = Some((suspended.at, at));
+        let end = clock.count(clock.term, pause, rules.calendar);
+        let resumed = ClockResumed { request: self.request.clone(), at, end };
+        events.push(CaseEvent::ClockResumed(resumed), vec![]);
     }
 
     fn send_next(
@@ -103,5 +129,64 @@ impl AnswerRequest {
         let progress = progress.ok_or(CaseRefusal::NotSubmitted)?;
         send_enabled(rules, progress, &values, (self.at, &self.executors), events);
         Ok(())
+    }
+}
+
+/// That a message brings what its way needs to be believed: a letter its number, a call a second
+/// person who heard it.
+pub(super) fn check_arrival(came: &Arrival) -> Result<(), CaseRefusal> {
+    let way = came.way.as_str();
+    let heard = came.official.is_some() && came.second.is_some() && came.second != came.official;
+    let needs = match came.way {
+        Way::Phone if !heard => "the official who took it and a second one who heard it",
+        Way::Paper if came.letter.is_none() => "the number of the letter",
+        Way::Paper | Way::Workplace if came.official.is_none() => "the official who entered it",
+        _ => return Ok(()),
+    };
+    Err(CaseRefusal::ArrivalIncomplete { way, needs })
+}
+
+/// An answer that does not count is kept all the same, and changes nothing.
+#[derive(Debug, Clone)]
+pub struct SetAsideAnswer {
+    /// What it says it answers.
+    pub request: String,
+    /// Why it does not count.
+    pub reason: SetAside,
+    /// How it came.
+    pub came: Arrival,
+}
+
+impl SetAsideAnswer {
+    /// Why an answer does not count, if the refusal of it says so.
+    #[must_use]
+    pub fn reason(state: &CaseState, refusal: &CaseRefusal) -> Option<SetAside> {
+        match refusal {
+            CaseRefusal::AlreadyEnded if state.status() == CaseStatus::Cancelled => {
+                Some(SetAside::Cancelled)
+            }
+            CaseRefusal::AlreadyEnded => Some(SetAside::Late),
+            CaseRefusal::AlreadyAnswered { .. } => Some(SetAside::Duplicate),
+            CaseRefusal::RequestNotSent { .. } | CaseRefusal::StepNotInRegulation { .. } => {
+                Some(SetAside::NotSent)
+            }
+            _ => None,
+        }
+    }
+
+    /// Decides. What it says is not kept: it was not asked for, or it is known.
+    ///
+    /// # Errors
+    /// See [`CaseRefusal`].
+    pub fn decide(&self, state: &CaseState) -> Result<Decision, CaseRefusal> {
+        check_text("the request", &self.request, FIELD_PATH_MAX_BYTES)?;
+        let mut events = CaseEvents::after(state);
+        let event = AnswerSetAside {
+            request: self.request.clone(),
+            reason: self.reason,
+            came: self.came.clone(),
+        };
+        events.push(CaseEvent::AnswerSetAside(event), vec![]);
+        Ok(Decision { events: events.events, claims: vec![] })
     }
 }

@@ -60,17 +60,37 @@ impl DecideCase {
         opened: &Opened,
         rules: &CaseRules<'_>,
     ) -> Result<Decision, CaseRefusal> {
+        if rules.service.regulation.approval.is_some() {
+            return Err(CaseRefusal::OfficialsDecide);
+        }
+        let (judgement, values) = self.judge(state, opened, rules)?;
+        self.conclude(state, rules, (judgement, &values), CaseEvents::after(state))
+    }
+
+    /// What the rules say of the case as it is now.
+    pub(super) fn judge(
+        &self,
+        state: &CaseState,
+        opened: &Opened,
+        rules: &CaseRules<'_>,
+    ) -> Result<(Judgement, CaseValues), CaseRefusal> {
         self.check(state, rules)?;
         let mut values = opened.values(state)?;
         values.entry_counts.clone_from(&self.holdings.entry_counts);
-        let judgement = judge(rules.service, &values)?;
-        let mut events = CaseEvents::after(state);
+        Ok((judge(rules.service, &values)?, values))
+    }
+
+    /// The decision with its issue, after `events` of the same record.
+    pub(super) fn conclude(
+        &self,
+        state: &CaseState,
+        rules: &CaseRules<'_>,
+        (judgement, values): (Judgement, &CaseValues),
+        mut events: CaseEvents,
+    ) -> Result<Decision, CaseRefusal> {
         let decided_version = events.next;
         let decided = self.decided(state, rules, &judgement, decided_version);
-        let inputs = judgement.inputs.iter();
-        let inputs =
-            inputs.map(|(name, value)| PrivateField::new(format!("input.{name}"), value.clone()));
-        events.push(CaseEvent::Decided(decided), inputs.collect());
+        events.push(CaseEvent::Decided(decided), input_fields(&judgement));
         if judgement.outcome == Outcome::Refused {
             events.push(CaseEvent::RefusalIssued { grounds: judgement.grounds }, vec![]);
             return Ok(Decision { events: events.events, claims: vec![] });
@@ -84,8 +104,8 @@ impl DecideCase {
         };
         events.push(CaseEvent::ResultIssued(result), vec![]);
         let basis = Basis::Decision { stream: state.stream().clone(), version: decided_version };
-        let entry = self.entry_event(rules, &values, basis, (valid_from, valid_until));
-        let claims = self.claims(rules, &values)?;
+        let entry = self.entry_event(rules, values, basis, (valid_from, valid_until));
+        let claims = self.claims(rules, values)?;
         let mut events = events.events;
         events.push(entry);
         Ok(Decision { events, claims })
@@ -100,7 +120,10 @@ impl DecideCase {
         for (step, rule) in rules.service.regulation.requests().filter(|(_, r)| r.mandatory) {
             let request = step.code.value.clone();
             let answered = state.requests().get(&request).and_then(|r| r.answered.as_ref());
+            let closed = state.omitted().contains(&request)
+                || state.requests().get(&request).is_some_and(|request| request.timed_out);
             match answered.map(|answered| answered.event.outcome) {
+                None if closed => {}
                 None => return Err(CaseRefusal::WaitsFor { request }),
                 Some(RequestOutcome::NoData) if rule.no_data == NoData::Official => {
                     return Err(CaseRefusal::NoDataForOfficial { request });
@@ -111,7 +134,7 @@ impl DecideCase {
         Ok(())
     }
 
-    fn decided(
+    pub(super) fn decided(
         &self,
         state: &CaseState,
         rules: &CaseRules<'_>,
@@ -196,6 +219,12 @@ impl DecideCase {
     }
 }
 
+/// The inputs of a decision as private fields.
+pub(super) fn input_fields(judgement: &Judgement) -> Vec<PrivateField> {
+    let inputs = judgement.inputs.iter();
+    inputs.map(|(name, value)| PrivateField::new(format!("input.{name}"), value.clone())).collect()
+}
+
 fn take(name: ClaimName, holder: &StreamName) -> Claim {
     Claim { name, operation: ClaimOperation::Take, holder: holder.clone() }
 }
@@ -217,7 +246,7 @@ fn entry_values<'v>(
 
 /// From the day of the decision to the day before its anniversary.
 fn validity(rules: &CaseRules<'_>, at: Timestamp, years: u32) -> (Date, Date) {
-    let from = rules.pack.calendar().date(at);
+    let from = rules.calendar.date(at);
     let years = i64::from(years);
     let until = from
         .checked_add(jiff::Span::new().years(years))

@@ -1,9 +1,14 @@
 //! Commands on a case, one file each: what it takes, and `decide`.
 
 pub(super) mod answer;
+pub(super) mod approve;
+pub(super) mod assign;
+pub(super) mod cancel;
 pub(super) mod decide;
+pub(super) mod pass_time;
 pub(super) mod request;
 pub(super) mod submit;
+pub(super) mod subrequest;
 
 use letopis_ledger::StreamVersion;
 use letopis_ledger::id::StreamName;
@@ -37,13 +42,22 @@ impl CaseEvents {
     }
 }
 
+/// That a text says something and can stand in a record: 1 to `limit` characters in form C.
+fn check_text(what: &'static str, text: &str, limit: usize) -> Result<(), CaseRefusal> {
+    let says = !text.trim().is_empty() && text.chars().count() <= limit;
+    if says && letopis_ledger::json::Json::string(text).is_ok() {
+        return Ok(());
+    }
+    Err(CaseRefusal::TextLength { what, limit })
+}
+
 /// That the case is under way and is decided by the rules that it follows.
 fn check_under_way(state: &CaseState, rules: &CaseRules<'_>) -> Result<(), CaseRefusal> {
     let pinned = state.pack().ok_or(CaseRefusal::NotSubmitted)?;
     if pinned != rules.pack_ref {
         return Err(CaseRefusal::OtherRegulation { pinned: pinned.clone() });
     }
-    if state.decided().is_some() {
+    if state.decided().is_some() || state.ended().is_some() {
         return Err(CaseRefusal::AlreadyEnded);
     }
     Ok(())

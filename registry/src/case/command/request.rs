@@ -107,7 +107,7 @@ fn set_clock(
     events: &mut CaseEvents,
 ) {
     if let Some(TermRule { length, .. }) = &rule.changes_term {
-        let end = clock.count(*length, None, rules.pack.calendar());
+        let end = clock.count(*length, None, rules.calendar);
         let cause = TermCause::Request(code.clone());
         let changed = TermChanged { cause, term: *length, end };
         clock.change(&changed);
@@ -122,7 +122,7 @@ fn set_clock(
 }
 
 fn due(rules: &CaseRules<'_>, at: Timestamp, term: letopis_rules::deadline::Term) -> Timestamp {
-    let due = rules.pack.calendar().deadline(at, term).due;
+    let due = rules.calendar.deadline(at, term).due;
     Timestamp::from_unix_ms(due.get()).expect("invariant: terms end within the years of the ledger")
 }
 

@@ -72,7 +72,7 @@ impl SubmitApplication {
 
     fn register(&self, rules: &CaseRules<'_>) -> Registered {
         let term = rules.service.regulation.term.length;
-        let deadline = rules.pack.calendar().deadline(self.at, term);
+        let deadline = rules.calendar.deadline(self.at, term);
         Registered {
             number: self.number.clone(),
             registered_at: self.at,

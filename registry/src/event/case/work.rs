@@ -3,7 +3,8 @@
 //! Not here: who may; see `case::command`, and `crate::staff` for who holds which post.
 
 use letopis_ledger::json::{FieldError, Fields, Json, Object};
-use letopis_ledger::{Hash, StreamVersion, TreeSize};
+use letopis_ledger::key::{AuthorKeyId, AuthorSignature};
+use letopis_ledger::{StreamVersion, TreeSize};
 
 use super::decided::Decided;
 use crate::code::UnitCode;
@@ -52,6 +53,8 @@ pub struct Agreed {
     pub proposal: StreamVersion,
     /// The stage of the approval, from 0.
     pub stage: u32,
+    /// Which of the stage's posts the official spoke for, from 0.
+    pub post: u32,
     /// Who agreed.
     pub official: OfficialId,
     /// Ed25519 signature of the official over the text that `case::signing` states.
@@ -72,31 +75,24 @@ pub struct Returned {
 /// A signature of an official with the key that it was made with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OfficialSignature {
-    /// SHA-256 of the public key, which the official's stream introduced.
-    pub key: Hash,
-    /// The 64 bytes of Ed25519.
-    pub bytes: [u8; 64],
+    /// The key, which the official's stream introduced.
+    pub key: AuthorKeyId,
+    /// Ed25519, over the encoding that `case::signing` states.
+    pub signature: AuthorSignature,
 }
 
 impl OfficialSignature {
     fn data(&self) -> Object {
         Object::new()
-            .with("key", self.key.to_hex().as_str())
-            .with("ed25519", hex::encode(self.bytes).as_str())
+            .with("key", text(self.key))
+            .with("ed25519", self.signature.to_base64().as_str())
     }
 
     fn read(data: &Object) -> Result<Self, FieldError> {
         let mut fields = Fields::of_object("signature", data);
         let read = Self {
-            key: fields.parsed("key", |text| {
-                Hash::from_hex(text).ok_or("not 64 lower-case hexadecimal digits")
-            })?,
-            bytes: fields.parsed("ed25519", |text| {
-                let mut bytes = [0; 64];
-                let lower = !text.bytes().any(|byte| byte.is_ascii_uppercase());
-                let read = hex::decode_to_slice(text, &mut bytes).is_ok() && lower;
-                read.then_some(bytes).ok_or("not 128 lower-case hexadecimal digits")
-            })?,
+            key: fields.parsed("key", AuthorKeyId::parse)?,
+            signature: fields.parsed("ed25519", AuthorSignature::from_base64)?,
         };
         fields.finish()?;
         Ok(read)
@@ -168,6 +164,7 @@ impl Agreed {
         Object::new()
             .with("proposal", version(self.proposal))
             .with("stage", self.stage)
+            .with("post", self.post)
             .with("official", text(self.official))
             .with("signature", self.signature.data())
     }
@@ -176,7 +173,8 @@ impl Agreed {
         let mut fields = Fields::of_object("application.decision_agreed", data);
         let read = Self {
             proposal: StreamVersion::new(fields.unsigned("proposal")?),
-            stage: stage(&mut fields)?,
+            stage: small(&mut fields, "stage")?,
+            post: small(&mut fields, "post")?,
             official: fields.parsed("official", OfficialId::parse)?,
             signature: OfficialSignature::read(fields.object("signature")?)?,
         };
@@ -197,7 +195,7 @@ impl Returned {
         let mut fields = Fields::of_object("application.decision_returned", data);
         let read = Self {
             proposal: StreamVersion::new(fields.unsigned("proposal")?),
-            stage: stage(&mut fields)?,
+            stage: small(&mut fields, "stage")?,
             official: fields.parsed("official", OfficialId::parse)?,
         };
         fields.finish()?;
@@ -205,6 +203,6 @@ impl Returned {
     }
 }
 
-fn stage(fields: &mut Fields<'_>) -> Result<u32, FieldError> {
-    u32::try_from(fields.unsigned("stage")?).map_err(|_| fields.invalid("stage", &"too large"))
+fn small(fields: &mut Fields<'_>, name: &'static str) -> Result<u32, FieldError> {
+    u32::try_from(fields.unsigned(name)?).map_err(|_| fields.invalid(name, &"too large"))
 }

@@ -1,0 +1,37 @@
+//! The applicant wants no more of a case: it ends, and what was asked for it is called off.
+
+use super::{CaseEvents, check_under_way};
+use crate::case::{CaseRefusal, CaseRules, CaseState};
+use crate::event::{Cancelled, CancelledBy, CaseEvent};
+use crate::record_draft::Decision;
+
+/// Ends a case without a decision.
+#[derive(Debug, Clone, Copy)]
+pub struct CancelCase {
+    /// Who wants it.
+    pub by: CancelledBy,
+}
+
+impl CancelCase {
+    /// Decides.
+    ///
+    /// # Errors
+    /// See [`CaseRefusal`].
+    pub fn decide(
+        &self,
+        state: &CaseState,
+        rules: &CaseRules<'_>,
+    ) -> Result<Decision, CaseRefusal> {
+        check_under_way(state, rules)?;
+        let mut events = CaseEvents::after(state);
+        let open = state.subrequests().iter().filter(|(_, subrequest)| !subrequest.is_closed());
+        // The deepest first, so that none is called off above one that is open.
+        let mut open: Vec<_> = open.map(|(path, _)| path).collect();
+        open.sort_by_key(|path| std::cmp::Reverse(path.as_str().split('.').count()));
+        for path in open {
+            events.push(CaseEvent::SubrequestCancelled(path.clone()), vec![]);
+        }
+        events.push(CaseEvent::Cancelled(Cancelled { by: self.by }), vec![]);
+        Ok(Decision { events: events.events, claims: vec![] })
+    }
+}

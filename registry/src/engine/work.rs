@@ -1,0 +1,339 @@
+//! What people do with cases: they answer, open subrequests, propose, agree, return, give cases to
+//! others, and call them off.
+//!
+//! Each call checks who acts against the posts of the log as it is now, decides on the newest
+//! state and appends; a lost race is decided again. Not here: how somebody proves who it is.
+
+use std::collections::BTreeMap;
+
+use letopis_ledger::StreamVersion;
+use letopis_ledger::json::Json;
+use letopis_ledger::key::AuthorSignature;
+
+use super::advance::Pinned;
+use super::{Appended, CaseEngine, EngineError, LedgerPort, Race, TRIES_MAX};
+use crate::case::{
+    AgreeToDecision, AnswerRequest, AnswerSubrequest, CancelCase, CaseRefusal, CaseState,
+    OpenSubrequest, Opened, ProposeDecision, ReassignCase, ReturnDecision, SetAsideAnswer,
+};
+use crate::code::{FieldPath, StepCode};
+use crate::event::{
+    Arrival, CancelledBy, CaseId, OfficialId, RequestOutcome, RequestTarget, SetAside, Way,
+};
+use crate::pack::Role;
+use crate::record_draft::{Decision, PrivateField};
+use crate::staff::Official;
+
+/// An answer that somebody gives.
+#[derive(Clone)]
+pub struct GivenAnswer {
+    /// The request.
+    pub request: StepCode,
+    /// Facts by field, or nothing.
+    pub facts: Option<BTreeMap<FieldPath, Json>>,
+    /// How it came.
+    pub came: Arrival,
+}
+
+/// A request that the one asked sends on.
+#[derive(Debug, Clone)]
+pub struct Subrequest {
+    /// Its path.
+    pub path: FieldPath,
+    /// Who is asked.
+    pub addressee: String,
+    /// How.
+    pub way: Way,
+    /// Whether the answer above waits for it.
+    pub mandatory: bool,
+    /// Working days that the one asked may take.
+    pub working_days: u32,
+}
+
+/// The answer of a subrequest, in words.
+#[derive(Clone)]
+pub struct GivenSubanswer {
+    /// Its path.
+    pub path: FieldPath,
+    /// What the answer says; nothing when there is no data.
+    pub text: Option<String>,
+    /// How it came.
+    pub came: Arrival,
+}
+
+/// Most characters of an answer in words.
+const ANSWER_MAX_CHARS: usize = 4_000;
+
+impl<P: LedgerPort> CaseEngine<P> {
+    /// Takes an answer that somebody gives. `acting` is nobody when the applicant or another
+    /// system answers. One that does not count (late, twice, never asked for) is kept on record
+    /// and gives the reason.
+    ///
+    /// # Errors
+    /// See [`EngineError`].
+    pub async fn give_answer(
+        &self,
+        case: CaseId,
+        acting: Option<&Official>,
+        answer: &GivenAnswer,
+    ) -> Result<Option<SetAside>, EngineError> {
+        let mut aside = None;
+        self.work_on(case, |engine, state, installed| {
+            let rules = engine.rules(state, installed)?;
+            let opened = engine.open(state)?;
+            if let Some(request) = state.requests().get(&answer.request) {
+                entitle(acting, &answer.came, &request.sent.target, state)?;
+            }
+            let command = AnswerRequest {
+                request: answer.request.clone(),
+                facts: answer.facts.clone(),
+                source: None,
+                came: Some(answer.came.clone()),
+                at: engine.clock.now(),
+                executors: engine.executors(&rules)?,
+            };
+            let refusal = match command.decide(state, &opened, &rules) {
+                Ok(decision) => return Ok(decision),
+                Err(refusal) => refusal,
+            };
+            aside = SetAsideAnswer::reason(state, &refusal);
+            let Some(reason) = aside else { return Err(refusal.into()) };
+            let (request, came) = (answer.request.to_string(), answer.came.clone());
+            Ok(SetAsideAnswer { request, reason, came }.decide(state)?)
+        })
+        .await?;
+        Ok(aside)
+    }
+
+    /// Opens a request below one that is open.
+    ///
+    /// # Errors
+    /// See [`EngineError`].
+    pub async fn open_subrequest(
+        &self,
+        case: CaseId,
+        acting: Option<&Official>,
+        subrequest: &Subrequest,
+    ) -> Result<Appended, EngineError> {
+        self.work_on(case, |engine, state, installed| {
+            let rules = engine.rules(state, installed)?;
+            let term = letopis_rules::deadline::Term::WorkingDays(subrequest.working_days.max(1));
+            let due = rules.calendar.deadline(engine.clock.now(), term).due;
+            let command = OpenSubrequest {
+                path: subrequest.path.clone(),
+                addressee: subrequest.addressee.clone(),
+                way: subrequest.way,
+                mandatory: subrequest.mandatory,
+                due: letopis_ledger::Timestamp::from_unix_ms(due.get())
+                    .expect("invariant: terms end within the years of the ledger"),
+                official: acting.map(|official| official.id),
+            };
+            Ok(command.decide(state, &rules)?)
+        })
+        .await
+    }
+
+    /// Takes the answer of a subrequest.
+    ///
+    /// # Errors
+    /// See [`EngineError`].
+    pub async fn answer_subrequest(
+        &self,
+        case: CaseId,
+        answer: &GivenSubanswer,
+    ) -> Result<Appended, EngineError> {
+        let (what, limit) = ("the answer", ANSWER_MAX_CHARS);
+        let too_long = || CaseRefusal::TextLength { what, limit };
+        let text = answer.text.as_ref().map(|text| {
+            let fits = !text.trim().is_empty() && text.chars().count() <= limit;
+            Json::string(text.as_str()).ok().filter(|_| fits).ok_or_else(too_long)
+        });
+        let text = text.transpose()?;
+        self.work_on(case, |engine, state, installed| {
+            let rules = engine.rules(state, installed)?;
+            let field = |text| PrivateField::new(format!("subanswer.{}", answer.path), text);
+            let outcome = match &text {
+                Some(_) => RequestOutcome::Answered,
+                None => RequestOutcome::NoData,
+            };
+            let command = AnswerSubrequest {
+                path: answer.path.clone(),
+                outcome,
+                facts: text.clone().map(field).into_iter().collect(),
+                came: answer.came.clone(),
+            };
+            Ok(command.decide(state, &rules)?)
+        })
+        .await
+    }
+
+    /// Proposes what the rules say; gives the number of the proposal.
+    ///
+    /// # Errors
+    /// See [`EngineError`].
+    pub async fn propose(
+        &self,
+        case: CaseId,
+        acting: &Official,
+        motive: &str,
+    ) -> Result<StreamVersion, EngineError> {
+        let mut version = StreamVersion::ZERO;
+        self.work_on(case, |engine, state, installed| {
+            let rules = engine.rules(state, installed)?;
+            let opened = engine.open(state)?;
+            let (decide, number) = engine.decision(state, installed, &opened)?;
+            version = state.length();
+            let command = ProposeDecision { acting, motive: motive.to_owned(), decide };
+            let proposed = command.decide(state, &opened, &rules);
+            // A proposal makes no entry yet.
+            number.keep_if(engine, &proposed);
+            Ok(proposed?)
+        })
+        .await?;
+        Ok(version)
+    }
+
+    /// Agrees to a proposal; the last agreement signs it, and the case is decided.
+    ///
+    /// # Errors
+    /// See [`EngineError`].
+    pub async fn agree(
+        &self,
+        case: CaseId,
+        acting: &Official,
+        (proposal, signature): (StreamVersion, AuthorSignature),
+    ) -> Result<Appended, EngineError> {
+        self.work_on(case, |engine, state, installed| {
+            let rules = engine.rules(state, installed)?;
+            let opened: Opened = engine.open(state)?;
+            let (decide, number) = engine.decision(state, installed, &opened)?;
+            let command = AgreeToDecision { acting, proposal, signature, decide };
+            let agreed = command.decide(state, &opened, &rules);
+            number.keep_if(engine, &agreed);
+            Ok(agreed?)
+        })
+        .await
+    }
+
+    /// Returns a proposal with remarks.
+    ///
+    /// # Errors
+    /// See [`EngineError`].
+    pub async fn return_proposal(
+        &self,
+        case: CaseId,
+        acting: &Official,
+        (proposal, remarks): (StreamVersion, &str),
+    ) -> Result<Appended, EngineError> {
+        self.work_on(case, |engine, state, installed| {
+            let rules = engine.rules(state, installed)?;
+            let remarks = remarks.to_owned();
+            Ok(ReturnDecision { acting, proposal, remarks }.decide(state, &rules)?)
+        })
+        .await
+    }
+
+    /// Gives a case to another official.
+    ///
+    /// # Errors
+    /// See [`EngineError`].
+    pub async fn reassign(
+        &self,
+        case: CaseId,
+        acting: &Official,
+        (to, reason): (OfficialId, &str),
+    ) -> Result<Appended, EngineError> {
+        let found = self.model.official(to)?.value;
+        let unknown = || EngineError::UnknownEntry { what: "official", name: to.to_string() };
+        let to = found.ok_or_else(unknown)?;
+        self.work_on(case, |engine, state, installed| {
+            let rules = engine.rules(state, installed)?;
+            let reason = reason.to_owned();
+            Ok(ReassignCase { acting, to: &to, reason }.decide(state, &rules)?)
+        })
+        .await
+    }
+
+    /// Calls a case off.
+    ///
+    /// # Errors
+    /// See [`EngineError`].
+    pub async fn cancel(&self, case: CaseId, by: CancelledBy) -> Result<Appended, EngineError> {
+        self.work_on(case, |engine, state, installed| {
+            let rules = engine.rules(state, installed)?;
+            Ok(CancelCase { by }.decide(state, &rules)?)
+        })
+        .await
+    }
+
+    /// Decides on the newest state and appends; decided again when somebody was faster.
+    async fn work_on(
+        &self,
+        case: CaseId,
+        mut decide: impl FnMut(&Self, &CaseState, &Pinned) -> Result<Decision, EngineError>,
+    ) -> Result<Appended, EngineError> {
+        for _ in 0..TRIES_MAX {
+            let mut state = self.state(case).await?;
+            let installed = self.pinned(&state)?;
+            let decision = decide(self, &state, &installed)?;
+            let appended = self.append_to(case, &mut state, decision).await;
+            let Err(error) = &appended else {
+                if state.ended().is_some() {
+                    self.forget(case);
+                }
+                return appended;
+            };
+            match Race::of(error) {
+                None => return appended,
+                Some(Race::Number) => self.raise_entry_numbers(case).await?,
+                Some(Race::Stream | Race::Name) => self.forget(case),
+            }
+            self.catch_up().await?;
+        }
+        Err(EngineError::TooManyRaces { tries: TRIES_MAX })
+    }
+}
+
+/// That who answers is who was asked, or enters what came from there.
+fn entitle(
+    acting: Option<&Official>,
+    came: &Arrival,
+    target: &RequestTarget,
+    state: &CaseState,
+) -> Result<(), CaseRefusal> {
+    let enters = |official: &Official| {
+        let works = state.assigned().is_some_and(|assigned| assigned.official == official.id);
+        works || official.posts.iter().any(|held| held.role == Role::Operator)
+    };
+    let (entitled, expected) = match (target, acting) {
+        (RequestTarget::Applicant, None) => (came.way == Way::Portal, "the applicant".to_owned()),
+        (RequestTarget::Addressee(name), None) => (came.way == Way::Electronic, name.clone()),
+        (RequestTarget::Applicant | RequestTarget::Addressee(_), Some(official)) => {
+            let expected = "an operator, or who works on the case,".to_owned();
+            (enters(official) && came.way != Way::Portal, expected)
+        }
+        (RequestTarget::Organisation(name), Some(official)) => {
+            let roles = [Role::Operator, Role::Executor, Role::Head];
+            let held = official.posts.iter().any(|held| roles.contains(&held.role));
+            (held, name.clone())
+        }
+        (RequestTarget::Unit(unit), Some(official)) => {
+            (official.is_of(unit), format!("somebody of {unit}"))
+        }
+        (RequestTarget::Head(unit), Some(official)) => {
+            (official.has_role(unit, Role::Head), format!("head of {unit}"))
+        }
+        (RequestTarget::Executor(unit, asked), Some(official)) => {
+            let head = official.has_role(unit, Role::Head);
+            (official.id == *asked || head, format!("{asked} or the head of {unit}"))
+        }
+        (_, None) | (RequestTarget::Registry(_), Some(_)) => (false, target.name().to_owned()),
+    };
+    if entitled {
+        return Ok(());
+    }
+    match acting {
+        Some(official) => Err(CaseRefusal::NotEntitled { official: official.id, expected }),
+        None => Err(CaseRefusal::NotAsked { expected }),
+    }
+}
