@@ -13,6 +13,8 @@ mod quorum;
 mod recover;
 pub(crate) mod remote;
 mod restore;
+mod staff;
+mod work;
 
 use clap::{Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
@@ -50,6 +52,11 @@ enum Command {
     /// Checks and publishes regulation packs.
     #[command(subcommand)]
     Pack(pack::Command),
+    /// Appoints officials of the agency, notes when they are away, and dismisses them.
+    #[command(subcommand)]
+    Staff(staff::Command),
+    /// What an official does with cases.
+    Work(work::Arguments),
     /// Brings in data of other systems.
     #[command(subcommand)]
     Import(import::Command),
@@ -77,6 +84,8 @@ pub fn run() -> anyhow::Result<()> {
         Command::Recover(arguments) => recover::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Pack(command) => pack::run(&command),
+        Command::Staff(command) => staff::run(&command),
+        Command::Work(arguments) => work::run(&arguments),
         Command::Import(command) => import::run(&command),
     }
 }

@@ -17,6 +17,8 @@ mod operation;
 mod pack;
 pub(crate) mod problem;
 mod registry;
+mod staff;
+mod work;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,6 +42,8 @@ use zeroize::Zeroizing;
 
 use crate::message::Language;
 use crate::service::Service;
+
+pub(crate) use staff::OFFICIAL;
 
 use document::Document;
 use problem::{Code, Problem};
@@ -71,6 +75,19 @@ pub(crate) fn router(state: AppState) -> Router {
         .routes(routes!(application::submit))
         .routes(routes!(application::status))
         .routes(routes!(application::own_data))
+        .routes(routes!(work::applicant_answer))
+        .routes(routes!(work::cancel))
+        .routes(routes!(staff::appoint, staff::list))
+        .routes(routes!(staff::absence))
+        .routes(routes!(staff::dismiss))
+        .routes(routes!(work::inbox))
+        .routes(routes!(work::card))
+        .routes(routes!(work::answer))
+        .routes(routes!(work::subrequest))
+        .routes(routes!(work::propose))
+        .routes(routes!(work::agree))
+        .routes(routes!(work::return_proposal))
+        .routes(routes!(work::reassign))
         .routes(routes!(decision::decision))
         .routes(routes!(decision::decision_proof))
         .routes(routes!(decision::public_disclosures))

@@ -3,7 +3,7 @@
 //! Not here: HTTP. A handler asks the service; the service knows which part answers.
 
 pub(crate) mod backup;
-mod environment;
+pub(crate) mod environment;
 mod expiry;
 mod follower;
 pub(crate) mod governance;
@@ -187,6 +187,14 @@ impl Service {
     /// The tables.
     pub(crate) fn model(&self) -> &ReadModel {
         self.engine.model()
+    }
+
+    /// Takes up every open case again, because something changed that may concern any of them.
+    pub(crate) fn take_up_open(&self) {
+        match self.model().open_cases(self.engine.agency()) {
+            Ok(open) => open.value.into_iter().for_each(|case| self.worker.take_up(case)),
+            Err(error) => tracing::error!(%error, "open cases cannot be taken up"),
+        }
     }
 
     /// Who takes cases forward.

@@ -39,11 +39,15 @@ impl Operator {
     pub(crate) fn connect(&self) -> anyhow::Result<OperatedNode> {
         let folder = NodeFolder::open(&self.folder)?;
         let token = folder.keys().token(OPERATOR_TOKEN)?;
-        let address = match &self.node {
-            Some(address) => address.clone(),
-            None => format!("http://{}", folder.config().listen),
-        };
-        Ok(OperatedNode::new(Remote::new(&address).with_token(&token)))
+        Ok(OperatedNode::new(Remote::new(&self.address()?).with_token(&token)))
+    }
+
+    /// Address of the running node.
+    pub(crate) fn address(&self) -> anyhow::Result<String> {
+        match &self.node {
+            Some(address) => Ok(address.clone()),
+            None => Ok(format!("http://{}", self.folder()?.config().listen)),
+        }
     }
 
     /// The node's folder.
@@ -66,6 +70,11 @@ impl OperatedNode {
     /// The answer to an order.
     pub(crate) fn post(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
         self.remote.post(path, body.to_string().as_bytes())?.ok()
+    }
+
+    /// The answer to an order to end something.
+    pub(crate) fn delete(&self, path: &str) -> anyhow::Result<Value> {
+        self.remote.delete(path)?.ok()
     }
 
     /// The node, its fellows, and how far everyone is.

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use serde_json::Value;
-use ureq::{Agent, Body, SendBody, http};
+use ureq::{Agent, Body, RequestBuilder, SendBody, http};
+
+use crate::http::OFFICIAL;
 
 /// A running node, as seen from outside.
 #[derive(Debug, Clone)]
@@ -13,6 +15,7 @@ pub(crate) struct Remote {
     base: String,
     agent: Agent,
     token: Option<String>,
+    official: Option<String>,
 }
 
 /// An answer that was read whole.
@@ -32,7 +35,7 @@ impl Remote {
             .timeout_global(Some(Duration::from_secs(90)))
             .build()
             .new_agent();
-        Self { base: address.trim_end_matches('/').to_owned(), agent, token: None }
+        Self { base: address.trim_end_matches('/').to_owned(), agent, token: None, official: None }
     }
 
     /// The same node, spoken to with a token.
@@ -41,14 +44,32 @@ impl Remote {
         self
     }
 
+    /// The same node, spoken to by an official.
+    pub(crate) fn with_official(mut self, official: &str) -> Self {
+        self.official = Some(official.to_owned());
+        self
+    }
+
     /// Sends a GET request.
     pub(crate) fn get(&self, path: &str) -> anyhow::Result<Answer> {
-        let request = self.agent.get(self.url(path));
+        self.read(self.introduced(self.agent.get(self.url(path))).call())
+    }
+
+    /// Sends a DELETE request.
+    pub(crate) fn delete(&self, path: &str) -> anyhow::Result<Answer> {
+        self.read(self.introduced(self.agent.delete(self.url(path))).call())
+    }
+
+    /// A request that says who asks.
+    fn introduced<B>(&self, request: RequestBuilder<B>) -> RequestBuilder<B> {
         let request = match &self.token {
             Some(token) => request.header("authorization", format!("Bearer {token}")),
             None => request,
         };
-        self.read(request.call())
+        match &self.official {
+            Some(official) => request.header(OFFICIAL, official),
+            None => request,
+        }
     }
 
     /// The bytes at a path, which must be there.
@@ -63,21 +84,13 @@ impl Remote {
     /// Sends a POST request with a JSON body.
     pub(crate) fn post(&self, path: &str, body: &[u8]) -> anyhow::Result<Answer> {
         let request = self.agent.post(self.url(path)).header("content-type", "application/json");
-        let request = match &self.token {
-            Some(token) => request.header("authorization", format!("Bearer {token}")),
-            None => request,
-        };
-        self.read(request.send(body))
+        self.read(self.introduced(request).send(body))
     }
 
     /// Sends a file of any length, with no limit on the time of the answer.
     pub(crate) fn upload(&self, path: &str, mut file: impl Read) -> anyhow::Result<Answer> {
         let request = self.agent.post(self.url(path)).config().timeout_global(None).build();
-        let request = match &self.token {
-            Some(token) => request.header("authorization", format!("Bearer {token}")),
-            None => request,
-        };
-        self.read(request.send(SendBody::from_reader(&mut file)))
+        self.read(self.introduced(request).send(SendBody::from_reader(&mut file)))
     }
 
     fn url(&self, path: &str) -> String {

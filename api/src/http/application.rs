@@ -77,7 +77,7 @@ pub(crate) struct StatusDto {
     pub(crate) number: String,
     /// The service.
     pub(crate) service: String,
-    /// `in_progress`, `granted` or `refused`.
+    /// `in_progress`, `granted`, `refused`, `not_taken` or `cancelled`.
     pub(crate) status: &'static str,
     /// The status in words, by language.
     pub(crate) status_text: TextDto,
@@ -320,6 +320,8 @@ impl StatusDto {
         let message = match row.status {
             CaseStatus::Granted => MessageId::StatusGranted,
             CaseStatus::Refused => MessageId::StatusRefused,
+            CaseStatus::NotTaken => MessageId::StatusNotTaken,
+            CaseStatus::Cancelled => MessageId::StatusCancelled,
             CaseStatus::InProgress | CaseStatus::Absent => MessageId::StatusInProgress,
         };
         Self {
@@ -359,9 +361,10 @@ pub(super) fn engine_problem(error: &EngineError) -> Problem {
         EngineError::ForeignPack { .. } | EngineError::Offered { .. } => {
             specific(Code::Conflict, "pack-not-for-this-node")
         }
-        EngineError::Case(_) | EngineError::Entry(_) | EngineError::Row { .. } => {
-            specific(Code::InvalidForm, "rule-broken")
-        }
+        EngineError::Case(_)
+        | EngineError::Entry(_)
+        | EngineError::Row { .. }
+        | EngineError::Staff { .. } => specific(Code::InvalidForm, "rule-broken"),
         EngineError::PackFails { .. } => specific(Code::InvalidForm, "pack-refused"),
         EngineError::TooManyRaces { .. } | EngineError::Append(AppendRefused::Busy { .. }) => {
             Problem::new(Code::Busy, error.to_string())

@@ -32,6 +32,7 @@ const PROBLEM: &str = "application/problem+json";
     ),
     tags(
         (name = "services", description = "Applications and decisions"),
+        (name = "officials", description = "Officials, their inbox, and what they do with cases"),
         (name = "registries", description = "Entries with their proofs"),
         (name = "regulations", description = "Packs in force"),
         (name = "log", description = "Records, leaves and proofs"),
@@ -71,13 +72,15 @@ pub(super) fn complete(mut document: utoipa::openapi::OpenApi) -> utoipa::openap
     for (name, description) in [
         ("operator", "The operator's token, in keys/operator.token of the node's folder"),
         ("case", "The token of a case, from the answer to its submission"),
+        ("official", "The token of an official, with the official's id in letopis-official"),
     ] {
         let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer);
         let bearer = bearer.description(Some(description)).build();
         components.add_security_scheme(name, SecurityScheme::Http(bearer));
     }
     for item in document.paths.paths.values_mut() {
-        for operation in [&mut item.get, &mut item.post].into_iter().flatten() {
+        let operations = [&mut item.get, &mut item.post, &mut item.delete];
+        for operation in operations.into_iter().flatten() {
             complete_operation(operation);
         }
     }

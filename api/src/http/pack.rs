@@ -109,6 +109,8 @@ pub(super) async fn publish(
     let published = publish_pack(app.service.engine(), app.service.ledger(), files).await;
     match published {
         Ok(pack) => {
+            // A calendar that comes with it may settle the terms of open cases.
+            app.service.take_up_open();
             let pack = PackRefDto {
                 code: pack.code.to_string(),
                 version: pack.version,

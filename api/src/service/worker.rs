@@ -1,32 +1,47 @@
 //! Takes cases forward in the background until each has ended or waits for somebody.
 //!
-//! As many at once as the configuration allows. What is open when the process ends is taken up
-//! again at the next start, so nothing here needs to be durable.
+//! As many at once as the configuration allows. A case that waits for nothing but time is looked at
+//! again at the instant that its terms name. What is open when the process ends is taken up again
+//! at the next start, so nothing here needs to be durable.
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use letopis_consensus::{AppendError, LedgerHandle, Receipt};
+use letopis_ledger::Timestamp;
 use letopis_ledger::record::SignedRecord;
 use letopis_registry::engine::{AppendRefused, EngineError};
+use letopis_registry::environment::Clock;
 use letopis_registry::event::CaseId;
 use metrics::{counter, gauge};
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::Engine;
+use super::environment::System;
 
 /// Shortest and longest wait before a ledger that is busy or not ready is asked again.
 const RETRY_MIN: Duration = Duration::from_millis(20);
 const RETRY_MAX: Duration = Duration::from_secs(2);
+/// Longest wait before the clock is looked at again.
+const CLOCK_CHECK: Duration = Duration::from_secs(60);
+
+/// Cases to look at again, by instant.
+#[derive(Debug, Default)]
+struct Timers {
+    due: Mutex<BTreeSet<(Timestamp, CaseId)>>,
+    changed: Notify,
+}
 
 /// Takes cases forward.
 #[derive(Debug, Clone)]
 pub(crate) struct Worker {
     engine: Arc<Engine>,
     places: Arc<Semaphore>,
+    timers: Arc<Timers>,
     tasks: TaskTracker,
     stopping: CancellationToken,
 }
@@ -34,11 +49,44 @@ pub(crate) struct Worker {
 impl Worker {
     /// A worker for as many cases at once.
     pub(crate) fn new(engine: Arc<Engine>, at_once: usize) -> Self {
-        Self {
+        let worker = Self {
             engine,
             places: Arc::new(Semaphore::new(at_once.max(1))),
+            timers: Arc::default(),
             tasks: TaskTracker::new(),
             stopping: CancellationToken::new(),
+        };
+        let timing = worker.clone();
+        worker.tasks.spawn(async move {
+            tokio::select! {
+                () = timing.keep_time() => {}
+                () = timing.stopping.cancelled() => {}
+            }
+        });
+        worker
+    }
+
+    /// Takes up each case when its instant has come.
+    async fn keep_time(&self) {
+        loop {
+            let next = self.timers.first();
+            let now = System.now();
+            match next {
+                Some((at, case)) if at < now => {
+                    self.timers.remove(at, case);
+                    self.take_up(case);
+                }
+                Some((at, _)) => {
+                    let wait = u64::try_from(at.unix_ms() - now.unix_ms() + 1).unwrap_or(1);
+                    // Not longer than this, because a clock on the wall may be set.
+                    let wait = Duration::from_millis(wait).min(CLOCK_CHECK);
+                    tokio::select! {
+                        () = sleep(wait) => {}
+                        () = self.timers.changed.notified() => {}
+                    }
+                }
+                None => self.timers.changed.notified().await,
+            }
         }
     }
 
@@ -70,6 +118,9 @@ impl Worker {
                 Ok(progress) => {
                     counter!("letopis_cases_advanced_total", "status" => progress.status.as_str())
                         .increment(1);
+                    if let Some(at) = progress.look_again_at {
+                        self.timers.add(at, case);
+                    }
                     break;
                 }
                 Err(error) if passes_by_itself(&error) => {
@@ -85,6 +136,25 @@ impl Worker {
             }
         }
         gauge!("letopis_cases_under_way").decrement(1.0);
+    }
+}
+
+impl Timers {
+    fn add(&self, at: Timestamp, case: CaseId) {
+        self.lock().insert((at, case));
+        self.changed.notify_one();
+    }
+
+    fn first(&self) -> Option<(Timestamp, CaseId)> {
+        self.lock().first().copied()
+    }
+
+    fn remove(&self, at: Timestamp, case: CaseId) {
+        self.lock().remove(&(at, case));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeSet<(Timestamp, CaseId)>> {
+        self.due.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

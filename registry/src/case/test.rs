@@ -1,6 +1,9 @@
 //! Given events, when a command comes, then events or a refusal; and every order of answers
 //! decides the same.
 
+mod office;
+mod terms;
+
 use std::collections::BTreeMap;
 
 use letopis_ledger::disclosure::{Disclosure, SALT_BYTES};
@@ -38,10 +41,15 @@ fn pack_ref() -> PackRef {
 }
 
 fn with_rules(test: impl FnOnce(CaseRules<'_>)) {
-    let (pack, pack_ref) = (zarechny(), pack_ref());
-    let service = pack.services().values().next().unwrap();
+    with_rules_of(&zarechny(), test);
+}
+
+fn with_rules_of(pack: &Pack, test: impl FnOnce(CaseRules<'_>)) {
+    let code = crate::code::ServiceCode::parse("parking-permit").unwrap();
+    let (service, pack_ref) = (pack.service(&code).unwrap(), pack_ref());
     let secret = AgencySecret::new([7; 32]);
-    test(CaseRules { pack: &pack, service, pack_ref: &pack_ref, secret: &secret });
+    let calendar = pack.calendar();
+    test(CaseRules { pack, calendar, service, pack_ref: &pack_ref, secret: &secret });
 }
 
 impl<'a> Given<'a> {
@@ -101,6 +109,7 @@ fn submit(rules: &CaseRules<'_>) -> SubmitApplication {
         form: rules.service.form.check(&form).unwrap(),
         number: "ЗП-2026-000001".into(),
         at: at("2026-11-20T07:00:00.000Z"),
+        executors: Executors::new(),
     }
 }
 
@@ -112,7 +121,9 @@ fn answer(request: &str, facts: &[(&str, &str)]) -> AnswerRequest {
         request: step(request),
         facts: Some(facts.collect()),
         source: None,
+        came: None,
         at: at("2026-11-20T08:00:00.000Z"),
+        executors: Executors::new(),
     }
 }
 
@@ -382,7 +393,13 @@ proptest! {
         let (pack, pack_ref) = (zarechny(), pack_ref());
         let service = pack.services().values().next().unwrap();
         let secret = AgencySecret::new([7; 32]);
-        let rules = CaseRules { pack: &pack, service, pack_ref: &pack_ref, secret: &secret };
+        let rules = CaseRules {
+            pack: &pack,
+            calendar: pack.calendar(),
+            service,
+            pack_ref: &pack_ref,
+            secret: &secret,
+        };
         let outcome = |order: &[AnswerRequest]| {
             let given = Given::answered(rules, order);
             let decision = given.decide(&decide(permits, plate)).unwrap();

@@ -9,6 +9,7 @@ mod advance;
 mod disclosures;
 mod documents;
 mod error;
+mod inbox;
 mod keeper;
 mod numbers;
 mod packs;
@@ -32,6 +33,7 @@ pub use adapter::{AdapterAnswer, AdapterError, PendingRequest, RegistryAdapter, 
 pub use advance::CaseProgress;
 pub use disclosures::CaseDisclosure;
 pub use error::EngineError;
+pub use inbox::{AskedOfficial, CaseCard, Inbox, ToAgree};
 pub use keeper::EntriesCreated;
 pub use packs::InstalledPack;
 pub use port::{AppendRefused, Appended, LedgerPort, ReadFailed};

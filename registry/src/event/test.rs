@@ -6,6 +6,8 @@ use letopis_ledger::json::Json;
 use letopis_ledger::{Hash, LeafIndex, StreamVersion, Timestamp, TreeSize};
 use letopis_rules::deadline::Term;
 
+mod work;
+
 use super::*;
 use crate::code::{ChannelCode, GroundCode, PackCode, RegistryCode, ServiceCode, StepCode};
 
@@ -23,6 +25,14 @@ fn case() -> CaseId {
 
 fn entry() -> EntryId {
     EntryId::from_parts(RegistryCode::parse("parking_permit").unwrap(), 0x0192_3456_789a, &[8; 10])
+}
+
+fn source() -> Source {
+    Source {
+        stream: StreamName::parse("registry/vehicle/x").unwrap(),
+        version: StreamVersion::ZERO,
+        leaf: LeafIndex::new(5),
+    }
 }
 
 fn case_samples() -> Vec<CaseEvent> {
@@ -59,16 +69,14 @@ fn case_samples() -> Vec<CaseEvent> {
         CaseEvent::RequestAnswered(RequestAnswered {
             request: step("vehicle"),
             outcome: RequestOutcome::Answered,
-            source: Some(Source {
-                stream: StreamName::parse("registry/vehicle/x").unwrap(),
-                version: StreamVersion::ZERO,
-                leaf: LeafIndex::new(5),
-            }),
+            source: Some(source()),
+            came: None,
         }),
         CaseEvent::RequestAnswered(RequestAnswered {
             request: step("residence"),
             outcome: RequestOutcome::NoData,
             source: None,
+            came: None,
         }),
         CaseEvent::Decided(decided()),
         CaseEvent::ResultIssued(ResultIssued {
@@ -176,19 +184,24 @@ fn as_event((stream, event): &(StreamName, DomainEvent)) -> Event {
     }
 }
 
+fn lines(samples: &[(StreamName, DomainEvent)]) -> Vec<String> {
+    let line = |event: &DomainEvent| format!("{} {}", event.event_type(), Json::from(event.data()));
+    samples.iter().map(|(_, event)| line(event)).collect()
+}
+
 #[test]
 fn golden_bytes_of_every_shape() {
-    let lines: Vec<String> = samples()
-        .iter()
-        .map(|(_, event)| format!("{} {}", event.event_type(), Json::from(event.data())))
-        .collect();
+    let found = lines(&samples());
     let golden = include_str!("../../testdata/events-v1.txt");
-    assert_eq!(lines, golden.lines().collect::<Vec<_>>(), "\n{}\n", lines.join("\n"));
+    assert_eq!(found, golden.lines().collect::<Vec<_>>(), "\n{}\n", found.join("\n"));
+    let found = lines(&work::samples());
+    let golden = include_str!("../../testdata/events-of-work.txt");
+    assert_eq!(found, golden.lines().collect::<Vec<_>>(), "\n{}\n", found.join("\n"));
 }
 
 #[test]
 fn every_shape_reads_back() {
-    for sample in samples() {
+    for sample in samples().into_iter().chain(work::samples()) {
         assert_eq!(DomainEvent::read(&as_event(&sample)), Ok(Some(sample.1)));
     }
 }
@@ -200,6 +213,7 @@ fn golden_lines_of_the_first_version_still_read() {
         let (event_type, data) = line.split_once(' ').unwrap();
         let data = Json::parse_canonical(data.as_bytes()).unwrap();
         let event = Event {
+            schema: 1,
             event_type: EventType::parse(event_type).unwrap(),
             data: data.as_object().unwrap().clone(),
             ..as_event(&sample)
@@ -210,7 +224,7 @@ fn golden_lines_of_the_first_version_still_read() {
 
 #[test]
 fn every_member_is_needed_and_no_other_is_taken() {
-    for sample in samples() {
+    for sample in samples().into_iter().chain(work::samples()) {
         let event = as_event(&sample);
         let unknown = Event { data: event.data.clone().with("surprise", true), ..event.clone() };
         assert!(matches!(DomainEvent::read(&unknown), Err(EventError::Field(_))), "{unknown:?}");
@@ -218,8 +232,8 @@ fn every_member_is_needed_and_no_other_is_taken() {
             let without = event.data.iter().filter(|(other, _)| *other != name);
             let data = without.map(|(name, value)| (name.to_owned(), value.clone())).collect();
             let read = DomainEvent::read(&Event { data, ..event.clone() });
-            let optional =
-                ["source", "number", "valid_from", "valid_until", "sha256"].contains(&name);
+            let optional = ["source", "number", "valid_from", "valid_until", "sha256", "came"];
+            let optional = [&optional[..], &["official", "by"]].concat().contains(&name);
             assert!(optional || read.is_err(), "{} without {name}", event.event_type);
         }
     }

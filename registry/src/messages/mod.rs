@@ -135,6 +135,10 @@ messages! {
     StatusGranted = "status.granted", 0;
     /// The case ended with a refusal.
     StatusRefused = "status.refused", 0;
+    /// The application was not taken.
+    StatusNotTaken = "status.not_taken", 0;
+    /// Somebody wanted no more of the case.
+    StatusCancelled = "status.cancelled", 0;
     /// An entry is in force.
     EntryInForce = "entry.in_force", 0;
     /// An entry was taken out.

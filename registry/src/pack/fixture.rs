@@ -33,3 +33,14 @@ pub(crate) fn files() -> BTreeMap<String, Vec<u8>> {
 pub(crate) fn lines(errors: &[PackError]) -> String {
     errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }
+
+/// The pack of Zarechny with its parking permit's regulation changed in memory, so that a test
+/// has just the rules that it is about.
+pub(crate) fn regulated(change: impl FnOnce(&mut super::Regulation)) -> Pack {
+    let mut pack = zarechny();
+    let code = crate::code::ServiceCode::parse("parking-permit").unwrap();
+    let service = pack.services.get_mut(&code).expect("the pack has the service");
+    change(&mut service.regulation);
+    service.graph = super::StepGraph::new(&service.regulation).expect("the steps form no circle");
+    pack
+}

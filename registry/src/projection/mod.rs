@@ -38,7 +38,7 @@ pub use entries::{EntryChange, EntryRow, EntryStatus};
 pub use lookup::EntryQuery;
 pub use packs::PackRow;
 pub use provided::ProvidedRow;
-pub use requests::RequestRow;
+pub use requests::{RequestRow, SubrequestRow};
 pub use staff::WorkRow;
 pub use streams::StreamEventRow;
 pub use traces::{CategoryCount, TraceStatistics};

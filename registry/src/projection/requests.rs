@@ -6,8 +6,10 @@ use rusqlite::params;
 
 use super::row::{number, optional_number, parsed, time, to_sql};
 use super::{Fold, Place, Projection, ProjectionError, ReadModel, Reflected};
-use crate::code::StepCode;
-use crate::event::{CaseEvent, CaseId, DomainEvent, Source};
+use crate::code::{FieldPath, StepCode, UnitCode};
+use crate::event::{
+    CaseEvent, CaseId, DomainEvent, OfficialId, RequestAnswered, RequestTarget, Source,
+};
 
 pub(super) const PROJECTION: Projection = Projection {
     tables: "
@@ -15,13 +17,30 @@ pub(super) const PROJECTION: Projection = Projection {
             case_id TEXT NOT NULL, request TEXT NOT NULL, kind TEXT NOT NULL,
             target TEXT NOT NULL, mandatory INTEGER NOT NULL, due_ms INTEGER NOT NULL,
             sent_ms INTEGER NOT NULL, sent_leaf INTEGER NOT NULL,
+            official TEXT, way TEXT,
             outcome TEXT, answered_ms INTEGER, answered_leaf INTEGER,
             source_stream TEXT, source_version INTEGER, source_leaf INTEGER,
             leaf INTEGER NOT NULL,
             PRIMARY KEY (case_id, request)
         ) WITHOUT ROWID;
+        CREATE INDEX request_open ON request (kind, target) WHERE outcome IS NULL;
+        CREATE TABLE subrequest (
+            case_id TEXT NOT NULL, subrequest TEXT NOT NULL, addressee TEXT NOT NULL,
+            way TEXT NOT NULL, mandatory INTEGER NOT NULL, due_ms INTEGER NOT NULL,
+            opened_ms INTEGER NOT NULL, outcome TEXT, closed_ms INTEGER, leaf INTEGER NOT NULL,
+            PRIMARY KEY (case_id, subrequest)
+        ) WITHOUT ROWID;
+        CREATE TABLE set_aside (
+            case_id TEXT NOT NULL, version INTEGER NOT NULL, request TEXT NOT NULL,
+            reason TEXT NOT NULL, way TEXT NOT NULL, leaf INTEGER NOT NULL,
+            PRIMARY KEY (case_id, version)
+        ) WITHOUT ROWID;
     ",
-    content: &[("request", "case_id, request")],
+    content: &[
+        ("request", "case_id, request"),
+        ("subrequest", "case_id, subrequest"),
+        ("set_aside", "case_id, version"),
+    ],
     fold,
 };
 
@@ -43,7 +62,12 @@ pub struct RequestRow {
     pub sent_at: Timestamp,
     /// The leaf that sent it.
     pub sent_leaf: LeafIndex,
-    /// `answered` or `no_data`, when there is an answer.
+    /// The person asked, when one was named.
+    pub official: Option<OfficialId>,
+    /// How the answer came, when no program fetched it.
+    pub way: Option<String>,
+    /// `answered` or `no_data` when there is an answer, `timed_out` when the term ended without
+    /// one, `omitted` when it was never sent.
     pub outcome: Option<String>,
     /// The leaf of the answer.
     pub answered_leaf: Option<LeafIndex>,
@@ -51,47 +75,137 @@ pub struct RequestRow {
     pub source: Option<Source>,
 }
 
+/// A subrequest as the tables have it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SubrequestRow {
+    /// Its path.
+    pub path: String,
+    /// Who is asked.
+    pub addressee: String,
+    /// How.
+    pub way: String,
+    /// Whether the answer above waits for it.
+    pub mandatory: bool,
+    /// Last instant at which an answer is in time.
+    pub due: Timestamp,
+    /// `answered`, `no_data` or `cancelled` when it is closed.
+    pub outcome: Option<String>,
+}
+
 fn fold(fold: &Fold<'_>, place: &Place<'_>, event: &DomainEvent) -> Result<(), ProjectionError> {
+    let DomainEvent::Case(event) = event else { return Ok(()) };
     let Ok(case) = CaseId::of_stream(&place.event.stream) else { return Ok(()) };
     let (case, leaf) = (case.to_string(), to_sql(place.leaf.get()));
     match event {
-        DomainEvent::Case(CaseEvent::RequestSent(sent)) => {
-            let (kind, target) = (sent.target.kind(), sent.target.name());
+        CaseEvent::RequestSent(sent) => {
+            let official = match &sent.target {
+                RequestTarget::Executor(_, official) => Some(official.to_string()),
+                _ => None,
+            };
             fold.run(
                 "INSERT OR IGNORE INTO request
-                 (case_id, request, kind, target, mandatory, due_ms, sent_ms, sent_leaf, leaf)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8)",
+                 (case_id, request, kind, target, mandatory, due_ms, sent_ms, sent_leaf, leaf,
+                  official)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8, ?9)",
                 params![
                     case,
                     sent.request.as_str(),
-                    kind,
-                    target,
+                    sent.target.kind(),
+                    sent.target.name(),
                     sent.mandatory,
                     sent.due.unix_ms(),
                     place.time.unix_ms(),
                     leaf,
+                    official,
                 ],
             )
         }
-        DomainEvent::Case(CaseEvent::RequestAnswered(answered)) => {
-            let outcome = answered.outcome.as_str();
-            let source = answered.source.as_ref();
-            fold.run(
-                "UPDATE request SET outcome = ?3, answered_ms = ?4, answered_leaf = ?5, leaf = ?5,
-                 source_stream = ?6, source_version = ?7, source_leaf = ?8
-                 WHERE case_id = ?1 AND request = ?2",
-                params![
-                    case,
-                    answered.request.as_str(),
-                    outcome,
-                    place.time.unix_ms(),
-                    leaf,
-                    source.map(|source| source.stream.as_str()),
-                    source.map(|source| to_sql(source.version.get())),
-                    source.map(|source| to_sql(source.leaf.get())),
-                ],
-            )
-        }
+        CaseEvent::RequestOmitted(code) => fold.run(
+            "INSERT OR IGNORE INTO request
+             (case_id, request, kind, target, mandatory, due_ms, sent_ms, sent_leaf, leaf, outcome)
+             VALUES (?1, ?2, 'none', '', 0, ?3, ?3, ?4, ?4, 'omitted')",
+            params![case, code.as_str(), place.time.unix_ms(), leaf],
+        ),
+        CaseEvent::RequestAnswered(answered) => answer(fold, place, &case, answered),
+        CaseEvent::RequestTimedOut(code) => fold.run(
+            "UPDATE request SET outcome = 'timed_out', answered_ms = ?3, leaf = ?4
+             WHERE case_id = ?1 AND request = ?2",
+            params![case, code.as_str(), place.time.unix_ms(), leaf],
+        ),
+        other => fold_aside(fold, place, &case, other),
+    }
+}
+
+fn answer(
+    fold: &Fold<'_>,
+    place: &Place<'_>,
+    case: &str,
+    answered: &RequestAnswered,
+) -> Result<(), ProjectionError> {
+    let source = answered.source.as_ref();
+    fold.run(
+        "UPDATE request SET outcome = ?3, answered_ms = ?4, answered_leaf = ?5, leaf = ?5,
+         source_stream = ?6, source_version = ?7, source_leaf = ?8, way = ?9
+         WHERE case_id = ?1 AND request = ?2",
+        params![
+            case,
+            answered.request.as_str(),
+            answered.outcome.as_str(),
+            place.time.unix_ms(),
+            to_sql(place.leaf.get()),
+            source.map(|source| source.stream.as_str()),
+            source.map(|source| to_sql(source.version.get())),
+            source.map(|source| to_sql(source.leaf.get())),
+            answered.came.as_ref().map(|came| came.way.as_str()),
+        ],
+    )
+}
+
+/// Subrequests, and answers that do not count.
+fn fold_aside(
+    fold: &Fold<'_>,
+    place: &Place<'_>,
+    case: &str,
+    event: &CaseEvent,
+) -> Result<(), ProjectionError> {
+    let leaf = to_sql(place.leaf.get());
+    let close = |path: &FieldPath, outcome: &str| {
+        fold.run(
+            "UPDATE subrequest SET outcome = ?3, closed_ms = ?4, leaf = ?5
+             WHERE case_id = ?1 AND subrequest = ?2",
+            params![case, path.as_str(), outcome, place.time.unix_ms(), leaf],
+        )
+    };
+    match event {
+        CaseEvent::SubrequestOpened(opened) => fold.run(
+            "INSERT OR IGNORE INTO subrequest
+             (case_id, subrequest, addressee, way, mandatory, due_ms, opened_ms, leaf)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            params![
+                case,
+                opened.subrequest.as_str(),
+                opened.addressee,
+                opened.way.as_str(),
+                opened.mandatory,
+                opened.due.unix_ms(),
+                place.time.unix_ms(),
+                leaf,
+            ],
+        ),
+        CaseEvent::SubrequestAnswered(event) => close(&event.subrequest, event.outcome.as_str()),
+        CaseEvent::SubrequestCancelled(path) => close(path, "cancelled"),
+        CaseEvent::AnswerSetAside(event) => fold.run(
+            "INSERT OR IGNORE INTO set_aside (case_id, version, request, reason, way, leaf)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            params![
+                case,
+                to_sql(place.event.version.get()),
+                event.request,
+                event.reason.as_str(),
+                event.came.way.as_str(),
+                leaf,
+            ],
+        ),
         _ => Ok(()),
     }
 }
@@ -105,30 +219,89 @@ impl ReadModel {
         self.query(|connection| {
             let mut select = connection
                 .prepare_cached("SELECT * FROM request WHERE case_id = ?1 ORDER BY request")?;
+            let rows = select.query_map([case.to_string()], request_row)?;
+            rows.collect()
+        })
+    }
+
+    /// Open requests of open cases that were sent to a unit, its head or a person of it, with
+    /// their cases, the ones due first.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub fn open_requests_of(
+        &self,
+        unit: &UnitCode,
+        most: u32,
+    ) -> Result<Reflected<Vec<(CaseId, RequestRow)>>, ProjectionError> {
+        self.query(|connection| {
+            let mut select = connection.prepare_cached(
+                "SELECT r.* FROM request AS r JOIN case_file AS c USING (case_id)
+                 WHERE r.kind IN ('unit', 'head', 'executor') AND r.target = ?1
+                 AND r.outcome IS NULL AND c.status = 'in_progress'
+                 ORDER BY r.due_ms, r.case_id, r.request LIMIT ?2",
+            )?;
+            let rows = select.query_map(params![unit.as_str(), most], |row| {
+                Ok((parsed(row, "case_id", CaseId::parse)?, request_row(row)?))
+            })?;
+            rows.collect()
+        })
+    }
+
+    /// The subrequests of a case, by path.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub fn subrequests(
+        &self,
+        case: CaseId,
+    ) -> Result<Reflected<Vec<SubrequestRow>>, ProjectionError> {
+        self.query(|connection| {
+            let mut select = connection.prepare_cached(
+                "SELECT * FROM subrequest WHERE case_id = ?1 ORDER BY subrequest",
+            )?;
             let rows = select.query_map([case.to_string()], |row| {
-                let source_stream: Option<String> = row.get("source_stream")?;
-                let source = match source_stream {
-                    None => None,
-                    Some(_) => Some(Source {
-                        stream: parsed(row, "source_stream", StreamName::parse)?,
-                        version: StreamVersion::new(number(row, "source_version")?),
-                        leaf: LeafIndex::new(number(row, "source_leaf")?),
-                    }),
-                };
-                Ok(RequestRow {
-                    request: parsed(row, "request", StepCode::parse)?,
-                    kind: row.get("kind")?,
-                    target: row.get("target")?,
+                Ok(SubrequestRow {
+                    path: row.get("subrequest")?,
+                    addressee: row.get("addressee")?,
+                    way: row.get("way")?,
                     mandatory: row.get("mandatory")?,
                     due: time(row, "due_ms")?,
-                    sent_at: time(row, "sent_ms")?,
-                    sent_leaf: LeafIndex::new(number(row, "sent_leaf")?),
                     outcome: row.get("outcome")?,
-                    answered_leaf: optional_number(row, "answered_leaf")?.map(LeafIndex::new),
-                    source,
                 })
             })?;
             rows.collect()
         })
     }
+}
+
+fn request_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<RequestRow> {
+    let source_stream: Option<String> = row.get("source_stream")?;
+    let source = match source_stream {
+        None => None,
+        Some(_) => Some(Source {
+            stream: parsed(row, "source_stream", StreamName::parse)?,
+            version: StreamVersion::new(number(row, "source_version")?),
+            leaf: LeafIndex::new(number(row, "source_leaf")?),
+        }),
+    };
+    let official: Option<String> = row.get("official")?;
+    let official = match official {
+        None => None,
+        Some(_) => Some(parsed(row, "official", OfficialId::parse)?),
+    };
+    Ok(RequestRow {
+        request: parsed(row, "request", StepCode::parse)?,
+        kind: row.get("kind")?,
+        target: row.get("target")?,
+        mandatory: row.get("mandatory")?,
+        due: time(row, "due_ms")?,
+        sent_at: time(row, "sent_ms")?,
+        sent_leaf: LeafIndex::new(number(row, "sent_leaf")?),
+        official,
+        way: row.get("way")?,
+        outcome: row.get("outcome")?,
+        answered_leaf: optional_number(row, "answered_leaf")?.map(LeafIndex::new),
+        source,
+    })
 }

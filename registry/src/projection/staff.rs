@@ -211,6 +211,24 @@ impl ReadModel {
         })
     }
 
+    /// Open cases with a proposal that waits for agreement, the ones due first.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub fn waiting_proposals(&self, most: u32) -> Result<Reflected<Vec<WorkRow>>, ProjectionError> {
+        self.query(|connection| {
+            let mut select = connection.prepare_cached(
+                "SELECT a.case_id, a.unit, a.official, a.by_hand, a.leaf, p.version, p.state
+                 FROM proposal AS p JOIN assignment AS a USING (case_id)
+                 JOIN case_file AS c USING (case_id)
+                 WHERE p.state = 'waiting' AND c.status = 'in_progress'
+                 ORDER BY c.due_ms, a.case_id LIMIT ?1",
+            )?;
+            let rows = select.query_map([most], work_row)?;
+            rows.collect()
+        })
+    }
+
     /// Open cases that an official works on, the ones due first.
     ///
     /// # Errors

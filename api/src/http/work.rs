@@ -1,0 +1,427 @@
+//! What officials do with cases: their inbox, the card of a case, answers, proposals, agreements.
+//!
+//! Not here: rules of who may do what, which the registry checks against the log.
+
+mod card;
+
+use std::collections::BTreeMap;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use letopis_ledger::json::Json as LedgerJson;
+use letopis_ledger::key::AuthorSignature;
+use letopis_ledger::{StreamVersion, Timestamp};
+use letopis_registry::code::{FieldPath, StepCode};
+use letopis_registry::engine::{Appended, GivenAnswer, GivenSubanswer, Subrequest};
+use letopis_registry::environment::Clock;
+use letopis_registry::event::{Arrival, CancelledBy, CaseId, Way};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use super::application::{admit, case_id, engine_problem};
+use super::body::JsonOf;
+use super::document::Uuid7;
+use super::problem::{Code, Problem, ProblemDto};
+use super::staff::{Acting, official_id};
+use super::{AppState, PathOf};
+use crate::service::environment::System;
+
+pub(super) use card::{__path_card, __path_inbox, CardDto, InboxDto, card, inbox};
+
+/// An answer of a request.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct AnswerDto {
+    /// The request; a dotted path answers a subrequest.
+    request: String,
+    /// Facts by field; absent when there is no data.
+    #[serde(default)]
+    #[schema(value_type = Option<Object>)]
+    facts: Option<BTreeMap<String, Value>>,
+    /// The answer of a subrequest in words.
+    #[serde(default)]
+    text: Option<String>,
+    /// `workplace`, `paper` or `phone`; an applicant's answer comes by `portal`.
+    #[serde(default)]
+    way: Option<String>,
+    /// When it came, if earlier than now, as in 2026-11-21T19:34:52.123Z.
+    #[serde(default)]
+    at: Option<String>,
+    /// Number of the letter.
+    #[serde(default)]
+    letter: Option<String>,
+    /// Id of a second official who heard the call.
+    #[serde(default)]
+    second: Option<String>,
+}
+
+/// What became of an answer.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct AnsweredDto {
+    /// Why it does not count though it is kept: `late`, `cancelled`, `duplicate`, `not_sent`;
+    /// absent when it counts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    set_aside: Option<&'static str>,
+}
+
+/// A request to somebody else on the way to an answer.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SubrequestDto {
+    /// The request, then a name of your choice, joined by a dot.
+    path: String,
+    /// Who is asked.
+    addressee: String,
+    /// `electronic`, `paper` or `phone`.
+    way: String,
+    /// Whether the answer above waits for it.
+    mandatory: bool,
+    /// Working days that the one asked may take; never longer than the request above.
+    #[schema(minimum = 1, maximum = 60)]
+    working_days: u32,
+}
+
+/// A proposed decision: the rules give the outcome and its grounds.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ProposalDto {
+    /// Why, in words; it is private.
+    #[schema(min_length = 1, max_length = 4000)]
+    motive: String,
+}
+
+/// A proposal that was made.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ProposedDto {
+    /// Its number in the case's stream.
+    proposal: u64,
+}
+
+/// Agreement to a proposal.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct AgreementDto {
+    /// Number of the proposal.
+    proposal: u64,
+    /// Ed25519 signature, 64 bytes in base64, over the text of the card in the DSSE encoding of
+    /// type `application/vnd.letopis.agreement.v1+json`.
+    signature: String,
+}
+
+/// A proposal that is returned.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ReturnDto {
+    /// Number of the proposal.
+    proposal: u64,
+    /// What is wrong.
+    #[schema(min_length = 1, max_length = 4000)]
+    remarks: String,
+}
+
+/// Another official for a case.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ReassignDto {
+    /// Id of the official who gets the case.
+    #[schema(value_type = Uuid7, inline)]
+    official: String,
+    /// Why.
+    #[schema(min_length = 1, max_length = 4000)]
+    reason: String,
+}
+
+/// Where the log has what was done.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct DoneDto {
+    /// Its leaf.
+    leaf: u64,
+    /// When the log took it.
+    time: String,
+}
+
+/// Takes an official's answer, or what the official enters of somebody else's.
+#[utoipa::path(
+    post, path = "/api/v1/cases/{id}/answers", tag = "officials",
+    params(("id" = inline(Uuid7), Path, description = "Id of the case")),
+    request_body = AnswerDto, security(("official" = [])),
+    responses(
+        (status = 200, description = "Taken, or kept without effect", body = AnsweredDto),
+        (status = 400, description = "Not of this shape", body = ProblemDto),
+        (status = 401, description = "Not an official's token", body = ProblemDto),
+        (status = 404, description = "No such case", body = ProblemDto),
+        (status = 422, description = "A rule forbids it", body = ProblemDto),
+        (status = 503, description = "Busy or stopping", body = ProblemDto),
+    )
+)]
+pub(super) async fn answer(
+    State(app): State<AppState>,
+    Acting(official): Acting,
+    id: PathOf<String>,
+    JsonOf(body): JsonOf<AnswerDto>,
+) -> Result<Json<AnsweredDto>, Problem> {
+    let case = case_id(&id.0)?;
+    let way = Way::parse(body.way.as_deref().unwrap_or("workplace")).map_err(bad)?;
+    if !matches!(way, Way::Workplace | Way::Paper | Way::Phone) {
+        return Err(bad("an official answers by workplace, paper or phone"));
+    }
+    let second = body.second.as_deref().map(official_id).transpose()?;
+    let came = Arrival { official: Some(official.id), second, ..body.arrival(way)? };
+    let engine = app.service.engine();
+    if body.request.contains('.') {
+        let answer = GivenSubanswer { path: path(&body.request)?, text: body.text, came };
+        done(&app, case, engine.answer_subrequest(case, &answer).await)?;
+        return Ok(Json(AnsweredDto { set_aside: None }));
+    }
+    let given = body.given(came)?;
+    let aside = engine.give_answer(case, Some(&official), &given).await;
+    let aside = aside.map_err(|error| engine_problem(&error))?;
+    app.service.worker().take_up(case);
+    Ok(Json(AnsweredDto { set_aside: aside.map(|reason| reason.as_str()) }))
+}
+
+/// Takes the applicant's answer to a request.
+#[utoipa::path(
+    post, path = "/api/v1/applications/{id}/answers", tag = "services",
+    params(("id" = inline(Uuid7), Path, description = "Id of the case")),
+    request_body = AnswerDto, security(("case" = [])),
+    responses(
+        (status = 200, description = "Taken, or kept without effect", body = AnsweredDto),
+        (status = 400, description = "Not of this shape", body = ProblemDto),
+        (status = 401, description = "Not the case's token", body = ProblemDto),
+        (status = 422, description = "A rule forbids it", body = ProblemDto),
+        (status = 503, description = "Busy or stopping", body = ProblemDto),
+    )
+)]
+pub(super) async fn applicant_answer(
+    State(app): State<AppState>,
+    id: PathOf<String>,
+    headers: axum::http::HeaderMap,
+    JsonOf(body): JsonOf<AnswerDto>,
+) -> Result<Json<AnsweredDto>, Problem> {
+    let case = case_id(&id.0)?;
+    admit(&app, case, &headers)?;
+    if body.at.is_some() || body.letter.is_some() || body.second.is_some() {
+        return Err(bad("an applicant's answer comes when it is sent, by the portal"));
+    }
+    let given = body.given(body.arrival(Way::Portal)?)?;
+    let aside = app.service.engine().give_answer(case, None, &given).await;
+    let aside = aside.map_err(|error| engine_problem(&error))?;
+    app.service.worker().take_up(case);
+    Ok(Json(AnsweredDto { set_aside: aside.map(|reason| reason.as_str()) }))
+}
+
+/// Calls the application off.
+#[utoipa::path(
+    post, path = "/api/v1/applications/{id}/cancellation", tag = "services",
+    params(("id" = inline(Uuid7), Path, description = "Id of the case")),
+    security(("case" = [])),
+    responses(
+        (status = 200, description = "Called off", body = DoneDto),
+        (status = 400, description = "Not an id", body = ProblemDto),
+        (status = 401, description = "Not the case's token", body = ProblemDto),
+        (status = 422, description = "It has been decided", body = ProblemDto),
+        (status = 503, description = "Busy or stopping", body = ProblemDto),
+    )
+)]
+pub(super) async fn cancel(
+    State(app): State<AppState>,
+    id: PathOf<String>,
+    headers: axum::http::HeaderMap,
+) -> Result<Json<DoneDto>, Problem> {
+    let case = case_id(&id.0)?;
+    admit(&app, case, &headers)?;
+    done(&app, case, app.service.engine().cancel(case, CancelledBy::Applicant).await)
+}
+
+/// Asks somebody else on the way to an answer.
+#[utoipa::path(
+    post, path = "/api/v1/cases/{id}/subrequests", tag = "officials",
+    params(("id" = inline(Uuid7), Path, description = "Id of the case")),
+    request_body = SubrequestDto, security(("official" = [])),
+    responses(
+        (status = 200, description = "Opened", body = DoneDto),
+        (status = 400, description = "Not of this shape", body = ProblemDto),
+        (status = 401, description = "Not an official's token", body = ProblemDto),
+        (status = 404, description = "No such case", body = ProblemDto),
+        (status = 422, description = "A rule forbids it", body = ProblemDto),
+        (status = 503, description = "Busy or stopping", body = ProblemDto),
+    )
+)]
+pub(super) async fn subrequest(
+    State(app): State<AppState>,
+    Acting(official): Acting,
+    id: PathOf<String>,
+    JsonOf(body): JsonOf<SubrequestDto>,
+) -> Result<Json<DoneDto>, Problem> {
+    let case = case_id(&id.0)?;
+    if !(1..=60).contains(&body.working_days) {
+        return Err(bad("working_days is from 1 to 60"));
+    }
+    let subrequest = Subrequest {
+        path: path(&body.path)?,
+        addressee: body.addressee,
+        way: Way::parse(&body.way).map_err(bad)?,
+        mandatory: body.mandatory,
+        working_days: body.working_days,
+    };
+    let engine = app.service.engine();
+    done(&app, case, engine.open_subrequest(case, Some(&official), &subrequest).await)
+}
+
+/// Proposes the decision that the rules give.
+#[utoipa::path(
+    post, path = "/api/v1/cases/{id}/proposals", tag = "officials",
+    params(("id" = inline(Uuid7), Path, description = "Id of the case")),
+    request_body = ProposalDto, security(("official" = [])),
+    responses(
+        (status = 200, description = "Proposed", body = ProposedDto),
+        (status = 400, description = "Not of this shape", body = ProblemDto),
+        (status = 401, description = "Not an official's token", body = ProblemDto),
+        (status = 404, description = "No such case", body = ProblemDto),
+        (status = 422, description = "A rule forbids it", body = ProblemDto),
+        (status = 503, description = "Busy or stopping", body = ProblemDto),
+    )
+)]
+pub(super) async fn propose(
+    State(app): State<AppState>,
+    Acting(official): Acting,
+    id: PathOf<String>,
+    JsonOf(body): JsonOf<ProposalDto>,
+) -> Result<Json<ProposedDto>, Problem> {
+    let proposed = app.service.engine().propose(case_id(&id.0)?, &official, &body.motive).await;
+    let proposal = proposed.map_err(|error| engine_problem(&error))?.get();
+    Ok(Json(ProposedDto { proposal }))
+}
+
+/// Agrees to a proposal with a signature; the last agreement decides the case.
+#[utoipa::path(
+    post, path = "/api/v1/cases/{id}/agreements", tag = "officials",
+    params(("id" = inline(Uuid7), Path, description = "Id of the case")),
+    request_body = AgreementDto, security(("official" = [])),
+    responses(
+        (status = 200, description = "Agreed", body = DoneDto),
+        (status = 400, description = "Not of this shape", body = ProblemDto),
+        (status = 401, description = "Not an official's token", body = ProblemDto),
+        (status = 404, description = "No such case", body = ProblemDto),
+        (status = 422, description = "A rule forbids it", body = ProblemDto),
+        (status = 503, description = "Busy or stopping", body = ProblemDto),
+    )
+)]
+pub(super) async fn agree(
+    State(app): State<AppState>,
+    Acting(official): Acting,
+    id: PathOf<String>,
+    JsonOf(body): JsonOf<AgreementDto>,
+) -> Result<Json<DoneDto>, Problem> {
+    let case = case_id(&id.0)?;
+    let signature = AuthorSignature::from_base64(&body.signature).map_err(bad)?;
+    let agreed = (StreamVersion::new(body.proposal), signature);
+    done(&app, case, app.service.engine().agree(case, &official, agreed).await)
+}
+
+/// Returns a proposal with remarks.
+#[utoipa::path(
+    post, path = "/api/v1/cases/{id}/returns", tag = "officials",
+    params(("id" = inline(Uuid7), Path, description = "Id of the case")),
+    request_body = ReturnDto, security(("official" = [])),
+    responses(
+        (status = 200, description = "Returned", body = DoneDto),
+        (status = 400, description = "Not of this shape", body = ProblemDto),
+        (status = 401, description = "Not an official's token", body = ProblemDto),
+        (status = 404, description = "No such case", body = ProblemDto),
+        (status = 422, description = "A rule forbids it", body = ProblemDto),
+        (status = 503, description = "Busy or stopping", body = ProblemDto),
+    )
+)]
+pub(super) async fn return_proposal(
+    State(app): State<AppState>,
+    Acting(official): Acting,
+    id: PathOf<String>,
+    JsonOf(body): JsonOf<ReturnDto>,
+) -> Result<Json<DoneDto>, Problem> {
+    let case = case_id(&id.0)?;
+    let returned = (StreamVersion::new(body.proposal), body.remarks.as_str());
+    done(&app, case, app.service.engine().return_proposal(case, &official, returned).await)
+}
+
+/// Gives a case to another official; the head of the unit does.
+#[utoipa::path(
+    post, path = "/api/v1/cases/{id}/assignment", tag = "officials",
+    params(("id" = inline(Uuid7), Path, description = "Id of the case")),
+    request_body = ReassignDto, security(("official" = [])),
+    responses(
+        (status = 200, description = "Given", body = DoneDto),
+        (status = 400, description = "Not of this shape", body = ProblemDto),
+        (status = 401, description = "Not an official's token", body = ProblemDto),
+        (status = 404, description = "No such case or official", body = ProblemDto),
+        (status = 422, description = "A rule forbids it", body = ProblemDto),
+        (status = 503, description = "Busy or stopping", body = ProblemDto),
+    )
+)]
+pub(super) async fn reassign(
+    State(app): State<AppState>,
+    Acting(official): Acting,
+    id: PathOf<String>,
+    JsonOf(body): JsonOf<ReassignDto>,
+) -> Result<Json<DoneDto>, Problem> {
+    let case = case_id(&id.0)?;
+    let to = (official_id(&body.official)?, body.reason.as_str());
+    done(&app, case, app.service.engine().reassign(case, &official, to).await)
+}
+
+impl AnswerDto {
+    fn arrival(&self, way: Way) -> Result<Arrival, Problem> {
+        let now = System.now();
+        let at = match &self.at {
+            Some(text) => Timestamp::parse(text).map_err(bad)?,
+            None => now,
+        };
+        if at > now {
+            return Err(bad("\"at\" lies in the future"));
+        }
+        Ok(Arrival { way, at, official: None, second: None, letter: self.letter.clone() })
+    }
+
+    fn given(&self, came: Arrival) -> Result<GivenAnswer, Problem> {
+        let fact = |(name, value): (&String, &Value)| {
+            let field = path(name)?;
+            let scalar = value.is_string() || value.is_boolean() || value.is_i64();
+            let read = LedgerJson::parse(value.to_string().as_bytes()).ok().filter(|_| scalar);
+            let value = read.ok_or_else(|| {
+                bad(format!("{name}: give a text in form C, an integer, true or false"))
+            })?;
+            Ok::<_, Problem>((field, value))
+        };
+        let facts = self.facts.as_ref().map(|facts| facts.iter().map(fact).collect());
+        let request = StepCode::parse(&self.request).map_err(bad)?;
+        Ok(GivenAnswer { request, facts: facts.transpose()?, came })
+    }
+}
+
+fn path(text: &str) -> Result<FieldPath, Problem> {
+    FieldPath::parse(text).map_err(bad)
+}
+
+fn bad(error: impl ToString) -> Problem {
+    Problem::new(Code::BadRequest, error.to_string())
+}
+
+/// The answer to something done; whatever follows from it by itself is taken up.
+fn done(
+    app: &AppState,
+    case: CaseId,
+    done: Result<Appended, letopis_registry::engine::EngineError>,
+) -> Result<Json<DoneDto>, Problem> {
+    let appended = done.map_err(|error| engine_problem(&error))?;
+    app.service.worker().take_up(case);
+    Ok(Json(DoneDto { leaf: appended.leaf.get(), time: appended.time.to_string() }))
+}
+
+/// An answer that nobody on the way may keep.
+fn no_store(body: impl IntoResponse) -> Response {
+    ([(header::CACHE_CONTROL, "no-store")], body).into_response()
+}

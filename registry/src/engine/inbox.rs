@@ -1,0 +1,155 @@
+//! What waits for an official, and all that an official who works on a case needs to see of it.
+//!
+//! Only who holds a post that the case concerns sees its private values. Not here: putting the
+//! reads themselves on record.
+
+use letopis_ledger::StreamVersion;
+use letopis_ledger::disclosure::Disclosure;
+
+use super::advance::Pinned;
+use super::{CaseEngine, EngineError, LedgerPort};
+use crate::case::signing::agreement_text;
+use crate::case::{CaseRefusal, CaseState, open_posts, stage_of};
+use crate::event::{CaseId, RequestTarget};
+use crate::pack::{Role, Service};
+use crate::projection::{RequestRow, WorkRow};
+use crate::staff::Official;
+
+/// Most rows of each part of an inbox.
+const INBOX_MAX: u32 = 500;
+
+/// What waits for an official, the ones due first.
+#[derive(Debug)]
+pub struct Inbox {
+    /// Open cases that the official works on.
+    pub cases: Vec<WorkRow>,
+    /// Open requests that the official may answer.
+    pub requests: Vec<AskedOfficial>,
+    /// Proposals that the official may agree to.
+    pub proposals: Vec<ToAgree>,
+}
+
+/// A request that an official may answer.
+#[derive(Debug)]
+pub struct AskedOfficial {
+    /// The case.
+    pub case: CaseId,
+    /// The request.
+    pub request: RequestRow,
+}
+
+/// A proposal that an official may agree to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ToAgree {
+    /// The case.
+    pub case: CaseId,
+    /// The proposal.
+    pub proposal: StreamVersion,
+    /// The text to sign.
+    pub text: Vec<u8>,
+}
+
+/// What an official sees of a case.
+#[derive(Debug)]
+pub struct CaseCard {
+    /// The state.
+    pub state: CaseState,
+    /// Every private value of the case that the agency holds.
+    pub disclosures: Vec<Disclosure>,
+    /// What the official signs to agree, if the official may.
+    pub to_agree: Option<ToAgree>,
+}
+
+impl<P: LedgerPort> CaseEngine<P> {
+    /// What waits for an official.
+    ///
+    /// # Errors
+    /// See [`EngineError`].
+    pub async fn inbox(&self, official: &Official) -> Result<Inbox, EngineError> {
+        self.catch_up().await?;
+        let cases = self.model.inbox(official.id, INBOX_MAX)?.value;
+        let mut requests = Vec::new();
+        let mut units: Vec<_> = official.posts.iter().map(|held| &held.unit).collect();
+        units.dedup();
+        for unit in units {
+            let head = official.has_role(unit, Role::Head);
+            let open = self.model.open_requests_of(unit, INBOX_MAX)?.value;
+            let may = |request: &RequestRow| match request.kind.as_str() {
+                "head" => head,
+                "executor" => head || request.official == Some(official.id),
+                _ => true,
+            };
+            let asked = open.into_iter().filter(|(_, request)| may(request));
+            requests.extend(asked.map(|(case, request)| AskedOfficial { case, request }));
+        }
+        let mut proposals = Vec::new();
+        for row in self.model.waiting_proposals(INBOX_MAX)?.value {
+            let state = self.state(row.case).await?;
+            let installed = self.pinned(&state)?;
+            proposals.extend(to_agree(row.case, &state, service(&state, &installed)?, official));
+        }
+        Ok(Inbox { cases, requests, proposals })
+    }
+
+    /// A case as an official sees it whom it concerns.
+    ///
+    /// # Errors
+    /// There is no such case, or it does not concern the official.
+    pub async fn card(&self, case: CaseId, official: &Official) -> Result<CaseCard, EngineError> {
+        self.catch_up().await?;
+        let state = self.case_state(case).await?;
+        let installed = self.pinned(&state)?;
+        let service = service(&state, &installed)?;
+        if !concerns(&state, service, official) {
+            let expected = "who works on the case, was asked in it or decides it".to_owned();
+            return Err(CaseRefusal::NotEntitled { official: official.id, expected }.into());
+        }
+        let disclosures =
+            self.case_disclosures(case).await?.into_iter().map(|found| found.disclosure).collect();
+        let to_agree = to_agree(case, &state, service, official);
+        Ok(CaseCard { state, disclosures, to_agree })
+    }
+}
+
+fn service<'a>(state: &CaseState, installed: &'a Pinned) -> Result<&'a Service, EngineError> {
+    let submitted = state.submitted().ok_or(CaseRefusal::NotSubmitted)?;
+    let unknown = || EngineError::UnknownService { service: submitted.service.clone() };
+    installed.service(&submitted.service).ok_or_else(unknown)
+}
+
+/// Whether an official works on a case, was asked in it, or decides it.
+fn concerns(state: &CaseState, service: &Service, official: &Official) -> bool {
+    let works = state.assigned().is_some_and(|assigned| {
+        assigned.official == official.id || official.has_role(&assigned.unit, Role::Head)
+    });
+    let operates = official.posts.iter().any(|held| held.role == Role::Operator);
+    let asked = state.requests().values().any(|request| match &request.sent.target {
+        RequestTarget::Unit(unit) | RequestTarget::Executor(unit, _) => official.is_of(unit),
+        RequestTarget::Head(unit) => official.has_role(unit, Role::Head),
+        _ => false,
+    });
+    let approval = service.regulation.approval.as_ref();
+    let decides = approval
+        .is_some_and(|approval| approval.stages.iter().flatten().any(|post| official.holds(post)));
+    works || operates || asked || decides
+}
+
+/// What the official signs to agree to the proposal that waits, if the official may.
+fn to_agree(
+    case: CaseId,
+    state: &CaseState,
+    service: &Service,
+    official: &Official,
+) -> Option<ToAgree> {
+    let approval = service.regulation.approval.as_ref()?;
+    let proposal = state.proposal().filter(|proposal| !proposal.returned)?;
+    if state.decided().is_some() || proposal.event.official == official.id {
+        return None;
+    }
+    let stage = stage_of(approval, proposal);
+    let (post, _) =
+        open_posts(approval, proposal, stage).into_iter().find(|(_, post)| official.holds(post))?;
+    let place = (u32::try_from(stage).ok()?, u32::try_from(post).ok()?);
+    let text = agreement_text(state.stream(), proposal, place, official.id);
+    Some(ToAgree { case, proposal: proposal.version, text })
+}
