@@ -5,11 +5,13 @@
 //! the same rules; the legal term must have been counted rightly and kept; and the registry must
 //! have changed exactly as the decision says.
 
+mod approval;
 mod case;
 mod collect;
 mod effect;
 mod event;
 mod rule;
+mod term;
 
 use std::collections::BTreeMap;
 
@@ -136,10 +138,11 @@ impl Check<'_> {
         self.state_case(&case);
         let (pack, publisher) = self.pack(&case)?;
         let files = PackFiles { source: self.source, files: &pack.files };
-        let regulation = Regulation::load(&files, &case.submitted.service)?;
+        let mut regulation = Regulation::load(&files, &case.submitted.service)?;
         self.check_rule(&case, &pack, &publisher, &regulation)?;
         self.check_grounds(&case, &regulation)?;
-        self.check_deadline(&case, &regulation);
+        self.check_deadline(&case, &mut regulation)?;
+        self.check_approval(&case, &regulation)?;
         let outputs = self.check_model(&case, &files, given)?;
         let entry = effect::check(&case, &self.collected, &regulation, outputs.as_ref())?;
         if let Some(entry) = entry {
@@ -294,7 +297,55 @@ impl Check<'_> {
         Ok(())
     }
 
-    fn check_deadline(&mut self, case: &Case, regulation: &Regulation) {
+    /// Where officials decide, each must have agreed by the regulation.
+    fn check_approval(&mut self, case: &Case, regulation: &Regulation) -> Result<(), Stop> {
+        match approval::check(case, &self.collected, regulation) {
+            Ok(officials) if officials.is_empty() => {}
+            Ok(officials) => {
+                let signer = officials.last().cloned().unwrap_or_default();
+                let count = officials.len().to_string();
+                self.facts.insert("officials".to_owned(), json!(officials));
+                self.say("decision.signed", [("count", count), ("official", signer)]);
+            }
+            Err(Stop::Found(finding)) => self.findings.push(finding),
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    /// The end of the term that applied at the decision, or what is wrong with it.
+    fn end_of_term(&self, case: &Case, regulation: &mut Regulation) -> Result<rule::End, Stop> {
+        let mut packs = BTreeMap::new();
+        for event in &self.collected.events[..case.decided_at] {
+            if let Some(leaf) = term::calendar_leaf(event.event())
+                && let Some(hash) = self.collected.packs.get(&leaf)
+            {
+                let published = self.read_again(leaf, *hash)?;
+                let events = published.record().events().iter();
+                let stream = format!("pack/{}", case.submitted.pack);
+                let event = events.filter(|event| event.stream.as_str() == stream);
+                let read = event.filter_map(|event| PackPublished::read(&event.data).ok()).next();
+                packs.extend(read.map(|pack| (leaf, pack)));
+            }
+        }
+        term::end(case, &self.collected, regulation, |leaf| {
+            let pack = packs.get(&leaf);
+            let files = pack.map(|pack| PackFiles { source: self.source, files: &pack.files });
+            files.ok_or_else(|| {
+                let detail = format!("leaf {leaf} publishes no version of the case's pack");
+                Stop::Found(Finding::at(Rule::Deadline, leaf, detail))
+            })
+        })
+    }
+
+    fn check_deadline(&mut self, case: &Case, regulation: &mut Regulation) -> Result<(), Stop> {
+        let end = match regulation.check_term(&case.registered) {
+            Ok(()) => self.end_of_term(case, regulation),
+            Err(reason) => {
+                let place = self.collected.events[case.decided_at].place;
+                Err(Finding::at(Rule::Deadline, place, reason).into())
+            }
+        };
         let decided = &self.collected.events[case.decided_at];
         let first = &self.collected.events[0];
         let registered = &case.registered;
@@ -311,24 +362,28 @@ impl Check<'_> {
             ));
         }
         let (place, time) = (decided.place, decided.leaf.time());
-        match regulation.check_term(registered) {
-            Err(reason) => problem = Some((place, reason)),
-            Ok(()) if time > registered.due => {
-                let due = registered.due;
-                problem = Some((place, format!("decided {time}, the term ended {due}")));
+        let due = match end {
+            Err(Stop::Found(finding)) => {
+                self.findings.push(finding);
+                return Ok(());
             }
-            Ok(()) => {}
+            Err(error) => return Err(error),
+            Ok(end) => end.due,
+        };
+        if time > due {
+            problem = Some((place, format!("decided {time}, the term ended {due}")));
         }
         match problem {
             Some((place, detail)) => {
                 self.findings.push(Finding::at(Rule::Deadline, place, detail));
             }
             None => {
-                let due = registered.due.to_string();
+                let due = due.to_string();
                 self.facts.insert("due".to_owned(), json!(due));
                 self.say("decision.deadline", [("due", due)]);
             }
         }
+        Ok(())
     }
 
     /// Runs the table again. Gives what it says, if that is what was recorded.

@@ -96,6 +96,8 @@ rules! {
     GroundsClosed = "grounds-closed",
     /// The decision was made within its legal term.
     Deadline = "deadline",
+    /// Every official whom the regulation asks for agreed to just this decision.
+    Approval = "approval",
     /// A grant made its registry entry in the same record; a refusal made none.
     RegistryEffect = "registry-effect",
     /// The proof is well-formed.

@@ -11,13 +11,26 @@ use super::collect::{CaseEvent, Collector};
 use super::event::{Decided, Evidence, Outcome, Registered, Submitted, refusal_grounds};
 use crate::finding::{Finding, Findings, Rule};
 
-/// Version of the events' shapes that this program knows.
-const SCHEMA_VERSION: u32 = 1;
+/// Newest version of the shape of a type that this program knows.
+fn newest_shape(event_type: &str) -> u32 {
+    match event_type {
+        SENT | ANSWERED => 2,
+        _ => 1,
+    }
+}
 
 pub(super) const SUBMITTED: &str = "application.submitted";
 pub(super) const REGISTERED: &str = "application.registered";
 pub(super) const SENT: &str = "request.sent";
 pub(super) const ANSWERED: &str = "request.answered";
+pub(super) const OMITTED: &str = "request.omitted";
+pub(super) const TIMED_OUT: &str = "request.timed_out";
+pub(super) const SUSPENDED: &str = "application.clock_suspended";
+pub(super) const RESUMED: &str = "application.clock_resumed";
+pub(super) const TERM_CHANGED: &str = "application.term_changed";
+pub(super) const PROPOSED: &str = "application.decision_proposed";
+pub(super) const AGREED: &str = "application.decision_agreed";
+pub(super) const RETURNED: &str = "application.decision_returned";
 pub(super) const DECIDED: &str = "application.decided";
 pub(super) const RESULT_ISSUED: &str = "application.result_issued";
 pub(super) const REFUSAL_ISSUED: &str = "application.refusal_issued";
@@ -88,7 +101,30 @@ fn check_number(case: &Case, registered: &CaseEvent) -> Result<(), Stop> {
     Err(Finding::at(Rule::CaseForm, registered.place, detail).into())
 }
 
-/// Between registration and decision there are requests, each sent once and answered at most once.
+/// What a case may do beside asking, between registration and decision.
+const ON_THE_WAY: &[&str] = &[
+    "application.assigned",
+    "application.deadline_warned",
+    "application.deadline_breached",
+    "request.answer_set_aside",
+    "subrequest.opened",
+    "subrequest.answered",
+    "subrequest.cancelled",
+    "notice.queued",
+    "notice.settled",
+    SUSPENDED,
+    RESUMED,
+    TERM_CHANGED,
+    PROPOSED,
+    AGREED,
+    RETURNED,
+];
+/// What may follow when a case has ended.
+const AFTER_THE_END: &[&str] =
+    &["document.issued", "notice.queued", "notice.settled", "request.answer_set_aside"];
+
+/// Between registration and decision there are requests, each sent or left out once and closed at
+/// most once.
 fn requests_are_in_order(collected: &Collector<'_>, decided_at: usize) -> bool {
     let mut sent = BTreeMap::new();
     collected.events[..decided_at].iter().skip(2).all(|event| {
@@ -96,8 +132,9 @@ fn requests_are_in_order(collected: &Collector<'_>, decided_at: usize) -> bool {
         let request = event.data.get("request").and_then(Json::as_str);
         match (event.event_type.as_str(), request) {
             (SENT, Some(request)) => sent.insert(request, false).is_none(),
-            (ANSWERED, Some(request)) => sent.insert(request, true) == Some(false),
-            _ => false,
+            (OMITTED, Some(request)) => sent.insert(request, true).is_none(),
+            (ANSWERED | TIMED_OUT, Some(request)) => sent.insert(request, true) == Some(false),
+            (name, _) => ON_THE_WAY.contains(&name),
         }
     })
 }
@@ -134,10 +171,11 @@ pub(super) fn read_event<T>(
 ) -> Result<T, Stop> {
     let broken = |detail: String| Stop::Found(Finding::at(Rule::CaseForm, event.place, detail));
     let schema = event.event().schema;
-    if schema != SCHEMA_VERSION {
+    let newest = newest_shape(event.event().event_type.as_str());
+    if schema == 0 || schema > newest {
         return Err(broken(format!(
-            "event {} has shape version {schema}, this program knows {SCHEMA_VERSION}: use the \
-             release that knows it",
+            "event {} has shape version {schema}, this program knows {newest}: use the release \
+             that knows it",
             event.event().event_type
         )));
     }
@@ -159,9 +197,16 @@ fn check_end(case: &Case, collected: &Collector<'_>) -> Result<(), Stop> {
         );
         return Err(Finding::whole(Rule::CaseTerminal, detail).into());
     }
-    let last = collected.events.len() - 1;
-    let place = collected.events[last].place;
-    if last != case.decided_at + 1 || place != collected.events[case.decided_at].place {
+    let end = case.decided_at + 1;
+    let place = collected.events[end.min(collected.events.len() - 1)].place;
+    let ends = collected.events.get(end).is_some_and(|event| {
+        [RESULT_ISSUED, REFUSAL_ISSUED].contains(&event.event().event_type.as_str())
+    });
+    let after = collected.events.iter().skip(end + 1);
+    let quiet = after
+        .map(|event| event.event().event_type.as_str())
+        .all(|name| AFTER_THE_END.contains(&name));
+    if !ends || !quiet || place != collected.events[case.decided_at].place {
         let detail = "the case does not end with its decision and the result or refusal at once";
         return Err(Finding::at(Rule::CaseTerminal, place, detail).into());
     }

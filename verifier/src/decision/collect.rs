@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use letopis_ledger::id::StreamName;
+use letopis_ledger::id::{AgencyId, StreamName};
 use letopis_ledger::json::{Json, Object};
 use letopis_ledger::leaf::Leaf;
 use letopis_ledger::record::Event;
 use letopis_ledger::{Hash, LeafIndex};
 
+use super::approval::Staff;
 use crate::audit::Observer;
 
 /// Most events of a case that are kept. No service comes near; a hostile log must not fill memory.
@@ -28,6 +29,8 @@ pub(super) struct Collector<'a> {
     /// The leaf hashes of the leaves that published a regulation pack. The content is read again
     /// when it is known which one counts, and compared with these.
     pub(super) packs: BTreeMap<LeafIndex, Hash>,
+    /// Officials of every agency, as the leaves tell of them.
+    pub(super) staff: BTreeMap<AgencyId, Staff>,
     /// Registry entries that name the case as their basis.
     pub(super) entries: Vec<CreatedEntry>,
     progress: &'a mut dyn Observer,
@@ -58,6 +61,7 @@ impl<'a> Collector<'a> {
             events: Vec::new(),
             more_events: 0,
             packs: BTreeMap::new(),
+            staff: BTreeMap::new(),
             entries: Vec::new(),
             progress,
         }
@@ -71,6 +75,15 @@ impl<'a> Collector<'a> {
         id == self.wanted
             || (event.event_type.as_str() == "application.registered"
                 && number() == Some(self.wanted))
+    }
+
+    /// Whether the case sent a request in this leaf or before.
+    pub(super) fn sent_before(&self, request: &str, place: LeafIndex) -> bool {
+        self.events.iter().take_while(|event| event.place <= place).any(|event| {
+            let event = event.event();
+            event.event_type.as_str() == "request.sent"
+                && event.data.get("request").and_then(Json::as_str) == Some(request)
+        })
     }
 
     /// Takes an entry that names the case as its basis; entries are few, for each needs a claim.
@@ -116,6 +129,10 @@ impl Observer for Collector<'_> {
                     self.packs.insert(place, leaf.hash());
                 }
                 "registry.entry_created" => self.take_entry(place, event),
+                "staff.appointed" | "staff.dismissed" => {
+                    let author = leaf.record().author();
+                    self.staff.entry(author.clone()).or_default().take(place, event);
+                }
                 _ => {}
             }
         }

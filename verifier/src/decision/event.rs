@@ -101,17 +101,7 @@ impl Submitted {
 impl Registered {
     pub(super) fn read(data: &Object) -> Result<Self, FieldError> {
         let mut fields = Fields::of_object("application.registered", data);
-        let mut term = Fields::of_object("term", fields.object("term")?);
-        let found = [
-            ("working_days", Term::WorkingDays as fn(u32) -> Term),
-            ("calendar_days", Term::CalendarDays),
-            ("hours", Term::Hours),
-        ]
-        .map(|(unit, make)| read_term(&mut term, unit, make));
-        let mut found = found.into_iter().filter_map(Result::transpose);
-        let (Some(length), None) = (found.next().transpose()?, found.next()) else {
-            return Err(fields.invalid("term", &"not a count of one known unit"));
-        };
+        let length = read_terms(&mut fields)?;
         Ok(Self {
             number: fields.string("number")?.to_owned(),
             registered_at: fields.parsed("registered_at", Timestamp::parse)?,
@@ -237,6 +227,22 @@ impl PackPublished {
             version: fields.unsigned("version")?,
             files,
         })
+    }
+}
+
+/// The member `term`: a count of one known unit.
+pub(super) fn read_terms(fields: &mut Fields<'_>) -> Result<Term, FieldError> {
+    let mut term = Fields::of_object("term", fields.object("term")?);
+    let found = [
+        ("working_days", Term::WorkingDays as fn(u32) -> Term),
+        ("calendar_days", Term::CalendarDays),
+        ("hours", Term::Hours),
+    ]
+    .map(|(unit, make)| read_term(&mut term, unit, make));
+    let mut found = found.into_iter().filter_map(Result::transpose);
+    match (found.next().transpose()?, found.next()) {
+        (Some(length), None) => Ok(length),
+        _ => Err(fields.invalid("term", &"not a count of one known unit")),
     }
 }
 

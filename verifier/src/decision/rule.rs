@@ -4,6 +4,7 @@
 //! of a regulation, which says how a case is worked.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
@@ -12,7 +13,7 @@ use jiff::civil::Date;
 use jiff::tz::Offset;
 use letopis_ledger::{Hash, Timestamp};
 use letopis_rules::calendar::{Calendars, YearCalendar};
-use letopis_rules::deadline::{Term, UnixMs, UtcOffset, deadline};
+use letopis_rules::deadline::{Pause, Term, UnixMs, UtcOffset, deadline_with_pauses};
 use letopis_rules::decision::{AdmittedModel, ENGINE, Evaluation};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -43,9 +44,35 @@ pub(super) struct Regulation {
     pub(super) registry: String,
     /// The member of the decision that says for how many years.
     pub(super) valid_years: String,
+    /// Posts that agree to a decision, by stage; none where the rules alone decide.
+    pub(super) stages: Option<Vec<Vec<Post>>>,
+    /// What requests do to the clock.
+    requests: BTreeMap<String, RequestDocument>,
     term: Term,
     calendars: Calendars,
     zone: UtcOffset,
+}
+
+/// A role in a unit.
+#[derive(Debug, Deserialize)]
+pub(super) struct Post {
+    pub(super) unit: String,
+    pub(super) role: String,
+}
+
+/// The end of a term as a case states it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct End {
+    pub(super) due: Timestamp,
+    pub(super) last_day: String,
+    pub(super) provisional: bool,
+}
+
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { due, last_day, provisional } = self;
+        write!(f, "{due} (day {last_day}, provisional {provisional})")
+    }
 }
 
 /// A ground for refusal.
@@ -74,7 +101,38 @@ struct RegulationDocument {
     term: TermDocument,
     grounds: Vec<Ground>,
     decision: DecisionDocument,
+    #[serde(default)]
+    approval: Option<ApprovalDocument>,
+    #[serde(default)]
+    steps: Vec<StepDocument>,
     effect: EffectDocument,
+}
+
+#[derive(Debug, Deserialize)]
+struct ApprovalDocument {
+    stages: Vec<Vec<Post>>,
+}
+
+#[derive(Debug, Deserialize)]
+struct StepDocument {
+    code: String,
+    action: ActionDocument,
+}
+
+/// What a step does: a word, or a request.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum ActionDocument {
+    Request { request: RequestDocument },
+    Other(#[expect(dead_code, reason = "only requests touch the clock")] String),
+}
+
+#[derive(Debug, Deserialize)]
+struct RequestDocument {
+    #[serde(default)]
+    suspends: Option<TermDocument>,
+    #[serde(default)]
+    changes_term: Option<TermDocument>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -143,6 +201,15 @@ impl Regulation {
             model_path: format!("services/{service}/decision.dmn"),
             decision: document.decision.name,
             grounds: document.grounds,
+            stages: document.approval.map(|approval| approval.stages),
+            requests: document
+                .steps
+                .into_iter()
+                .filter_map(|step| match step.action {
+                    ActionDocument::Request { request } => Some((step.code, request)),
+                    ActionDocument::Other(_) => None,
+                })
+                .collect(),
             registry: document.effect.registry,
             valid_years: document.effect.valid_years,
             term: document.term.length,
@@ -159,18 +226,58 @@ impl Regulation {
                 self.term, registered.term
             ));
         }
-        let start = UnixMs::new(registered.registered_at.unix_ms());
-        let counted =
-            deadline(start, self.term, &self.calendars, self.zone).map_err(|e| e.to_string())?;
-        let due = Timestamp::from_unix_ms(counted.due.get()).map_err(|e| e.to_string())?;
-        let expected = (due, counted.last_day.to_string(), counted.provisional);
-        let stated = (registered.due, registered.last_day.clone(), registered.provisional);
+        let expected = self.count(registered.registered_at, self.term, &[])?;
+        let Registered { due, last_day, provisional, .. } = registered;
+        let stated = End { due: *due, last_day: last_day.clone(), provisional: *provisional };
         if expected != stated {
-            return Err(format!(
-                "the term ends {} (day {}, provisional {}), the case states {} (day {}, {})",
-                expected.0, expected.1, expected.2, stated.0, stated.1, stated.2
-            ));
+            return Err(format!("the term ends {expected}, the case states {stated}"));
         }
+        Ok(())
+    }
+
+    /// Counts a term whose clock stood still at these times.
+    pub(super) fn count(
+        &self,
+        from: Timestamp,
+        term: Term,
+        pauses: &[(Timestamp, Timestamp)],
+    ) -> Result<End, String> {
+        let instant = |at: Timestamp| UnixMs::new(at.unix_ms());
+        let pauses = pauses
+            .iter()
+            .map(|(from, until)| Pause { from: instant(*from), until: instant(*until) });
+        let pauses: Vec<Pause> = pauses.collect();
+        let counted =
+            deadline_with_pauses(instant(from), term, &pauses, &self.calendars, self.zone);
+        let counted = counted.map_err(|e| e.to_string())?;
+        let due = Timestamp::from_unix_ms(counted.due.get()).map_err(|e| e.to_string())?;
+        let (last_day, provisional) = (counted.last_day.to_string(), counted.provisional);
+        Ok(End { due, last_day, provisional })
+    }
+
+    /// Until when the clock may stand still for a request that was sent at `at`.
+    pub(super) fn suspension(&self, request: &str, at: Timestamp) -> Result<Timestamp, String> {
+        let rule = self.requests.get(request).and_then(|request| request.suspends.as_ref());
+        let rule = rule.ok_or_else(|| format!("request {request:?} does not stop the clock"))?;
+        Ok(self.count(at, rule.length, &[])?.due)
+    }
+
+    /// The term that a request gives the case.
+    pub(super) fn other_term(&self, request: &str) -> Option<Term> {
+        Some(self.requests.get(request)?.changes_term.as_ref()?.length)
+    }
+
+    /// Takes the years that only a later version of the pack has.
+    pub(super) fn complete(&mut self, later: &PackFiles<'_>) -> Result<(), Stop> {
+        let path = "pack.yaml";
+        let manifest: PackDocument = later.yaml(path)?;
+        let mut years = Vec::new();
+        for path in &manifest.calendars {
+            let year = YearCalendar::from_json(&later.text(path)?);
+            years.push(year.map_err(|e| broken(path, &e))?);
+        }
+        let years = Calendars::new(years).map_err(|e| broken(path, &e))?;
+        self.calendars = self.calendars.completed_by(&years);
         Ok(())
     }
 
