@@ -13,6 +13,7 @@ mod document;
 mod import;
 mod log;
 mod node;
+mod notice;
 mod operation;
 mod pack;
 pub(crate) mod problem;
@@ -77,6 +78,8 @@ pub(crate) fn router(state: AppState) -> Router {
         .routes(routes!(application::own_data))
         .routes(routes!(work::applicant_answer))
         .routes(routes!(work::cancel))
+        .routes(routes!(notice::notices))
+        .routes(routes!(notice::settle))
         .routes(routes!(staff::appoint, staff::list))
         .routes(routes!(staff::absence))
         .routes(routes!(staff::dismiss))

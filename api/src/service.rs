@@ -7,6 +7,7 @@ pub(crate) mod environment;
 mod expiry;
 mod follower;
 pub(crate) mod governance;
+mod notices;
 pub(crate) mod packs;
 mod port;
 pub(crate) mod upload;
@@ -61,6 +62,7 @@ pub(crate) struct Service {
     scheduled: Option<JoinHandle<()>>,
     following: JoinHandle<()>,
     expiring: JoinHandle<()>,
+    telling: JoinHandle<()>,
 }
 
 /// What runs once a service has started.
@@ -137,6 +139,7 @@ impl Service {
             worker.take_up(case);
         }
         let expiring = tokio::spawn(expiry::run(Arc::clone(&engine)));
+        let telling = tokio::spawn(notices::run(Arc::clone(&engine), progress.clone()));
         let signer = folder.keys().author(&folder.config().agency)?;
         let data = folder.data();
         let backups = Backups::new(folder, ledger.clone(), engine.private().clone());
@@ -152,6 +155,7 @@ impl Service {
             scheduled,
             following,
             expiring,
+            telling,
         };
         Ok(Started { service, node, peers })
     }
@@ -242,6 +246,7 @@ impl Service {
     pub(crate) async fn stop(&self) {
         self.worker.stop().await;
         self.expiring.abort();
+        self.telling.abort();
         if let Some(scheduled) = &self.scheduled {
             scheduled.abort();
         }

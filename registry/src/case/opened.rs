@@ -65,7 +65,13 @@ impl Opened {
             values.form.insert(field(&name, &name)?, value);
         }
         for (code, request) in state.requests() {
-            let Some(answered) = &request.answered else { continue };
+            let Some(answered) = &request.answered else {
+                // The regulation goes on as if there were no data.
+                if request.timed_out {
+                    values.answers.insert(code.clone(), AnswerValues::NoData);
+                }
+                continue;
+            };
             let answer = match answered.event.outcome {
                 RequestOutcome::NoData => AnswerValues::NoData,
                 RequestOutcome::Answered => {

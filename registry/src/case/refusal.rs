@@ -82,6 +82,12 @@ pub enum CaseRefusal {
         /// Who may.
         expected: String,
     },
+    /// No such notice waits.
+    #[error("no notice of number {notice} waits; look at the case again")]
+    NoSuchNotice {
+        /// The number given.
+        notice: StreamVersion,
+    },
     /// Somebody answers who was not asked.
     #[error("this was asked of somebody else; {expected} may answer it")]
     NotAsked {
@@ -97,6 +103,12 @@ pub enum CaseRefusal {
     /// Nobody works on the case yet.
     #[error("nobody works on this case yet; give it to an official first")]
     Unassigned,
+    /// A proposal is on its way.
+    #[error("proposal {proposal} waits for agreement; it must be returned before another is made")]
+    ProposalWaits {
+        /// The proposal.
+        proposal: StreamVersion,
+    },
     /// There is no proposal to agree to.
     #[error("no proposal of number {proposal} waits for agreement; look at the case again")]
     NoSuchProposal {

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::case::{
     AnswerRequest, AssignCase, CaseRefusal, CaseRules, CaseState, CaseStatus, DecideCase, Holdings,
-    Opened, PassTime, RecordedCaseEvent, RecountTerm, RequestState, slot_claim,
+    Opened, PassTime, RecordedCaseEvent, RecountTerm, RequestState, has_more_to_send, slot_claim,
 };
 use crate::code::{FieldPath, StepCode};
 use crate::environment::random;
@@ -147,7 +147,11 @@ impl<P: LedgerPort> CaseEngine<P> {
         // Registries are read as of now: an entry made a moment ago must be found.
         self.catch_up().await?;
         loop {
-            let Some(step) = self.next_step(case, &state, &installed)? else { break };
+            let step = match self.next_step(case, &state, &installed)? {
+                None => self.answer_again(&state, &installed).await?,
+                step => step,
+            };
+            let Some(step) = step else { break };
             let appended = self.append_to(case, &mut state, step).await?;
             if state.status() != CaseStatus::InProgress {
                 self.forget(case);
@@ -198,6 +202,24 @@ impl<P: LedgerPort> CaseEngine<P> {
         let decided = command.decide(state, &opened, &rules);
         number.keep_if(self, &decided);
         Ok(Some(decided?))
+    }
+
+    /// A fresh answer that is known already, if an open request may take it.
+    async fn answer_again(
+        &self,
+        state: &CaseState,
+        installed: &Pinned,
+    ) -> Result<Option<Decision>, EngineError> {
+        if state.status() != CaseStatus::InProgress {
+            return Ok(None);
+        }
+        let rules = self.rules(state, installed)?;
+        let opened = self.open(state)?;
+        let values = opened.values(state).map_err(CaseRefusal::from)?;
+        match self.known_answer(state, &rules, &values).await? {
+            Some(answer) => Ok(Some(answer.decide(state, &opened, &rules)?)),
+            None => Ok(None),
+        }
     }
 
     /// What deciding a case takes, with the number that its entry would get.
@@ -276,7 +298,7 @@ impl<P: LedgerPort> CaseEngine<P> {
             let Some(answer) = self.adapter.answer(&pending)? else { continue };
             // What follows from an answer may be sent with facts of earlier ones, and those of
             // this record are not in the store yet: such an answer gets a record of its own.
-            let awaited = rules.service.regulation.is_awaited_by_request(&request);
+            let awaited = has_more_to_send(&state, rules);
             if awaited && !decision.events.is_empty() {
                 continue;
             }

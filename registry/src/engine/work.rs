@@ -267,7 +267,7 @@ impl<P: LedgerPort> CaseEngine<P> {
     }
 
     /// Decides on the newest state and appends; decided again when somebody was faster.
-    async fn work_on(
+    pub(super) async fn work_on(
         &self,
         case: CaseId,
         mut decide: impl FnMut(&Self, &CaseState, &Pinned) -> Result<Decision, EngineError>,

@@ -139,6 +139,22 @@ messages! {
     StatusNotTaken = "status.not_taken", 0;
     /// Somebody wanted no more of the case.
     StatusCancelled = "status.cancelled", 0;
+    /// A notice: The application is registered.
+    NoticeRegistered = "notice.registered", 0;
+    /// A notice: The application was not taken.
+    NoticeNotTaken = "notice.not_taken", 0;
+    /// A notice: You are asked for something; the clock may stand still until you answer.
+    NoticeAsked = "notice.asked", 0;
+    /// A notice: The term of your application has changed.
+    NoticeTermChanged = "notice.term_changed", 0;
+    /// A notice: The legal term has passed without a decision; you may complain.
+    NoticeTermBroken = "notice.term_broken", 0;
+    /// A notice: Your application is granted; the result is ready.
+    NoticeGranted = "notice.granted", 0;
+    /// A notice: Your application is refused; the grounds are in the decision.
+    NoticeRefused = "notice.refused", 0;
+    /// A notice: The application is called off.
+    NoticeCancelled = "notice.cancelled", 0;
     /// An entry is in force.
     EntryInForce = "entry.in_force", 0;
     /// An entry was taken out.

@@ -75,6 +75,9 @@ pub struct Channel {
     /// What people call it.
     #[serde(default)]
     pub title: Text,
+    /// How the applicant is told of what happens; on the portal without it.
+    #[serde(default)]
+    pub notice: Option<ChannelCode>,
     /// Whether only a draft comes this way, which the applicant must submit by another one.
     #[serde(default)]
     pub draft_only: bool,

@@ -13,7 +13,9 @@ mod content;
 mod database;
 mod decisions;
 mod entries;
+mod known_answers;
 mod lookup;
+mod notices;
 mod packs;
 mod provided;
 mod requests;
@@ -35,7 +37,9 @@ use thiserror::Error;
 pub use cases::{CaseCounts, CaseRow};
 pub use decisions::{DecisionRow, GroundCount};
 pub use entries::{EntryChange, EntryRow, EntryStatus};
+pub use known_answers::KnownAnswer;
 pub use lookup::EntryQuery;
+pub use notices::NoticeRow;
 pub use packs::PackRow;
 pub use provided::ProvidedRow;
 pub use requests::{RequestRow, SubrequestRow};
@@ -121,7 +125,9 @@ const PROJECTIONS: &[Projection] = &[
     requests::PROJECTION,
     decisions::PROJECTION,
     entries::PROJECTION,
+    known_answers::PROJECTION,
     lookup::PROJECTION,
+    notices::PROJECTION,
     packs::PROJECTION,
     provided::PROJECTION,
     staff::PROJECTION,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use letopis_ledger::Timestamp;
 use letopis_ledger::json::Json;
 
-use super::request::{Executors, Progress, send_enabled};
+use super::request::{Executors, Progress, has_more_to_send, send_enabled};
 use super::{CaseEvents, check_text, check_under_way};
 use crate::case::{CaseRefusal, CaseRules, CaseState, CaseStatus, Opened};
 use crate::code::{FIELD_PATH_MAX_BYTES, FieldPath, StepCode};
@@ -62,8 +62,8 @@ impl AnswerRequest {
         };
         events.push(CaseEvent::RequestAnswered(event), facts.collect());
         self.resume(state, rules, &mut events);
-        // Sequential requests are rare, so values are put together only when one waits for this.
-        if rules.service.regulation.is_awaited_by_request(&self.request) {
+        // Most cases send everything at once: values are put together only when something is left.
+        if has_more_to_send(state, rules) {
             self.send_next(state, opened, rules, &mut events)?;
         }
         Ok(Decision { events: events.events, claims: vec![] })

@@ -73,6 +73,9 @@ impl ProposeDecision<'_> {
         if assigned.official != self.acting.id {
             return Err(CaseRefusal::NotAssigned { assigned: assigned.official });
         }
+        if let Some(waiting) = state.proposal().filter(|proposal| !proposal.returned) {
+            return Err(CaseRefusal::ProposalWaits { proposal: waiting.version });
+        }
         let (judgement, _) = self.decide.judge(state, opened, rules)?;
         let mut events = CaseEvents::after(state);
         let decision = self.decide.decided(state, rules, &judgement, events.next);

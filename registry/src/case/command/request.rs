@@ -89,6 +89,14 @@ pub(super) fn send_enabled(
     }
 }
 
+/// Whether the regulation has requests that this case has neither sent nor left out.
+#[must_use]
+pub fn has_more_to_send(state: &CaseState, rules: &CaseRules<'_>) -> bool {
+    let begun =
+        |code: &StepCode| state.requests().contains_key(code) || state.omitted().contains(code);
+    rules.service.regulation.requests().any(|(step, _)| !begun(&step.code.value))
+}
+
 /// The registration step, which is done as soon as the case is registered.
 pub(super) fn registration(rules: &CaseRules<'_>) -> StepCode {
     StepGraph::registration(&rules.service.regulation)
