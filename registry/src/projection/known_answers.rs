@@ -14,6 +14,7 @@ use crate::event::{
     CaseEvent, CaseId, DomainEvent, RequestOutcome, RequestSent, RequestTarget, Way,
 };
 use crate::pack::plain_text;
+use crate::private::PrivateError;
 use crate::secret::{AgencySecret, KeyedDigest};
 
 pub(super) const PROJECTION: Projection = Projection {
@@ -87,8 +88,15 @@ fn asked(
     place: &Place<'_>,
     sent: &RequestSent,
 ) -> Result<Option<KeyedDigest>, ProjectionError> {
+    if !repeats(&sent.target) {
+        return Ok(None);
+    }
     let prefix = format!("request.{}.", sent.request);
-    let opened = fold.model.private.open_digests(&place.event.private)?;
+    let opened = match fold.model.private.open_digests(&place.event.private) {
+        // What cannot be opened cannot serve again; the case itself says what is damaged.
+        Err(PrivateError::Damaged { .. }) => return Ok(None),
+        opened => opened?,
+    };
     if opened.iter().any(Option::is_none) {
         return Ok(None);
     }
@@ -99,6 +107,14 @@ fn asked(
     Ok(question(&fold.model.secret, &sent.target, sent.request.as_str(), by.collect()))
 }
 
+/// Whether those asked would answer the same question in the same way.
+const fn repeats(target: &RequestTarget) -> bool {
+    matches!(
+        target,
+        RequestTarget::Addressee(_) | RequestTarget::Organisation(_) | RequestTarget::Unit(_)
+    )
+}
+
 /// The keyed digest of a question.
 fn question(
     secret: &AgencySecret,
@@ -106,11 +122,7 @@ fn question(
     request: &str,
     mut by: Vec<(FieldPath, String)>,
 ) -> Option<KeyedDigest> {
-    let repeats = matches!(
-        target,
-        RequestTarget::Addressee(_) | RequestTarget::Organisation(_) | RequestTarget::Unit(_)
-    );
-    if !repeats || by.is_empty() {
+    if !repeats(target) || by.is_empty() {
         return None;
     }
     by.sort();
