@@ -18,6 +18,7 @@ mod feel;
 mod graph;
 mod logic;
 mod model;
+mod sample;
 mod shadow;
 mod tree;
 pub mod types;

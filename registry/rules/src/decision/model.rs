@@ -20,6 +20,7 @@ use super::evaluation::{self, Asked, Evaluation, EvaluationError, TableTrace};
 use super::feel::{self, Role, Vocabulary};
 use super::graph::{Graph, Need};
 use super::logic::{LogicReader, scope_of};
+use super::sample::{self, Literals};
 use super::shadow::{self, Table};
 use super::types::{self, InputSpec, TypeTable};
 use super::work::{self, Function, Size};
@@ -36,6 +37,7 @@ pub struct AdmittedModel {
     graph: Graph,
     tables: Vec<Table>,
     work: BTreeMap<String, u64>,
+    literals: Literals,
     evaluator: Arc<ModelEvaluator>,
 }
 
@@ -101,6 +103,33 @@ impl AdmittedModel {
     /// A proven upper bound on the elementary steps of [`Self::evaluate`] for a decision.
     pub fn work_bound(&self, decision: &str) -> Option<u64> {
         self.work.get(self.graph.decision_id(decision)?).copied()
+    }
+
+    /// At most `most` combinations of inputs to try a decision on: values that their types allow,
+    /// at and around every limit that the model names. None for a decision that does not exist or
+    /// takes lists or objects.
+    pub fn samples(
+        &self,
+        decision: &str,
+        most: u32,
+    ) -> Vec<serde_json::Map<String, serde_json::Value>> {
+        let Some(id) = self.graph.decision_id(decision) else { return vec![] };
+        let need = self.graph.need(id);
+        let choices = need.inputs.iter().map(|id| {
+            let (place, spec) = &self.graph.inputs[id];
+            let mut values = self.literals.candidates(&spec.input_type);
+            values.retain(|value| self.is_allowed(*place, spec, value));
+            (spec.name.clone(), values)
+        });
+        sample::combine(&choices.collect::<Vec<_>>(), most)
+    }
+
+    fn is_allowed(&self, place: usize, spec: &InputSpec, value: &serde_json::Value) -> bool {
+        let inputs = serde_json::Map::from_iter([(spec.name.clone(), value.clone())]);
+        let members = std::iter::once((&spec.name, &spec.input_type));
+        let Ok(context) = types::read_members(members, None, &inputs) else { return false };
+        let repeated = guarded(|| self.value(&shadow::input_name(place), &context));
+        repeated.is_some_and(|value| evaluation::to_json(&spec.name, "", &value).is_ok())
     }
 
     /// Evaluates a decision, named by its id or its name, and everything it requires.
@@ -244,6 +273,7 @@ fn admit(dmn_xml: &str) -> Result<AdmittedModel, Vec<AdmissionError>> {
         graph,
         tables,
         work,
+        literals: Literals::read(&document),
         evaluator,
     })
 }
