@@ -8,11 +8,12 @@ use super::Stop;
 use super::case::{Case, RESULT_ISSUED, events_of, read_event, takes};
 use super::collect::Collector;
 use super::event::{EntryCreated, Outcome, ResultIssued};
-use super::rule::Regulation;
+use super::rule::{Regulation, Validity};
 use crate::finding::{Finding, Rule};
 
-/// Most years that an entry may be in force.
+/// Most years and months that an entry may be in force.
 const VALID_YEARS_MAX: u64 = 100;
+const VALID_MONTHS_MAX: u64 = 12 * VALID_YEARS_MAX;
 
 /// Checks the effect and gives the stream of the entry, if there must be one. `outputs` is what
 /// the published table says, where it could be run.
@@ -71,7 +72,7 @@ pub(super) fn check(
         regulation.date(collected.events[case.decided_at].leaf.time()).map_err(broken)?;
     check_beginning(&created, decided_on).map_err(broken)?;
     if let Some(outputs) = outputs {
-        check_validity(&created, outputs, &regulation.valid_years).map_err(broken)?;
+        check_validity(&created, outputs, &regulation.validity).map_err(broken)?;
     }
     Ok(Some(stream))
 }
@@ -90,20 +91,33 @@ fn date(text: &str) -> Result<Date, String> {
     text.parse().map_err(|_| format!("{text:?} is no date"))
 }
 
-/// An entry is in force for as many years as the table says: to the day before the anniversary.
-fn check_validity(created: &EntryCreated, outputs: &Value, member: &str) -> Result<(), String> {
-    let years = outputs.get(member).and_then(Value::as_u64);
-    let years = years.filter(|years| (1..=VALID_YEARS_MAX).contains(years));
-    let years = years.ok_or_else(|| format!("the table gives no number of years {member:?}"))?;
+/// An entry is in force for as long as the table says: to the day before the same day so many
+/// years or months later.
+fn check_validity(
+    created: &EntryCreated,
+    outputs: &Value,
+    validity: &Validity,
+) -> Result<(), String> {
+    let (member, unit, most) = match validity {
+        Validity::Years(member) => (member, "years", VALID_YEARS_MAX),
+        Validity::Months(member) => (member, "months", VALID_MONTHS_MAX),
+    };
+    let count = outputs.get(member).and_then(Value::as_u64);
+    let count = count.filter(|count| (1..=most).contains(count));
+    let count = count.ok_or_else(|| format!("the table gives no number of {unit} {member:?}"))?;
     let (from, until) = (date(&created.valid_from)?, date(&created.valid_until)?);
-    let years = i64::try_from(years).expect("invariant: at most 100 years");
+    let count = i64::try_from(count).expect("invariant: at most 1200");
+    let span = match validity {
+        Validity::Years(_) => Span::new().years(count),
+        Validity::Months(_) => Span::new().months(count),
+    };
     let expected = from
-        .checked_add(Span::new().years(years))
+        .checked_add(span)
         .and_then(|anniversary| anniversary.checked_sub(1.day()))
         .map_err(|error| error.to_string())?;
     if until != expected {
         return Err(format!(
-            "in force from {from} for {years} years is to {expected}, not {until}"
+            "in force from {from} for {count} {unit} is to {expected}, not {until}"
         ));
     }
     Ok(())

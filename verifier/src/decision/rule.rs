@@ -42,8 +42,8 @@ pub(super) struct Regulation {
     grounds: Vec<Ground>,
     /// The registry that granted cases enter.
     pub(super) registry: String,
-    /// The member of the decision that says for how many years.
-    pub(super) valid_years: String,
+    /// How long granted entries are in force.
+    pub(super) validity: Validity,
     /// Posts that agree to a decision, by stage; none where the rules alone decide.
     pub(super) stages: Option<Vec<Vec<Post>>>,
     /// What requests do to the clock.
@@ -51,6 +51,15 @@ pub(super) struct Regulation {
     term: Term,
     calendars: Calendars,
     zone: UtcOffset,
+}
+
+/// The member of the decision that says how long an entry is in force.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Validity {
+    /// In years.
+    Years(String),
+    /// In months.
+    Months(String),
 }
 
 /// A role in a unit.
@@ -148,7 +157,8 @@ struct DecisionDocument {
 #[derive(Debug, Deserialize)]
 struct EffectDocument {
     registry: String,
-    valid_years: String,
+    valid_years: Option<String>,
+    valid_months: Option<String>,
 }
 
 /// The files of a published pack.
@@ -196,6 +206,12 @@ impl Regulation {
         let calendars = Calendars::new(years).map_err(|e| broken(path, &e))?;
         let path = format!("services/{service}/regulation.yaml");
         let document: RegulationDocument = pack.yaml(&path)?;
+        let effect = document.effect;
+        let validity = match (effect.valid_years, effect.valid_months) {
+            (Some(member), None) => Validity::Years(member),
+            (None, Some(member)) => Validity::Months(member),
+            _ => return Err(broken(&path, &"the effect says not in one way how long it lasts")),
+        };
         Ok(Self {
             agency: manifest.agency,
             model_path: format!("services/{service}/decision.dmn"),
@@ -210,8 +226,8 @@ impl Regulation {
                     ActionDocument::Other(_) => None,
                 })
                 .collect(),
-            registry: document.effect.registry,
-            valid_years: document.effect.valid_years,
+            registry: effect.registry,
+            validity,
             term: document.term.length,
             calendars,
             zone,
@@ -413,7 +429,7 @@ mod tests {
         assert_eq!(regulation.agency, "zarechny");
         assert_eq!(regulation.decision, "resolution");
         assert_eq!(regulation.registry, "parking_permit");
-        assert_eq!(regulation.valid_years, "years");
+        assert_eq!(regulation.validity, Validity::Years("years".to_owned()));
         assert_eq!(regulation.term, Term::WorkingDays(6));
         let codes: Vec<&str> = regulation.grounds.iter().map(|g| g.code.as_str()).collect();
         assert_eq!(codes, ["G1", "G2", "G3", "G5"]);
