@@ -1,11 +1,14 @@
-//! `letopis pack`: checks a regulation pack where it is written, and publishes it on a node.
+//! `letopis pack`: writes a starting regulation pack, checks a pack where it is written, and
+//! publishes it on a node.
 
 use std::path::{Path, PathBuf};
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
 use letopis_ledger::encoding::encode_base64;
-use letopis_registry::pack::{Pack, PackError};
+use letopis_ledger::id::AgencyId;
+use letopis_registry::code::PackCode;
+use letopis_registry::pack::{Pack, PackError, starting_pack};
 use serde_json::{Map, Value, json};
 
 use super::remote::Remote;
@@ -14,6 +17,8 @@ use crate::folder::{NodeFolder, OPERATOR_TOKEN};
 /// What to do with a pack.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Writes a commented starting pack into a new folder.
+    New(NewArguments),
     /// Checks every file of a pack and runs its test cases.
     Check {
         /// Folder of the pack.
@@ -21,6 +26,19 @@ pub(crate) enum Command {
     },
     /// Publishes a pack on a running node.
     Publish(PublishArguments),
+}
+
+/// What to write, and where.
+#[derive(Debug, Args)]
+pub(crate) struct NewArguments {
+    /// Folder of the pack; it must not exist yet.
+    folder: PathBuf,
+    /// Code of the pack.
+    #[arg(long)]
+    code: String,
+    /// The agency whose regulations it will hold.
+    #[arg(long)]
+    agency: String,
 }
 
 /// Where to publish.
@@ -39,6 +57,13 @@ pub(crate) struct PublishArguments {
 /// Runs the command.
 pub(crate) fn run(command: &Command) -> anyhow::Result<()> {
     match command {
+        Command::New(arguments) => {
+            write_new(arguments)?;
+            let folder = arguments.folder.display();
+            println!("written: {folder}; docs/PACKS.md explains every key");
+            println!("now change it and run: letopis pack check {folder}");
+            Ok(())
+        }
         Command::Check { pack } => {
             let pack = load(pack)?;
             let tests: usize = pack.services().values().map(|service| service.cases.len()).sum();
@@ -60,6 +85,22 @@ pub(crate) fn run(command: &Command) -> anyhow::Result<()> {
             Ok(())
         }
     }
+}
+
+fn write_new(arguments: &NewArguments) -> anyhow::Result<()> {
+    let code = PackCode::parse(&arguments.code)?;
+    let agency = AgencyId::parse(&arguments.agency)?;
+    let folder = &arguments.folder;
+    if folder.exists() {
+        bail!("{} exists already; name a folder that does not", folder.display());
+    }
+    for (path, text) in starting_pack(&code, &agency) {
+        let path = folder.join(path);
+        let written = path.parent().map_or(Ok(()), std::fs::create_dir_all);
+        let written = written.and_then(|()| std::fs::write(&path, text));
+        written.with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    Ok(())
 }
 
 /// Checks a pack and publishes it; gives the node's answer.

@@ -168,6 +168,7 @@ pub(super) async fn submit(
         service: ServiceCode::parse(&service.0).map_err(|e| unknown(e.to_string()))?,
         channel: ChannelCode::parse(&body.channel).map_err(|e| unreadable(e.to_string()))?,
         form: body.form,
+        registered_at: None,
         idempotency_key: idempotency_key(&headers)?,
     };
     let accepted =
@@ -354,6 +355,8 @@ pub(super) fn engine_problem(error: &EngineError) -> Problem {
         | EngineError::UnknownCase { .. }
         | EngineError::UnknownEntry { .. } => Problem::new(Code::NotFound, error.to_string()),
         EngineError::ChannelClosed { .. } => specific(Code::InvalidForm, "channel-closed"),
+        EngineError::DraftOnly { .. } => specific(Code::InvalidForm, "channel-draft-only"),
+        EngineError::NotTaken { .. } => specific(Code::InvalidForm, "not-taken"),
         EngineError::IdempotencyKeyReused => specific(Code::Conflict, "idempotency-key-reused"),
         EngineError::PackVersionTaken { .. } | EngineError::PackVersionGap { .. } => {
             specific(Code::Conflict, "pack-version")

@@ -24,7 +24,7 @@ pub use command::cancel::CancelCase;
 pub use command::decide::{DecideCase, Holdings};
 pub use command::pass_time::{PassTime, RecountTerm};
 pub use command::request::{Executors, has_more_to_send};
-pub use command::submit::SubmitApplication;
+pub use command::submit::{ENTERED_AFTER_DAYS_MAX, SubmitApplication};
 pub use command::subrequest::{AnswerSubrequest, OpenSubrequest};
 pub use opened::{Opened, OpenedError};
 pub use refusal::CaseRefusal;
@@ -34,7 +34,7 @@ pub use state::{
 };
 
 use crate::event::PackRef;
-use crate::pack::{LegalCalendar, Pack, Service};
+use crate::pack::{CaseValues, LegalCalendar, Pack, Service};
 use crate::secret::AgencySecret;
 
 /// What a case is decided by: the pinned version of the regulation and the agency's own secret.
@@ -50,6 +50,20 @@ pub struct CaseRules<'a> {
     pub pack_ref: &'a PackRef,
     /// The key of claims over personal values.
     pub secret: &'a AgencySecret,
+}
+
+impl CaseRules<'_> {
+    /// The values of a case with what its regulation derives from the day of registration.
+    ///
+    /// # Errors
+    /// See [`OpenedError`].
+    pub fn values(&self, opened: &Opened, state: &CaseState) -> Result<CaseValues, OpenedError> {
+        let mut values = opened.values(state)?;
+        if let Some(at) = state.registered_at() {
+            self.service.set_registration_day(&mut values, self.calendar.date(at));
+        }
+        Ok(values)
+    }
 }
 
 #[cfg(test)]

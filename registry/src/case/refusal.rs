@@ -23,6 +23,32 @@ pub enum CaseRefusal {
         /// The channel.
         channel: ChannelCode,
     },
+    /// Only a draft comes through the channel.
+    #[error("only a draft comes through channel {channel}; submit it through another channel")]
+    DraftOnly {
+        /// The channel.
+        channel: ChannelCode,
+    },
+    /// An earlier day of registration for a channel whose applications nobody enters by hand.
+    #[error(
+        "an application by channel {channel} is registered when it comes; give no earlier time"
+    )]
+    NotEnteredByOfficial {
+        /// The channel.
+        channel: ChannelCode,
+    },
+    /// A registration that is still to come, or was too long ago.
+    #[error(
+        "registered at {registered_at}, entered at {entered_at}; an application is entered at \
+             most {} days after it came and never before",
+        crate::case::ENTERED_AFTER_DAYS_MAX
+    )]
+    RegistrationTime {
+        /// When the application came.
+        registered_at: Timestamp,
+        /// When it is entered.
+        entered_at: Timestamp,
+    },
     /// The regulation that the case follows has no such step.
     #[error("step {step} is not in version {} of pack {}, which the case follows; \
              only its own steps can be taken", pack.version, pack.code)]

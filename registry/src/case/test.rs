@@ -15,7 +15,7 @@ use serde_json::json;
 use super::*;
 use crate::code::{ChannelCode, FieldPath, PackCode, StepCode};
 use crate::event::{CaseEvent, CaseId, DomainEvent, EntryId, Outcome};
-use crate::pack::fixture::zarechny;
+use crate::pack::fixture::{self, zarechny};
 use crate::record_draft::Decision;
 
 const HOME: &str = "5d3c1a7e-2b64-4f0e-9a51-0c8d7e6f1a01";
@@ -106,9 +106,10 @@ fn submit(rules: &CaseRules<'_>) -> SubmitApplication {
     });
     SubmitApplication {
         channel: ChannelCode::parse("portal").unwrap(),
-        form: rules.service.form.check(&form).unwrap(),
+        form: rules.service.check_form(&form).unwrap(),
         number: "ЗП-2026-000001".into(),
         at: at("2026-11-20T07:00:00.000Z"),
+        registered_at: None,
         executors: Executors::new(),
     }
 }
@@ -391,7 +392,7 @@ proptest! {
         plate in 0_u32..2,
     ) {
         let (pack, pack_ref) = (zarechny(), pack_ref());
-        let service = pack.services().values().next().unwrap();
+        let service = fixture::parking(&pack);
         let secret = AgencySecret::new([7; 32]);
         let rules = CaseRules {
             pack: &pack,

@@ -13,7 +13,7 @@ use super::{
 use crate::case::{CaseRefusal, CaseRules, CaseState, RecordedCaseEvent, SubmitApplication};
 use crate::code::{ChannelCode, ServiceCode};
 use crate::environment::random;
-use crate::event::{CaseId, DomainEvent, PackRef, Registered};
+use crate::event::{CaseEvent, CaseId, DomainEvent, PackRef, Registered};
 use crate::pack::{CheckedForm, Service};
 use crate::private::{AccessToken, PrivateBatch, Submission};
 use crate::secret::AgencySecret;
@@ -27,6 +27,8 @@ pub struct Application {
     pub channel: ChannelCode,
     /// The form.
     pub form: Value,
+    /// When it came, if an official enters it later than that.
+    pub registered_at: Option<Timestamp>,
     /// A key of the client's choice: the same key with the same application gives the same case.
     pub idempotency_key: Option<String>,
 }
@@ -68,7 +70,7 @@ impl<P: LedgerPort> CaseEngine<P> {
         let unknown = || EngineError::UnknownService { service: code.clone() };
         let installed = self.packs.in_force(code).ok_or_else(unknown)?;
         let service = installed.service(code).ok_or_else(unknown)?;
-        let form = service.form.check(&application.form);
+        let form = service.check_form(&application.form);
         let form = form.map_err(|errors| EngineError::Form { errors })?;
         let attempt = Attempt {
             application,
@@ -164,6 +166,7 @@ impl<P: LedgerPort> CaseEngine<P> {
             form: attempt.form.clone(),
             number: self.case_number(attempt, at)?,
             at,
+            registered_at: attempt.application.registered_at,
             executors: self.executors_of(attempt.service, &attempt.installed.pack)?,
         };
         let rules = CaseRules {
@@ -178,6 +181,10 @@ impl<P: LedgerPort> CaseEngine<P> {
             CaseRefusal::ChannelClosed { channel } => {
                 let service = attempt.application.service.clone();
                 EngineError::ChannelClosed { service, channel }
+            }
+            CaseRefusal::DraftOnly { channel } => {
+                let service = attempt.application.service.clone();
+                EngineError::DraftOnly { service, channel }
             }
             other => other.into(),
         })?;
@@ -204,6 +211,9 @@ impl<P: LedgerPort> CaseEngine<P> {
         let mut state = CaseState::new(case.stream());
         for event in record.record().events() {
             if let Some(DomainEvent::Case(read)) = DomainEvent::read(event)? {
+                if let CaseEvent::IntakeRefused(refused) = read {
+                    return Err(EngineError::NotTaken { case, grounds: refused.grounds });
+                }
                 let (version, private) = (event.version, event.private.clone());
                 state.evolve(&RecordedCaseEvent { version, event: read, private })?;
             }

@@ -47,6 +47,7 @@ fn application(form: Value, key: Option<&str>) -> Application {
         service: ServiceCode::parse("parking-permit").unwrap(),
         channel: ChannelCode::parse("portal").unwrap(),
         form,
+        registered_at: None,
         idempotency_key: key.map(str::to_owned),
     }
 }

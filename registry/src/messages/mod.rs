@@ -119,6 +119,12 @@ messages! {
     FieldTooLarge = "field.too_large", 1;
     /// A value that breaks some other rule of the form.
     FieldInvalid = "field.invalid", 0;
+    /// A field that the chosen kind of applicant must fill in.
+    FieldForApplicant = "field.for_applicant", 0;
+    /// A field that the chosen kind of applicant must leave out.
+    FieldNotForApplicant = "field.not_for_applicant", 0;
+    /// A field that somebody who applies for another must fill in.
+    FieldForRepresentative = "field.for_representative", 0;
     /// An identifier without characters; the argument is an example.
     IdentifierEmpty = "identifier.empty", 1;
     /// An identifier of the wrong length: found, expected, example.
@@ -165,6 +171,8 @@ messages! {
     ServiceUnknown = "service.unknown", 1;
     /// A channel that the service is not open to; the argument is its code.
     ChannelClosed = "channel.closed", 1;
+    /// A channel through which only a draft comes; the argument is its code.
+    ChannelDraftOnly = "channel.draft_only", 1;
     /// The same key was used for another application.
     IdempotencyKeyReused = "idempotency_key.reused", 0;
 }

@@ -1,4 +1,7 @@
 //! Test cases that a service brings: a form, answers, and what must come of it.
+//!
+//! A case goes the way of a real one: requests whose condition does not hold are left out. Not
+//! here: time; a case is decided as soon as its answers are there.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -6,10 +9,11 @@ use std::fmt;
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
-use super::Service;
+use super::classifier::Day;
 use super::error::{PackError, PackRule};
 use super::judgement::judge;
 use super::value::{AnswerValues, CaseValues, Scalar};
+use super::{NoData, RequestRule, Service, TimedOut};
 use crate::code::{FieldPath, GroundCode, StepCode};
 use crate::event::Outcome;
 
@@ -19,6 +23,9 @@ use crate::event::Outcome;
 pub struct TestCase {
     /// What it shows.
     pub title: Spanned<String>,
+    /// The day of registration; needed where ages or classifiers count.
+    #[serde(default)]
+    pub registered_on: Option<Day>,
     /// The form as an applicant fills it in.
     pub form: serde_json::Value,
     /// Answers by request; a request that is left out is not answered.
@@ -50,9 +57,12 @@ pub enum GivenAnswer {
 pub struct CaseExpectation {
     /// The outcome.
     pub outcome: ExpectedOutcome,
-    /// The grounds of a refusal, all of them.
+    /// The grounds of a refusal or of not taking the application, all of them.
     #[serde(default)]
     pub grounds: BTreeSet<GroundCode>,
+    /// What the decision must give, by member; other members are not looked at.
+    #[serde(default)]
+    pub gives: BTreeMap<String, Scalar>,
     /// The fields that make the form wrong, as JSON pointers.
     #[serde(default)]
     pub fields: BTreeSet<String>,
@@ -68,6 +78,8 @@ pub enum ExpectedOutcome {
     Refused,
     /// The form is not accepted.
     Invalid,
+    /// The application is not taken, for a ground of intake.
+    NotTaken,
     /// There is no automatic decision.
     Official,
 }
@@ -76,10 +88,18 @@ impl fmt::Display for CaseExpectation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let list = |items: Vec<&str>| items.join(", ");
         match self.outcome {
-            ExpectedOutcome::Granted => f.write_str("granted"),
+            ExpectedOutcome::Granted if self.gives.is_empty() => f.write_str("granted"),
+            ExpectedOutcome::Granted => {
+                let gives = self.gives.iter().map(|(name, value)| format!("{name} {value}"));
+                write!(f, "granted: {}", gives.collect::<Vec<_>>().join(", "))
+            }
             ExpectedOutcome::Refused => {
                 let grounds = self.grounds.iter().map(GroundCode::as_str).collect();
                 write!(f, "refused: {}", list(grounds))
+            }
+            ExpectedOutcome::NotTaken => {
+                let grounds = self.grounds.iter().map(GroundCode::as_str).collect();
+                write!(f, "not taken: {}", list(grounds))
             }
             ExpectedOutcome::Invalid => {
                 let fields = self.fields.iter().map(String::as_str).collect();
@@ -93,14 +113,19 @@ impl fmt::Display for CaseExpectation {
 /// Runs the cases of a service.
 pub(super) fn run(service: &Service) -> Vec<PackError> {
     let failed = |case: &TestCase| {
-        let (found, detail) = outcome(service, case);
-        if found == case.expect {
-            return None;
-        }
-        let rule = PackRule::CaseFailed {
-            case: case.title.value.clone(),
-            expected: case.expect.to_string(),
-            found: detail.map_or_else(|| found.to_string(), |detail| format!("{found} ({detail})")),
+        let title = case.title.value.clone();
+        let (expected, outcome) = (case.expect.to_string(), outcome(service, case));
+        let rule = match outcome {
+            Ok((found, _)) if found == case.expect => return None,
+            Ok((found, None)) => {
+                PackRule::CaseFailed { case: title, expected, found: found.to_string() }
+            }
+            Ok((found, Some(detail))) => {
+                PackRule::CaseFailed { case: title, expected, found: format!("{found} ({detail})") }
+            }
+            Err(LeftOut(step)) => {
+                PackRule::CaseAnswersLeftOut { case: title, request: step.to_string() }
+            }
         };
         let line = Some(case.title.referenced.line());
         Some(PackError { file: case.file.clone(), line, rule })
@@ -108,32 +133,99 @@ pub(super) fn run(service: &Service) -> Vec<PackError> {
     service.cases.iter().filter_map(failed).collect()
 }
 
-fn outcome(service: &Service, case: &TestCase) -> (CaseExpectation, Option<String>) {
-    let plain =
-        |outcome| CaseExpectation { outcome, grounds: BTreeSet::new(), fields: BTreeSet::new() };
-    let form = match service.form.check(&case.form) {
+/// A request that the regulation leaves out, though the case answers it.
+struct LeftOut(StepCode);
+
+/// What comes of a case, with the reason where it is no decision.
+type Found = (CaseExpectation, Option<String>);
+
+fn outcome(service: &Service, case: &TestCase) -> Result<Found, LeftOut> {
+    let plain = |outcome| CaseExpectation {
+        outcome,
+        grounds: BTreeSet::new(),
+        gives: BTreeMap::new(),
+        fields: BTreeSet::new(),
+    };
+    let form = match service.check_form(&case.form) {
         Ok(form) => form,
         Err(errors) => {
             let fields = errors.into_iter().map(|error| error.pointer).collect();
-            return (CaseExpectation { fields, ..plain(ExpectedOutcome::Invalid) }, None);
+            return Ok((CaseExpectation { fields, ..plain(ExpectedOutcome::Invalid) }, None));
         }
     };
-    let values = CaseValues {
+    let day = case.registered_on.map(|day| day.0);
+    let grounds = day.map(|day| service.intake_grounds(&form, day)).unwrap_or_default();
+    if !grounds.is_empty() {
+        let grounds = grounds.into_iter().collect();
+        return Ok((CaseExpectation { grounds, ..plain(ExpectedOutcome::NotTaken) }, None));
+    }
+    let mut values = CaseValues {
         form: form.values().clone(),
-        answers: case.answers.iter().map(|(code, given)| (code.clone(), given.values())).collect(),
         entry_counts: entry_counts(service, case),
         ..CaseValues::default()
     };
-    match judge(service, &values) {
+    if let Some(day) = day {
+        service.set_registration_day(&mut values, day);
+    }
+    if let Some(reason) = answer(service, case, &mut values)? {
+        return Ok((plain(ExpectedOutcome::Official), Some(reason)));
+    }
+    Ok(match judge(service, &values) {
         Ok(judgement) if judgement.outcome == Outcome::Granted => {
-            (plain(ExpectedOutcome::Granted), None)
+            let expected = case.expect.gives.keys();
+            let given = |name: &String| {
+                Some((name.clone(), Scalar::of_json(judgement.members.get(name)?)?))
+            };
+            let gives = expected.filter_map(given).collect();
+            (CaseExpectation { gives, ..plain(ExpectedOutcome::Granted) }, None)
         }
         Ok(judgement) => {
             let grounds = judgement.grounds.into_iter().collect();
             (CaseExpectation { grounds, ..plain(ExpectedOutcome::Refused) }, None)
         }
         Err(e) => (plain(ExpectedOutcome::Official), Some(e.to_string())),
+    })
+}
+
+/// Takes the answers of the case in the order of the steps, or says why nothing is decided.
+fn answer(
+    service: &Service,
+    case: &TestCase,
+    values: &mut CaseValues,
+) -> Result<Option<String>, LeftOut> {
+    let mut waiting: Vec<(&StepCode, &RequestRule)> =
+        service.regulation.requests().map(|(step, rule)| (&step.code.value, rule)).collect();
+    while !waiting.is_empty() {
+        // Every answer that a request waits for, directly or not, is taken before it.
+        let next = waiting
+            .iter()
+            .position(|(step, _)| {
+                waiting.iter().all(|(other, _)| !service.graph.comes_after(step, other))
+            })
+            .expect("invariant: a loaded pack has no circle of steps");
+        let (step, rule) = waiting.remove(next);
+        let given = case.answers.get(step);
+        if rule.when.as_ref().is_some_and(|condition| !condition.holds(values)) {
+            match given {
+                Some(_) => return Err(LeftOut(step.clone())),
+                None => continue,
+            }
+        }
+        match given {
+            Some(GivenAnswer::NoData) if rule.mandatory && rule.no_data == NoData::Official => {
+                let reason = format!("request {step} brought no data; an official takes over");
+                return Ok(Some(reason));
+            }
+            Some(given) => {
+                values.answers.insert(step.clone(), given.values());
+            }
+            None if rule.mandatory && rule.timed_out == TimedOut::Wait => {
+                return Ok(Some(format!("the decision waits for the answer of {step}")));
+            }
+            None => {}
+        }
     }
+    Ok(None)
 }
 
 fn entry_counts(service: &Service, case: &TestCase) -> BTreeMap<String, u32> {

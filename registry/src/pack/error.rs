@@ -147,6 +147,66 @@ pub enum PackRule {
         request: String,
     },
 
+    /// The decision is read before it is made.
+    #[error("{what} reads {value:?} before the decision is made; only the effect can")]
+    ReadBeforeDecision {
+        /// Who reads.
+        what: String,
+        /// The value.
+        value: String,
+    },
+
+    // ---- requests, people, units
+    /// An answer that people give needs fields.
+    #[error("request {request:?} is answered by people; add \"kind\", which says what they answer")]
+    NoRequestKind {
+        /// The request.
+        request: String,
+    },
+    /// A registry has fields of its own.
+    #[error("request {request:?} asks a registry, whose fields are its own; remove \"kind\"")]
+    KindOfRegistry {
+        /// The request.
+        request: String,
+    },
+    /// The one asked would not get what the request must have.
+    #[error("request {request:?} may lack {field:?}, which its kind requires; fill it in \"by\"")]
+    RequestIncomplete {
+        /// The request.
+        request: String,
+        /// The field.
+        field: String,
+    },
+    /// A field of an answer that no official would see.
+    #[error("the field {field:?} of the answer is not in \"display\"; add it")]
+    NotDisplayed {
+        /// The field.
+        field: String,
+    },
+    /// Units are parts of one another in a circle.
+    #[error("units are parts of one another in a circle: {}; break the circle", path.join(" → "))]
+    UnitCircle {
+        /// The units, the first again at the end.
+        path: Vec<String>,
+    },
+    /// Applicants, representatives or documents cannot be checked as the regulation says.
+    #[error("{reason}")]
+    Applicants {
+        /// What is wrong and what to write.
+        reason: String,
+    },
+    /// Nobody would sign.
+    #[error("the last stage of an approval is one post, which signs; no stage is empty")]
+    ApprovalShape,
+    /// A classifier without a value.
+    #[error("row {row:?} sets no value of column {column:?} from this day; add it to \"set\"")]
+    ClassifierGap {
+        /// The row.
+        row: String,
+        /// The column.
+        column: String,
+    },
+
     // ---- form
     /// The schema is not valid JSON Schema 2020-12.
     #[error("the form's schema is not valid JSON Schema 2020-12: {reason}")]
@@ -192,6 +252,14 @@ pub enum PackRule {
     GroundWithoutEvidence {
         /// The ground.
         ground: String,
+    },
+    /// A decision that gives nothing for inputs that a case may have.
+    #[error("the decision gives no answer for {inputs}: {reason}; add a rule for it")]
+    NoAnswer {
+        /// The inputs.
+        inputs: String,
+        /// Why there is none.
+        reason: String,
     },
     /// The decision model breaks a rule of admission.
     #[error("{0}")]
@@ -253,6 +321,9 @@ pub enum PackRule {
         /// The field.
         field: String,
     },
+    /// How long an entry is in force must be said in one way.
+    #[error("the effect needs exactly one of \"valid_years\" and \"valid_months\"")]
+    EffectValidity,
     /// A limit on equal values that cannot be kept.
     #[error("{reason}")]
     RegistryLimit {
@@ -268,6 +339,14 @@ pub enum PackRule {
         service: String,
         /// What is not tested.
         what: String,
+    },
+    /// A test case answers a request that is not sent.
+    #[error("case {case:?}: request {request:?} is left out for this form; remove its answer")]
+    CaseAnswersLeftOut {
+        /// Title of the case.
+        case: String,
+        /// The request.
+        request: String,
     },
     /// A test case came out otherwise.
     #[error("case {case:?}: expected {expected}, got {found}; correct the rule or the case")]

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::{Pack, PackError, PackFiles};
+use super::{Pack, PackError, PackFiles, Service};
+use crate::code::ServiceCode;
 
 /// Folder of the service that the tests use.
 pub(crate) const SERVICE: &str = "services/parking-permit";
@@ -14,6 +15,16 @@ pub(crate) fn folder() -> PathBuf {
 
 pub(crate) fn zarechny() -> Pack {
     Pack::load(&folder()).unwrap_or_else(|errors| panic!("{}", lines(&errors)))
+}
+
+/// The service that the tests use.
+pub(crate) fn parking(pack: &Pack) -> &Service {
+    service(pack, "parking-permit")
+}
+
+/// The service of a code.
+pub(crate) fn service<'p>(pack: &'p Pack, code: &str) -> &'p Service {
+    pack.service(&ServiceCode::parse(code).unwrap()).unwrap()
 }
 
 /// The pack's files with `from` replaced by `to` in one of them; `from` must be there.

@@ -3,6 +3,7 @@
 //! Every field is a scalar with a dotted path; objects only group them. Identifier formats are
 //! those of the rules, by name. Not here: what the fields are for.
 
+mod applicant;
 mod check;
 mod schema;
 
@@ -17,6 +18,9 @@ use super::registry::Visibility;
 use crate::code::FieldPath;
 use crate::messages::{MessageId, Text};
 use crate::record_draft::PrivateField;
+
+pub use applicant::KIND_FIELD;
+pub(super) use check::explain_format;
 
 /// Most bytes of a form as JSON: it must fit into a leaf with room for the rest.
 pub const FORM_MAX_BYTES: usize = 32 << 10;
@@ -40,6 +44,10 @@ pub struct FormField {
     pub required: bool,
     /// The identifier that it holds.
     pub format: Option<&'static Format>,
+    /// Whether it holds a date.
+    pub is_date: bool,
+    /// The texts offered to choose from; empty when any text may be given.
+    pub choices: Vec<String>,
 }
 
 /// What kind of value a field holds.

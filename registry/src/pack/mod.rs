@@ -5,6 +5,7 @@
 //! [`Pack::check`] also runs its own test cases. Not here: which version a case follows.
 
 mod cases;
+mod classifier;
 mod error;
 mod files;
 mod form;
@@ -14,12 +15,16 @@ mod number;
 mod read;
 mod registry;
 mod regulation;
+mod request_kind;
+mod start;
 mod template;
+mod unit;
 mod validate;
 mod value;
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use jiff::civil::Date;
 use letopis_ledger::Timestamp;
@@ -31,11 +36,14 @@ use letopis_rules::deadline::{
 use letopis_rules::decision::AdmittedModel;
 
 pub use cases::{CaseExpectation, ExpectedOutcome, GivenAnswer, TestCase};
+pub use classifier::{Classifier, Column, Day, Row, RowValues};
 pub use error::{PackError, PackRule};
 pub use files::{PACK_MAX_BYTES, PACK_MAX_FILES, PackFiles};
-pub use form::{CheckedForm, FORM_MAX_BYTES, FieldKind, FormError, FormField, FormSchema};
+pub use form::{
+    CheckedForm, FORM_MAX_BYTES, FieldKind, FormError, FormField, FormSchema, KIND_FIELD,
+};
 pub use graph::StepGraph;
-pub use judgement::{JudgeError, Judgement, VALID_YEARS_MAX, judge};
+pub use judgement::{JudgeError, Judgement, VALID_MONTHS_MAX, VALID_YEARS_MAX, Validity, judge};
 pub use number::{NumberTemplate, NumberTemplateError, TEMPLATE_MAX_BYTES, WIDTH_MAX};
 pub use registry::{QUOTA_MAX, Quota, Registry, RegistryField, RegistryKind, Visibility};
 pub use regulation::{
@@ -43,10 +51,15 @@ pub use regulation::{
     DocumentAsked, Effect, EvidenceRule, Ground, InputRule, NoData, Post, Regulation,
     RepresentativeRule, RequestRule, Reuse, Role, Step, TermRule, TimedOut,
 };
+pub use request_kind::{ANSWER_TEXT_CHARS_MAX, KindField, RequestKind, ValueType};
+pub use start::starting_pack;
 pub use template::{DocumentKind, Template};
-pub use value::{AnswerValues, CaseValues, Derivation, EntriesRule, Scalar, ValueRef, plain_text};
+pub use unit::Unit;
+pub use value::{
+    AnswerValues, CaseValues, Derivation, EntriesRule, Scalar, SumRule, ValueRef, plain_text,
+};
 
-use crate::code::{PackCode, RegistryCode, ServiceCode};
+use crate::code::{ClassifierCode, PackCode, RegistryCode, RequestKindCode, ServiceCode, UnitCode};
 use crate::event::{ModelRef, PackPublished};
 use crate::messages::{Language, Text};
 
@@ -59,9 +72,21 @@ pub struct Pack {
     agency: AgencyId,
     calendar: LegalCalendar,
     services: BTreeMap<ServiceCode, Service>,
-    registries: BTreeMap<RegistryCode, Registry>,
+    parts: Parts,
     files: PackFiles,
 }
+
+/// What the services of a pack share.
+#[derive(Debug, Default)]
+struct Parts {
+    registries: BTreeMap<RegistryCode, Registry>,
+    request_kinds: BTreeMap<RequestKindCode, RequestKind>,
+    classifiers: Classifiers,
+    units: Vec<Unit>,
+}
+
+/// Classifiers by code.
+pub type Classifiers = Arc<BTreeMap<ClassifierCode, Classifier>>;
 
 /// The agency's working days and its zone: what terms are counted by.
 #[derive(Debug, Clone)]
@@ -87,6 +112,8 @@ pub struct Service {
     pub templates: BTreeMap<(DocumentKind, Language), Template>,
     /// The service's own test cases.
     pub cases: Vec<TestCase>,
+    /// The classifiers of the pack.
+    pub classifiers: Classifiers,
 }
 
 impl Pack {
@@ -106,12 +133,18 @@ impl Pack {
         read::read(files)
     }
 
-    /// Runs the pack's own test cases.
+    /// Runs the pack's own test cases, and tries each decision on many inputs for one that has no
+    /// answer.
     ///
     /// # Errors
-    /// The cases that came out otherwise than they expect.
+    /// The cases that came out otherwise than they expect, and the decisions without an answer.
     pub fn check(&self) -> Result<(), Vec<PackError>> {
-        let failed: Vec<PackError> = self.services.values().flat_map(cases::run).collect();
+        let mut failed: Vec<PackError> = self.services.values().flat_map(cases::run).collect();
+        failed.extend(self.services.values().filter_map(|service| {
+            let (inputs, reason) = judgement::gap(service)?;
+            let rule = PackRule::NoAnswer { inputs, reason: reason.to_string() };
+            Some(PackError { file: service.model_ref.path.clone(), line: None, rule })
+        }));
         if failed.is_empty() { Ok(()) } else { Err(failed) }
     }
 
@@ -160,13 +193,43 @@ impl Pack {
     /// The registries by code.
     #[must_use]
     pub const fn registries(&self) -> &BTreeMap<RegistryCode, Registry> {
-        &self.registries
+        &self.parts.registries
     }
 
     /// The registry of a code.
     #[must_use]
     pub fn registry(&self, code: &RegistryCode) -> Option<&Registry> {
-        self.registries.get(code)
+        self.parts.registries.get(code)
+    }
+
+    /// The kinds of requests by code.
+    #[must_use]
+    pub const fn request_kinds(&self) -> &BTreeMap<RequestKindCode, RequestKind> {
+        &self.parts.request_kinds
+    }
+
+    /// The kind of a request, where its regulation names one.
+    #[must_use]
+    pub fn request_kind(&self, rule: &RequestRule) -> Option<&RequestKind> {
+        self.parts.request_kinds.get(&rule.kind.as_ref()?.value)
+    }
+
+    /// The classifiers by code.
+    #[must_use]
+    pub fn classifiers(&self) -> &BTreeMap<ClassifierCode, Classifier> {
+        &self.parts.classifiers
+    }
+
+    /// The units of the agency, in the order of the pack.
+    #[must_use]
+    pub fn units(&self) -> &[Unit] {
+        &self.parts.units
+    }
+
+    /// The unit of a code.
+    #[must_use]
+    pub fn unit(&self, code: &UnitCode) -> Option<&Unit> {
+        unit::unit(&self.parts.units, code)
     }
 
     /// The files, to publish as blobs.
@@ -191,6 +254,19 @@ impl Service {
     #[must_use]
     pub fn effect_registry(&self) -> &RegistryCode {
         &self.regulation.effect.registry.value
+    }
+
+    /// Adds to a case's values what follows from the day of its registration: the day itself and
+    /// the values of classifiers that are in force on it.
+    pub fn set_registration_day(&self, values: &mut CaseValues, on: Date) {
+        values.registered_on = Some(on);
+        for value in self.regulation.values() {
+            let ValueRef::Classifier { code, row, column } = value else { continue };
+            let found = self.classifiers.get(code).and_then(|of| of.value(row, column, on));
+            if let Some(found) = found {
+                values.classified.insert(value.clone(), found);
+            }
+        }
     }
 
     /// The document of a kind in a language, filled in.

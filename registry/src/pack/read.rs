@@ -15,10 +15,10 @@ use serde_saphyr::Spanned;
 
 use super::error::{PackError, PackRule, Problems};
 use super::{
-    DocumentKind, FormSchema, LegalCalendar, Pack, PackFiles, Registry, Regulation, Service,
-    StepGraph, Template, TestCase, validate,
+    Classifier, Classifiers, DocumentKind, FormSchema, LegalCalendar, Pack, PackFiles, Parts,
+    Registry, Regulation, RequestKind, Service, StepGraph, Template, TestCase, Unit, validate,
 };
-use crate::code::{PackCode, RegistryCode, ServiceCode};
+use crate::code::{ClassifierCode, PackCode, RegistryCode, RequestKindCode, ServiceCode};
 use crate::event::ModelRef;
 use crate::messages::{Language, Text};
 
@@ -37,6 +37,12 @@ struct Manifest {
     calendars: Vec<Spanned<String>>,
     services: Vec<Spanned<ServiceCode>>,
     registries: Vec<Spanned<RegistryCode>>,
+    #[serde(default)]
+    classifiers: Vec<Spanned<ClassifierCode>>,
+    #[serde(default)]
+    requests: Vec<Spanned<RequestKindCode>>,
+    #[serde(default)]
+    units: Vec<Unit>,
 }
 
 /// One file of test cases.
@@ -57,17 +63,10 @@ pub(super) fn read(files: PackFiles) -> Result<Pack, Vec<PackError>> {
         let what = "the pack's title".to_owned();
         reader.problems.add(MANIFEST, None, PackRule::MissingLanguage { what, language });
     }
-    let registries = reader.registries(&manifest);
-    let services = reader.services(&manifest);
-    for (registry, path) in &registries {
-        validate::registry(registry, path, &mut reader.problems);
-    }
-    let registries: BTreeMap<RegistryCode, Registry> = registries
-        .into_iter()
-        .map(|(registry, _)| (registry.code.value.clone(), registry))
-        .collect();
+    let parts = reader.parts(&manifest);
+    let services = reader.services(&manifest, &parts.classifiers);
     for service in services.values() {
-        validate::service(service, &registries, &mut reader.problems);
+        validate::service(service, &parts, &mut reader.problems);
     }
     reader.refuse_unused();
     if !reader.problems.is_empty() {
@@ -81,7 +80,7 @@ pub(super) fn read(files: PackFiles) -> Result<Pack, Vec<PackError>> {
         agency,
         calendar,
         services,
-        registries,
+        parts,
         files,
     })
 }
@@ -153,44 +152,83 @@ impl Reader<'_> {
         Some(LegalCalendar::new(calendars?, zone?))
     }
 
-    fn registries(&mut self, manifest: &Manifest) -> Vec<(Registry, String)> {
-        let mut registries: Vec<(Registry, String)> = Vec::new();
-        for code in &manifest.registries {
-            let path = format!("registries/{}.yaml", code.value);
-            if registries.iter().any(|(_, earlier)| *earlier == path) {
-                let name = code.value.to_string();
-                let rule = PackRule::Duplicate { what: "registry", name };
-                self.problems.add(MANIFEST, Some(code.referenced.line()), rule);
-                continue;
-            }
-            let Some(registry) = self.yaml::<Registry>(&path) else { continue };
-            let found = &registry.code;
-            if found.value != code.value {
-                let (expected, line) = (code.value.to_string(), found.referenced.line());
-                let found = found.value.to_string();
-                let rule = PackRule::CodeMismatch { expected, found };
-                self.problems.add(&path, Some(line), rule);
-            }
-            registries.push((registry, path));
+    /// What the services share, checked by itself.
+    fn parts(&mut self, manifest: &Manifest) -> Parts {
+        let mut parts = Parts { units: manifest.units.clone(), ..Parts::default() };
+        validate::units(&parts.units, MANIFEST, &mut self.problems);
+        let registries = ("registry", "registries");
+        for (path, registry) in self.each::<Registry, _>(registries, &manifest.registries) {
+            self.same_code(&path, &registry.code);
+            validate::registry(&registry, &path, &mut self.problems);
+            parts.registries.insert(registry.code.value.clone(), registry);
         }
-        registries
+        let kinds = ("request kind", "requests");
+        for (path, kind) in self.each::<RequestKind, _>(kinds, &manifest.requests) {
+            self.same_code(&path, &kind.code);
+            validate::request_kind(&kind, &path, &mut self.problems);
+            parts.request_kinds.insert(kind.code.value.clone(), kind);
+        }
+        let (classifiers, mut read) = (("classifier", "classifiers"), BTreeMap::new());
+        for (path, one) in self.each::<Classifier, _>(classifiers, &manifest.classifiers) {
+            self.same_code(&path, &one.code);
+            validate::classifier(&one, &path, &mut self.problems);
+            read.insert(one.code.value.clone(), one);
+        }
+        parts.classifiers = Classifiers::new(read);
+        parts
     }
 
-    fn services(&mut self, manifest: &Manifest) -> BTreeMap<ServiceCode, Service> {
+    /// The files of one kind that the manifest names, with their paths.
+    fn each<T: DeserializeOwned, C: ToString>(
+        &mut self,
+        (what, folder): (&'static str, &str),
+        codes: &[Spanned<C>],
+    ) -> Vec<(String, T)> {
+        let mut read = Vec::new();
+        let mut seen = BTreeSet::new();
+        for code in codes {
+            let name = code.value.to_string();
+            let path = format!("{folder}/{name}.yaml");
+            if !seen.insert(name.clone()) {
+                let rule = PackRule::Duplicate { what, name };
+                self.problems.add(MANIFEST, Some(code.referenced.line()), rule);
+            } else if let Some(value) = self.yaml(&path) {
+                read.push((path, value));
+            }
+        }
+        read
+    }
+
+    /// That a file is of the code that its name says.
+    fn same_code<C: ToString>(&mut self, path: &str, found: &Spanned<C>) {
+        let (code, line) = (found.value.to_string(), Some(found.referenced.line()));
+        let name = path.rsplit('/').next().and_then(|name| name.strip_suffix(".yaml"));
+        let expected = name.unwrap_or(path).to_owned();
+        if expected != code {
+            let rule = PackRule::CodeMismatch { expected, found: code };
+            self.problems.add(path, line, rule);
+        }
+    }
+
+    fn services(
+        &mut self,
+        manifest: &Manifest,
+        classifiers: &Classifiers,
+    ) -> BTreeMap<ServiceCode, Service> {
         let mut services = BTreeMap::new();
         for code in &manifest.services {
             if services.contains_key(&code.value) {
                 let name = code.value.to_string();
                 let rule = PackRule::Duplicate { what: "service", name };
                 self.problems.add(MANIFEST, Some(code.referenced.line()), rule);
-            } else if let Some(service) = self.service(&code.value) {
+            } else if let Some(service) = self.service(&code.value, classifiers) {
                 services.insert(code.value.clone(), service);
             }
         }
         services
     }
 
-    fn service(&mut self, code: &ServiceCode) -> Option<Service> {
+    fn service(&mut self, code: &ServiceCode, classifiers: &Classifiers) -> Option<Service> {
         let folder = format!("services/{code}");
         let path = format!("{folder}/regulation.yaml");
         let regulation = self.yaml::<Regulation>(&path);
@@ -218,7 +256,8 @@ impl Reader<'_> {
             }
         };
         let (model, model_ref) = model?;
-        Some(Service { regulation, graph, form: form?, model, model_ref, templates, cases })
+        let (form, classifiers) = (form?, Classifiers::clone(classifiers));
+        Some(Service { regulation, graph, form, model, model_ref, templates, cases, classifiers })
     }
 
     fn form(&mut self, path: &str) -> Option<FormSchema> {

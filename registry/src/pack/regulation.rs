@@ -99,6 +99,12 @@ pub struct DocumentAsked {
     /// The act that asks for it.
     #[serde(default)]
     pub law: Text,
+    /// Media types that are taken; empty when every one is.
+    #[serde(default)]
+    pub accept: Vec<String>,
+    /// The intake ground when the type is another one.
+    #[serde(default)]
+    pub ground: Option<Spanned<GroundCode>>,
 }
 
 /// A term with the act that sets it.
@@ -251,10 +257,19 @@ impl Regulation {
         self.decision.inputs.iter().find(|input| input.name.value == name)
     }
 
-    /// Whether applications may come through the channel.
+    /// The channel of a code; nothing when the service is not open to it.
     #[must_use]
-    pub fn is_open_to(&self, channel: &ChannelCode) -> bool {
-        self.channels.iter().any(|open| &open.code.value == channel)
+    pub fn channel(&self, code: &ChannelCode) -> Option<&Channel> {
+        self.channels.iter().find(|open| &open.code.value == code)
+    }
+
+    /// Every value that the regulation reads, each perhaps several times.
+    pub fn values(&self) -> impl Iterator<Item = &ValueRef> {
+        let requests = self.requests().flat_map(|(_, rule)| {
+            rule.by.values().chain(rule.when.iter().flat_map(Condition::values))
+        });
+        let inputs = self.decision.inputs.iter().flat_map(|input| input.from.values());
+        requests.chain(inputs).chain(self.effect.fields.values())
     }
 }
 

@@ -27,6 +27,8 @@ macro_rules! assert_breaks {
     };
 }
 
+mod language;
+
 #[test]
 fn the_pack_of_zarechny_loads_and_passes_its_own_cases() {
     let pack = zarechny();
@@ -100,7 +102,7 @@ fn texts_and_citations_must_be_there_in_both_languages() {
 #[test]
 fn steps_must_be_whole_and_in_order() {
     assert_breaks!(
-        REGULATION, "after: [vehicle, residence]", "after: [residence]",
+        REGULATION, "after: [vehicle, residence, fines]", "after: [residence, fines]",
         PackRule::DecisionDoesNotWait { step } if step == "vehicle"
     );
     assert_breaks!(REGULATION, "after: [registration]", "after: []", PackRule::Unreachable { .. });
@@ -308,7 +310,7 @@ fn names_that_other_systems_cannot_hold_and_links_are_refused() {
 #[test]
 fn messages_of_wrong_forms_name_the_field_and_the_rule() {
     let pack = zarechny();
-    let service = pack.services().values().next().unwrap();
+    let service = fixture::parking(&pack);
     let form = serde_json::json!({
         "applicant": {"surname": "И", "given_name": "А", "snils": "112-233-445 96"},
         "plate": "А123", "dwelling": "x", "zone": "Z9", "validity_years": "1", "phone": "1"
@@ -337,7 +339,7 @@ fn messages_of_wrong_forms_name_the_field_and_the_rule() {
 #[test]
 fn a_checked_form_is_in_normal_form_and_split_by_visibility() {
     let pack = zarechny();
-    let service = pack.services().values().next().unwrap();
+    let service = fixture::parking(&pack);
     // "Й" as two code points, as some keyboards give it.
     let form = serde_json::json!({
         "applicant": {"surname": " И\u{306}орк ", "given_name": "А", "snils": "11223344595"},

@@ -1,9 +1,13 @@
 //! Whether the parts of a pack fit: every name defined, every rule cited, every step reached.
 
+mod parts;
+mod people;
 mod registries;
+mod requests;
 mod services;
 mod sources;
 
+pub(super) use parts::{classifier, request_kind, units};
 pub(super) use registries::registry;
 pub(super) use services::service;
 

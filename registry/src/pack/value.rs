@@ -6,9 +6,12 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use jiff::Unit;
+use jiff::civil::{Date, DateDifference};
 use letopis_ledger::json::Json;
 use serde::{Deserialize, Deserializer, de};
 
+use super::regulation::Condition;
 use crate::code::{CODE_MAX_BYTES, ClassifierCode, CodeError, FieldPath, RegistryCode, StepCode};
 
 /// A value of the case: `form.<field>`, `answer.<request>.<field>`, `decision.<member>`,
@@ -49,10 +52,27 @@ pub enum Derivation {
         /// Where it is looked for.
         any_of: Vec<ValueRef>,
     },
+    /// Whether a condition holds: true or false.
+    Holds(Condition),
+    /// Whole years from the date to the day of registration; undefined for a later date.
+    Age(ValueRef),
+    /// The sum of integers.
+    Sum(SumRule),
     /// How many entries in force a registry has with these values, at the time of the decision.
     Entries(EntriesRule),
     /// Whether a registry has an entry in force with these values, at the time of the decision.
     AnyEntry(EntriesRule),
+}
+
+/// What is added up.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SumRule {
+    /// The integers.
+    pub of: Vec<ValueRef>,
+    /// Whether one that is missing counts as 0; otherwise there is no sum without it.
+    #[serde(default)]
+    pub missing_as_zero: bool,
 }
 
 /// Which entries of a registry are meant.
@@ -99,6 +119,8 @@ pub struct CaseValues {
     pub decision: BTreeMap<String, Json>,
     /// Values of classifiers in force on the day of registration, by reference.
     pub classified: BTreeMap<ValueRef, Json>,
+    /// The day of registration in the agency's zone, once there is one.
+    pub registered_on: Option<Date>,
 }
 
 impl ValueRef {
@@ -167,7 +189,9 @@ impl Derivation {
     pub fn values(&self) -> Vec<&ValueRef> {
         match self {
             Self::Found(_) => vec![],
-            Self::Value(value) => vec![value],
+            Self::Value(value) | Self::Age(value) => vec![value],
+            Self::Holds(condition) => condition.values(),
+            Self::Sum(sum) => sum.of.iter().collect(),
             Self::Equal(pairs) => pairs.iter().flatten().collect(),
             Self::Among { value, any_of } => std::iter::once(value).chain(any_of).collect(),
             Self::Entries(entries) | Self::AnyEntry(entries) => entries.by.values().collect(),
@@ -179,7 +203,7 @@ impl Derivation {
     pub const fn entries(&self) -> Option<&EntriesRule> {
         match self {
             Self::Entries(entries) | Self::AnyEntry(entries) => Some(entries),
-            Self::Found(_) | Self::Value(_) | Self::Equal(_) | Self::Among { .. } => None,
+            _ => None,
         }
     }
 
@@ -204,10 +228,36 @@ impl Derivation {
                 let found = value.is_some() && any_of.iter().any(|of| values.get(of) == value);
                 Some(Json::Bool(found))
             }
+            Self::Holds(condition) => Some(Json::Bool(condition.holds(values))),
+            Self::Age(born) => age(values.get(born)?.as_str()?, values.registered_on?),
+            Self::Sum(sum) => sum.derive(values),
             Self::Entries(_) => values.entry_counts.get(input).copied().map(Json::from),
             Self::AnyEntry(_) => values.entry_counts.get(input).map(|&count| Json::Bool(count > 0)),
         }
     }
+}
+
+impl SumRule {
+    fn derive(&self, values: &CaseValues) -> Option<Json> {
+        let mut sum = 0_i64;
+        for value in &self.of {
+            match values.get(value) {
+                Some(found) => sum = sum.checked_add(found.as_integer()?)?,
+                None if self.missing_as_zero => {}
+                None => return None,
+            }
+        }
+        Json::integer(sum).ok()
+    }
+}
+
+/// Whole years from a date to a day. Who was born on 29 February is a year older on 1 March of a
+/// year without such a day.
+fn age(born: &str, on: Date) -> Option<Json> {
+    let born: Date = born.parse().ok()?;
+    let span = born.until(DateDifference::new(on).largest(Unit::Year)).ok()?;
+    let years = i64::from(span.get_years());
+    if born > on { None } else { Json::integer(years).ok() }
 }
 
 impl Scalar {
@@ -218,6 +268,26 @@ impl Scalar {
             Self::Bool(value) => Some(Json::Bool(*value)),
             Self::Integer(value) => Json::integer(*value).ok(),
             Self::Text(text) => Json::string(text.as_str()).ok(),
+        }
+    }
+
+    /// The scalar of a JSON value, if it is one.
+    #[must_use]
+    pub fn of_json(value: &Json) -> Option<Self> {
+        match value {
+            Json::Bool(value) => Some(Self::Bool(*value)),
+            Json::String(text) => Some(Self::Text(text.clone())),
+            other => other.as_integer().map(Self::Integer),
+        }
+    }
+}
+
+impl fmt::Display for Scalar {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bool(value) => value.fmt(f),
+            Self::Integer(value) => value.fmt(f),
+            Self::Text(text) => f.write_str(text),
         }
     }
 }

@@ -119,7 +119,7 @@ impl AnswerRequest {
         rules: &CaseRules<'_>,
         events: &mut CaseEvents,
     ) -> Result<(), CaseRefusal> {
-        let mut values = opened.values(state)?;
+        let mut values = rules.values(opened, state)?;
         let answer = match &self.facts {
             Some(facts) => AnswerValues::Answered(facts.clone()),
             None => AnswerValues::NoData,

@@ -20,7 +20,7 @@ use crate::case::{
 use crate::code::{FieldPath, GroundCode};
 use crate::event::{
     Basis, CaseEvent, Decided, DomainEvent, EntryCreated, EntryEvent, EntryId, Evidence,
-    EvidenceKind, GroundFound, Outcome, RequestOutcome, ResultIssued,
+    EvidenceKind, GroundFound, RequestOutcome, ResultIssued,
 };
 use crate::pack::{CaseValues, EvidenceRule, Judgement, NoData, Registry, judge, plain_text};
 use crate::record_draft::{Decision, NewEvent, PrivateField};
@@ -75,7 +75,7 @@ impl DecideCase {
         rules: &CaseRules<'_>,
     ) -> Result<(Judgement, CaseValues), CaseRefusal> {
         self.check(state, rules)?;
-        let mut values = opened.values(state)?;
+        let mut values = rules.values(opened, state)?;
         values.entry_counts.clone_from(&self.holdings.entry_counts);
         Ok((judge(rules.service, &values)?, values))
     }
@@ -91,11 +91,13 @@ impl DecideCase {
         let decided_version = events.next;
         let decided = self.decided(state, rules, &judgement, decided_version);
         events.push(CaseEvent::Decided(decided), input_fields(&judgement));
-        if judgement.outcome == Outcome::Refused {
+        let Some(validity) = judgement.validity else {
             events.push(CaseEvent::RefusalIssued { grounds: judgement.grounds }, vec![]);
             return Ok(Decision { events: events.events, claims: vec![] });
-        }
-        let (valid_from, valid_until) = validity(rules, self.at, judgement.valid_years);
+        };
+        let values = CaseValues { decision: judgement.members, ..values.clone() };
+        let valid_from = rules.calendar.date(self.at);
+        let valid_until = validity.last_day(valid_from);
         let result = ResultIssued {
             registry_entry: self.entry.stream(),
             number: self.entry_number.clone(),
@@ -104,8 +106,8 @@ impl DecideCase {
         };
         events.push(CaseEvent::ResultIssued(result), vec![]);
         let basis = Basis::Decision { stream: state.stream().clone(), version: decided_version };
-        let entry = self.entry_event(rules, values, basis, (valid_from, valid_until));
-        let claims = self.claims(rules, values)?;
+        let entry = self.entry_event(rules, &values, basis, (valid_from, valid_until));
+        let claims = self.claims(rules, &values)?;
         let mut events = events.events;
         events.push(entry);
         Ok(Decision { events, claims })
@@ -242,17 +244,6 @@ fn entry_values<'v>(
 ) -> impl Iterator<Item = (&'v FieldPath, &'v Json)> {
     let fields = rules.service.regulation.effect.fields.iter();
     fields.filter_map(|(field, value)| Some((field, values.get(value)?)))
-}
-
-/// From the day of the decision to the day before its anniversary.
-fn validity(rules: &CaseRules<'_>, at: Timestamp, years: u32) -> (Date, Date) {
-    let from = rules.calendar.date(at);
-    let years = i64::from(years);
-    let until = from
-        .checked_add(jiff::Span::new().years(years))
-        .and_then(|anniversary| anniversary.yesterday())
-        .expect("invariant: a decision's date and at most 100 years lie within the calendar");
-    (from, until)
 }
 
 fn evidence(

@@ -112,7 +112,7 @@ impl PassTime {
         };
         let Some(code) = state.requests().keys().find(|code| late(code)) else { return Ok(()) };
         events.push(CaseEvent::RequestTimedOut(code.clone()), vec![]);
-        let mut values = opened.values(state)?;
+        let mut values = rules.values(opened, state)?;
         values.answers.insert(code.clone(), AnswerValues::NoData);
         if let Some(progress) = Progress::of(state, rules, code) {
             send_enabled(rules, progress, &values, (self.now, &self.executors), events);

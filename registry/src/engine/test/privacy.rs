@@ -73,7 +73,7 @@ fn the_decision_can_be_repeated_from_the_disclosed_inputs() {
         (name.to_owned(), disclosure.value().to_value())
     });
     let installed = node.engine.installed_packs().remove(0);
-    let service = installed.pack.services().values().next().unwrap();
+    let service = crate::pack::fixture::parking(&installed.pack);
     let evaluation = service.model.evaluate("resolution", &inputs.collect()).unwrap();
     assert_eq!(evaluation.outputs["outcome"], "refused");
     assert_eq!(evaluation.outputs["grounds"], json!(["G1", "G2"]));

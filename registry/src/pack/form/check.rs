@@ -98,7 +98,7 @@ impl FormSchema {
     }
 }
 
-fn explain_format(pointer: &str, name: &str, text: &str) -> FormError {
+pub(in crate::pack) fn explain_format(pointer: &str, name: &str, text: &str) -> FormError {
     let Some(format) = Format::by_name(name) else {
         return error(pointer, MessageId::FieldPattern, vec![]);
     };
@@ -125,7 +125,7 @@ fn explain_format(pointer: &str, name: &str, text: &str) -> FormError {
     }
 }
 
-fn error(pointer: &str, message: MessageId, arguments: Vec<String>) -> FormError {
+pub(super) fn error(pointer: &str, message: MessageId, arguments: Vec<String>) -> FormError {
     FormError { pointer: pointer.to_owned(), message, arguments }
 }
 

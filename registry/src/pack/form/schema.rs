@@ -152,7 +152,10 @@ impl Reader {
             },
         };
         let title = self.title(members, pointer);
-        let field = FormField { title, kind, visibility, required, format };
+        let is_date = members.get("format").and_then(Value::as_str) == Some("date");
+        let choices = members.get("enum").and_then(Value::as_array).into_iter().flatten();
+        let choices = choices.filter_map(Value::as_str).map(str::to_owned).collect();
+        let field = FormField { title, kind, visibility, required, format, is_date, choices };
         self.fields.insert(path, field);
     }
 

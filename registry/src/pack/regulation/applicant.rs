@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde_saphyr::Spanned;
 
 use crate::code::{FieldPath, GroundCode};
+use crate::messages::Text;
 
 /// What kind of applicant somebody is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
@@ -47,6 +48,9 @@ pub struct RepresentativeRule {
     pub power_until: Spanned<FieldPath>,
     /// The intake ground when the power has ended.
     pub ground: Spanned<GroundCode>,
+    /// The act that lets somebody apply for another.
+    #[serde(default)]
+    pub law: Text,
 }
 
 #[derive(Deserialize)]

@@ -62,21 +62,14 @@ impl Condition {
         }
     }
 
-    /// The requests whose answers it looks at.
+    /// The requests of which it asks whether they were answered with facts.
     #[must_use]
-    pub fn requests(&self) -> Vec<&StepCode> {
-        let read = self.values().into_iter().filter_map(|value| match value {
-            ValueRef::Answer(request, _) => Some(request),
-            _ => None,
-        });
-        let found: Vec<&StepCode> = match self {
+    pub fn found(&self) -> Vec<&StepCode> {
+        match self {
             Self::Found(request) => vec![request],
-            Self::Not(other) => return other.requests(),
-            Self::All(parts) | Self::Any(parts) => {
-                return parts.iter().flat_map(Self::requests).collect();
-            }
-            _ => vec![],
-        };
-        found.into_iter().chain(read).collect()
+            Self::Not(other) => other.found(),
+            Self::All(parts) | Self::Any(parts) => parts.iter().flat_map(Self::found).collect(),
+            Self::Equal(_) | Self::Above(_) | Self::Present(_) => vec![],
+        }
     }
 }

@@ -1,18 +1,18 @@
 //! Rules of a service: its regulation, form, decision, effect, templates and test cases.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use serde_saphyr::Spanned;
 
 use super::sources::Sources;
 use super::{law, text};
-use crate::code::{FieldPath, RegistryCode, StepCode};
-use crate::pack::cases::ExpectedOutcome;
+use crate::code::{FieldPath, StepCode};
+use crate::pack::cases::{ExpectedOutcome, GivenAnswer};
 use crate::pack::error::{PackRule, Problems};
-use crate::pack::registry::{Registry, RegistryKind};
-use crate::pack::regulation::{Action, Asked, EvidenceRule, Ground, InputRule, RequestRule, Step};
-use crate::pack::value::Derivation;
-use crate::pack::{Service, StepGraph};
+use crate::pack::registry::RegistryKind;
+use crate::pack::regulation::{Action, EvidenceRule, Ground, InputRule};
+use crate::pack::value::{Derivation, ValueRef};
+use crate::pack::{Parts, Service, StepGraph};
 
 /// Values that every template may show, beside `form.<field>`.
 const DOCUMENT_VALUES: &[&str] = &[
@@ -26,16 +26,13 @@ const DOCUMENT_VALUES: &[&str] = &[
     "result.valid_until",
 ];
 
-pub(in crate::pack) fn service(
-    service: &Service,
-    registries: &BTreeMap<RegistryCode, Registry>,
-    problems: &mut Problems,
-) {
+pub(in crate::pack) fn service(service: &Service, parts: &Parts, problems: &mut Problems) {
     let file = format!("services/{}/regulation.yaml", service.regulation.service.value);
-    let sources = Sources { service, registries, file: &file, read: BTreeSet::new() };
+    let sources = Sources { service, parts, file: &file, read: BTreeSet::new() };
     let mut check = Check { service, file: &file, sources, problems };
     check.texts();
     check.names();
+    check.people();
     check.steps();
     let Some((decide, grant)) = check.ends() else { return };
     for (step, request) in service.regulation.requests() {
@@ -49,23 +46,24 @@ pub(in crate::pack) fn service(
     check.cases();
 }
 
-struct Check<'a, 'p> {
-    service: &'a Service,
-    file: &'a str,
-    sources: Sources<'a>,
-    problems: &'p mut Problems,
+/// The check of one service.
+pub(super) struct Check<'a, 'p> {
+    pub(super) service: &'a Service,
+    pub(super) file: &'a str,
+    pub(super) sources: Sources<'a>,
+    pub(super) problems: &'p mut Problems,
 }
 
-fn line<T>(spanned: &Spanned<T>) -> Option<u64> {
+pub(super) fn line<T>(spanned: &Spanned<T>) -> Option<u64> {
     Some(spanned.referenced.line())
 }
 
 impl Check<'_, '_> {
-    fn add(&mut self, line: Option<u64>, rule: PackRule) {
+    pub(super) fn add(&mut self, line: Option<u64>, rule: PackRule) {
         self.problems.add(self.file, line, rule);
     }
 
-    fn unknown(&mut self, line: Option<u64>, what: &'static str, name: &impl ToString) {
+    pub(super) fn unknown(&mut self, line: Option<u64>, what: &'static str, name: &impl ToString) {
         self.add(line, PackRule::Unknown { what, name: name.to_string() });
     }
 
@@ -80,22 +78,23 @@ impl Check<'_, '_> {
             let what = format!("channel {}", channel.code.value);
             text(self.problems, self.file, line(&channel.code), &what, &channel.title);
         }
-        for document in &regulation.documents {
-            text(self.problems, self.file, at, "a document", &document.title);
-            law(self.problems, self.file, at, "a document", &document.law);
-        }
         for step in &regulation.steps {
             let what = format!("step {}", step.code.value);
             text(self.problems, self.file, line(&step.code), &what, &step.title);
         }
-        for ground in &regulation.grounds {
+        for ground in regulation.grounds.iter().chain(&regulation.intake_grounds) {
             let what = format!("ground {}", ground.code.value);
             text(self.problems, self.file, line(&ground.code), &what, &ground.text);
             law(self.problems, self.file, line(&ground.code), &what, &ground.law);
         }
     }
 
-    fn term(&mut self, line: Option<u64>, what: &str, term: letopis_rules::deadline::Term) {
+    pub(super) fn term(
+        &mut self,
+        line: Option<u64>,
+        what: &str,
+        term: letopis_rules::deadline::Term,
+    ) {
         use letopis_rules::deadline::{DAYS_MAX, HOURS_MAX, Term};
         let (found, most) = match term {
             Term::WorkingDays(days) | Term::CalendarDays(days) => (days, DAYS_MAX),
@@ -110,7 +109,8 @@ impl Check<'_, '_> {
     fn names(&mut self) {
         let regulation = &self.service.regulation;
         let steps = regulation.steps.iter().map(|step| ("step", at(&step.code)));
-        let grounds = regulation.grounds.iter().map(|ground| ("ground", at(&ground.code)));
+        let grounds = regulation.grounds.iter().chain(&regulation.intake_grounds);
+        let grounds = grounds.map(|ground| ("ground", at(&ground.code)));
         let channels = regulation.channels.iter().map(|channel| ("channel", at(&channel.code)));
         let inputs = regulation.decision.inputs.iter().map(|input| ("input", at(&input.name)));
         let mut seen = BTreeSet::new();
@@ -167,41 +167,6 @@ impl Check<'_, '_> {
         if complete { of("decide").zip(of("grant")) } else { None }
     }
 
-    fn request(&mut self, step: &Step, request: &RequestRule, decide: &StepCode) {
-        let code = &step.code;
-        let what = format!("request {}", code.value);
-        law(self.problems, self.file, line(code), &what, &request.term.law);
-        self.term(line(code), &what, request.term.length);
-        if request.mandatory && !self.service.graph.comes_after(decide, &code.value) {
-            let step = code.value.to_string();
-            self.add(line(code), PackRule::DecisionDoesNotWait { step });
-        }
-        for value in request.by.values() {
-            self.sources.check(self.problems, line(code), value, &what, &code.value);
-        }
-        let Asked::Registry(registry) = &request.from else { return };
-        let Some(found) = self.sources.registries.get(&registry.value) else {
-            return self.unknown(line(registry), "registry", &registry.value);
-        };
-        self.keys(line(code), found, request.by.keys());
-        for field in &request.take {
-            if found.field(&field.value).is_none() {
-                self.unknown(line(field), "field of the registry", &field.value);
-            }
-        }
-    }
-
-    fn keys<'k>(
-        &mut self,
-        line: Option<u64>,
-        registry: &Registry,
-        keys: impl Iterator<Item = &'k FieldPath>,
-    ) {
-        for key in keys.filter(|key| !registry.is_key(key)) {
-            self.unknown(line, "key of the registry", key);
-        }
-    }
-
     fn inputs(&mut self, decide: &StepCode) {
         let rule = &self.service.regulation.decision;
         let Some(needed) = self.service.model.inputs(&rule.name.value) else {
@@ -235,17 +200,14 @@ impl Check<'_, '_> {
                     self.add(at, PackRule::InputMayBeMissing { name });
                 }
             }
-            Derivation::Value(value) => {
-                if input.visibility.is_public() {
-                    self.sources.leak(self.problems, at, value, &what);
-                }
-                if self.sources.may_be_missing(value) && input.when_missing.is_none() {
-                    let name = input.name.value.clone();
-                    self.add(at, PackRule::InputMayBeMissing { name });
-                }
+            Derivation::Value(value) | Derivation::Age(value) => self.made_of(input, &[value]),
+            Derivation::Sum(sum) if !sum.missing_as_zero => {
+                self.made_of(input, &sum.of.iter().collect::<Vec<_>>());
             }
+            Derivation::Sum(sum) => self.no_leak(input, &sum.of.iter().collect::<Vec<_>>()),
+            Derivation::Holds(condition) => self.condition(at, condition, &what, decide),
             Derivation::Entries(entries) | Derivation::AnyEntry(entries) => {
-                match self.sources.registries.get(&entries.registry) {
+                match self.sources.parts.registries.get(&entries.registry) {
                     Some(found) => self.keys(at, found, entries.by.keys()),
                     None => self.unknown(at, "registry", &entries.registry),
                 }
@@ -255,6 +217,23 @@ impl Check<'_, '_> {
         if input.when_missing.as_ref().is_some_and(|value| value.to_json().is_none()) {
             let reason = "\"when_missing\" is out of range or not in form C".to_owned();
             self.add(at, PackRule::Malformed { reason });
+        }
+    }
+
+    /// That an input which shows values neither leaks them nor may be without them unawares.
+    fn made_of(&mut self, input: &InputRule, values: &[&ValueRef]) {
+        self.no_leak(input, values);
+        let missing = values.iter().any(|value| self.sources.may_be_missing(value));
+        if missing && input.when_missing.is_none() {
+            let name = input.name.value.clone();
+            self.add(line(&input.name), PackRule::InputMayBeMissing { name });
+        }
+    }
+
+    fn no_leak(&mut self, input: &InputRule, values: &[&ValueRef]) {
+        let what = format!("input {}", input.name.value);
+        for value in values.iter().filter(|_| input.visibility.is_public()) {
+            self.sources.leak(self.problems, line(&input.name), value, &what);
         }
     }
 
@@ -301,7 +280,8 @@ impl Check<'_, '_> {
         match evidence {
             EvidenceRule::Form(_) | EvidenceRule::Input(_) => true,
             EvidenceRule::Answer(request) => {
-                self.service.regulation.request(request).is_some_and(|rule| rule.mandatory)
+                let rule = self.service.regulation.request(request);
+                rule.is_some_and(|rule| rule.mandatory && rule.when.is_none())
             }
         }
     }
@@ -309,7 +289,10 @@ impl Check<'_, '_> {
     fn effect(&mut self, grant: &StepCode) {
         let effect = &self.service.regulation.effect;
         let at = line(&effect.registry);
-        let Some(registry) = self.sources.registries.get(&effect.registry.value) else {
+        if effect.valid_years.is_some() == effect.valid_months.is_some() {
+            self.add(at, PackRule::EffectValidity);
+        }
+        let Some(registry) = self.sources.parts.registries.get(&effect.registry.value) else {
             return self.unknown(at, "registry", &effect.registry.value);
         };
         if registry.kind != RegistryKind::Automatic {
@@ -330,7 +313,9 @@ impl Check<'_, '_> {
         for field in &registry.fields {
             let name = &field.name.value;
             let filled = effect.fields.get(name);
-            let missing = filled.is_none_or(|value| self.sources.may_be_missing(value));
+            let missing = filled.is_none_or(|value| {
+                matches!(value, ValueRef::Classifier { .. }) || self.sources.may_be_missing(value)
+            });
             if missing && !field.optional {
                 self.add(at, PackRule::EffectIncomplete { field: name.to_string() });
             }
@@ -376,6 +361,23 @@ impl Check<'_, '_> {
             let service = self.service.regulation.service.value.to_string();
             let what = "an application that is granted".to_owned();
             self.add(None, PackRule::NotTested { service, what });
+        }
+        for case in &self.service.cases {
+            let line = line(&case.title);
+            for (request, answer) in &case.answers {
+                let Some(rule) = self.service.regulation.request(request) else {
+                    let (what, name) = ("request", request.to_string());
+                    self.problems.add(&case.file, line, PackRule::Unknown { what, name });
+                    continue;
+                };
+                let GivenAnswer::Answered(facts) = answer else { continue };
+                for fact in facts.keys() {
+                    if !rule.take.iter().any(|taken| &taken.value == fact) {
+                        let (what, name) = ("fact taken", format!("answer.{request}.{fact}"));
+                        self.problems.add(&case.file, line, PackRule::Unknown { what, name });
+                    }
+                }
+            }
         }
     }
 }

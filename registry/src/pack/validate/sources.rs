@@ -1,18 +1,18 @@
 //! Rules of values: each comes from a field that exists, after it is known, and stays private.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use crate::code::{FieldPath, RegistryCode, StepCode};
-use crate::pack::Service;
+use crate::code::{FieldPath, StepCode};
 use crate::pack::error::{PackRule, Problems};
-use crate::pack::registry::{Registry, Visibility};
-use crate::pack::regulation::{Asked, RequestRule};
+use crate::pack::registry::Visibility;
+use crate::pack::regulation::{Action, Asked, NoData, RequestRule, TimedOut};
 use crate::pack::value::ValueRef;
+use crate::pack::{Parts, Service};
 
 /// Checks references to values and keeps account of the form's fields that are read.
 pub(super) struct Sources<'a> {
     pub(super) service: &'a Service,
-    pub(super) registries: &'a BTreeMap<RegistryCode, Registry>,
+    pub(super) parts: &'a Parts,
     pub(super) file: &'a str,
     pub(super) read: BTreeSet<FieldPath>,
 }
@@ -36,7 +36,22 @@ impl Sources<'_> {
                     problems.add(self.file, line, PackRule::Unknown { what, name });
                 }
             }
-            ValueRef::Decision(_) | ValueRef::Classifier { .. } => {}
+            ValueRef::Decision(_) => {
+                let step = self.service.regulation.step(at);
+                if !step.is_some_and(|step| matches!(step.action, Action::Grant)) {
+                    let (what, value) = (reader.to_owned(), value.to_string());
+                    problems.add(self.file, line, PackRule::ReadBeforeDecision { what, value });
+                }
+            }
+            ValueRef::Classifier { code, row, column } => {
+                let (what, name) = match self.parts.classifiers.get(code) {
+                    None => ("classifier", code.to_string()),
+                    Some(found) if found.row(row).is_none() => ("row", row.clone()),
+                    Some(found) if found.column(column).is_none() => ("column", column.clone()),
+                    Some(_) => return,
+                };
+                problems.add(self.file, line, PackRule::Unknown { what, name });
+            }
         }
     }
 
@@ -81,14 +96,25 @@ impl Sources<'_> {
         match value {
             ValueRef::Form(field) => Some(self.service.form.fields().get(field)?.visibility),
             ValueRef::Answer(request, field) => {
-                match &self.service.regulation.request(request)?.from {
-                    Asked::Registry(code) => {
-                        Some(self.registries.get(&code.value)?.field(field)?.visibility)
+                let rule = self.service.regulation.request(request)?;
+                match (&rule.from, &rule.kind) {
+                    (Asked::Registry(code), _) => {
+                        Some(self.parts.registries.get(&code.value)?.field(field)?.visibility)
                     }
-                    _ => Some(Visibility::Private),
+                    (_, Some(kind)) => {
+                        let kind = self.parts.request_kinds.get(&kind.value)?;
+                        Some(kind.response_field(field)?.visibility)
+                    }
+                    (_, None) => Some(Visibility::Private),
                 }
             }
-            ValueRef::Decision(_) | ValueRef::Classifier { .. } => Some(Visibility::Public),
+            ValueRef::Classifier { .. } => Some(Visibility::Public),
+            // Whoever sees what a decision gives learns something of everything that it was
+            // made of.
+            ValueRef::Decision(_) => {
+                let inputs = self.service.regulation.decision.inputs.iter();
+                inputs.map(|input| input.visibility).max()
+            }
         }
     }
 
@@ -98,9 +124,27 @@ impl Sources<'_> {
             ValueRef::Form(field) => {
                 self.service.form.fields().get(field).is_some_and(|field| !field.required)
             }
-            ValueRef::Answer(..) | ValueRef::Classifier { .. } => true,
-            ValueRef::Decision(_) => false,
+            ValueRef::Answer(request, field) => !self.is_certain(request, field),
+            // A day before the first value of a classifier means that an official decides.
+            ValueRef::Decision(_) | ValueRef::Classifier { .. } => false,
         }
+    }
+
+    /// Whether no case is decided without the fact: an official takes over where there is none.
+    fn is_certain(&self, request: &StepCode, field: &FieldPath) -> bool {
+        let Some(rule) = self.service.regulation.request(request) else { return false };
+        let answered = rule.mandatory
+            && rule.when.is_none()
+            && rule.no_data == NoData::Official
+            && rule.timed_out == TimedOut::Wait;
+        let in_registry = match &rule.from {
+            Asked::Registry(code) => self.parts.registries.get(&code.value),
+            _ => None,
+        };
+        let is_optional = in_registry.and_then(|found| found.field(field)).map(|f| f.optional);
+        let kind = rule.kind.as_ref().and_then(|kind| self.parts.request_kinds.get(&kind.value));
+        let is_required = kind.and_then(|kind| kind.response_field(field)).map(|f| f.required);
+        answered && (is_optional == Some(false) || is_required == Some(true))
     }
 
     /// Notes a value that would be published though it must not be.

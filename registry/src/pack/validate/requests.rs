@@ -1,0 +1,132 @@
+//! Rules of requests: who is asked exists, what is asked and taken exists, conditions read only
+//! what is known by then.
+
+use super::services::{Check, line};
+use super::{law, text};
+use crate::code::{FieldPath, StepCode};
+use crate::pack::error::PackRule;
+use crate::pack::registry::Registry;
+use crate::pack::regulation::{Asked, Condition, RequestRule, Step, TermRule};
+use crate::pack::request_kind::RequestKind;
+
+impl Check<'_, '_> {
+    pub(super) fn request(&mut self, step: &Step, request: &RequestRule, decide: &StepCode) {
+        let code = &step.code;
+        let what = format!("request {}", code.value);
+        self.term_rule(line(code), &what, &request.term);
+        for (rule, name) in
+            [(&request.suspends, "suspension"), (&request.changes_term, "changed term")]
+        {
+            if let Some(rule) = rule {
+                self.term_rule(line(code), &format!("the {name} of {what}"), rule);
+            }
+        }
+        if request.mandatory && !self.service.graph.comes_after(decide, &code.value) {
+            let step = code.value.to_string();
+            self.add(line(code), PackRule::DecisionDoesNotWait { step });
+        }
+        for value in request.by.values() {
+            self.sources.check(self.problems, line(code), value, &what, &code.value);
+        }
+        if let Some(condition) = &request.when {
+            self.condition(line(code), condition, &format!("the condition of {what}"), &code.value);
+        }
+        self.asked(step, request);
+    }
+
+    fn term_rule(&mut self, line: Option<u64>, what: &str, rule: &TermRule) {
+        law(self.problems, self.file, line, what, &rule.law);
+        self.term(line, what, rule.length);
+    }
+
+    /// Values and answers that a condition looks at, when it is asked at step `at`.
+    pub(super) fn condition(
+        &mut self,
+        line: Option<u64>,
+        condition: &Condition,
+        what: &str,
+        at: &StepCode,
+    ) {
+        for value in condition.values() {
+            self.sources.check(self.problems, line, value, what, at);
+        }
+        for request in condition.found() {
+            self.sources.answer(self.problems, line, request, what, at);
+        }
+    }
+
+    fn asked(&mut self, step: &Step, request: &RequestRule) {
+        let code = &step.code;
+        let parts = self.sources.parts;
+        match &request.from {
+            Asked::Registry(registry) => {
+                if let Some(kind) = &request.kind {
+                    let request = code.value.to_string();
+                    self.add(line(kind), PackRule::KindOfRegistry { request });
+                }
+                match parts.registries.get(&registry.value) {
+                    Some(found) => self.registry_fields(step, request, found),
+                    None => self.unknown(line(registry), "registry", &registry.value),
+                }
+            }
+            Asked::Unit(unit) | Asked::Head(unit) | Asked::Executor(unit) => self.unit(unit),
+            Asked::Applicant(message) => {
+                let what = format!("the message of request {}", code.value);
+                text(self.problems, self.file, line(code), &what, message);
+            }
+            Asked::Addressee(_) | Asked::Organisation(_) => {}
+        }
+        match &request.kind {
+            Some(kind) => match parts.request_kinds.get(&kind.value) {
+                Some(found) => self.kind_fields(step, request, found),
+                None => self.unknown(line(kind), "request kind", &kind.value),
+            },
+            None => {
+                if request.from.is_internal() || matches!(request.from, Asked::Applicant(_)) {
+                    let request = code.value.to_string();
+                    self.add(line(code), PackRule::NoRequestKind { request });
+                }
+            }
+        }
+    }
+
+    fn registry_fields(&mut self, step: &Step, request: &RequestRule, registry: &Registry) {
+        self.keys(line(&step.code), registry, request.by.keys());
+        for field in &request.take {
+            if registry.field(&field.value).is_none() {
+                self.unknown(line(field), "field of the registry", &field.value);
+            }
+        }
+    }
+
+    fn kind_fields(&mut self, step: &Step, request: &RequestRule, kind: &RequestKind) {
+        let at = line(&step.code);
+        for key in request.by.keys().filter(|key| kind.request_field(key).is_none()) {
+            self.unknown(at, "field of the request", key);
+        }
+        for field in kind.request.iter().filter(|field| field.required) {
+            let name = &field.name.value;
+            let given = request.by.get(name);
+            if given.is_none_or(|value| self.sources.may_be_missing(value)) {
+                let (request, field) = (step.code.value.to_string(), name.to_string());
+                self.add(at, PackRule::RequestIncomplete { request, field });
+            }
+        }
+        for field in &request.take {
+            if kind.response_field(&field.value).is_none() {
+                self.unknown(line(field), "field of the answer", &field.value);
+            }
+        }
+    }
+
+    pub(super) fn keys<'k>(
+        &mut self,
+        line: Option<u64>,
+        registry: &Registry,
+        keys: impl Iterator<Item = &'k FieldPath>,
+    ) {
+        for key in keys.filter(|key| !registry.is_key(key)) {
+            self.unknown(line, "key of the registry", key);
+        }
+    }
+}
