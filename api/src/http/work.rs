@@ -4,13 +4,10 @@
 
 mod card;
 
-use std::collections::BTreeMap;
-
 use axum::Json;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use letopis_ledger::json::Json as LedgerJson;
 use letopis_ledger::key::AuthorSignature;
 use letopis_ledger::{StreamVersion, Timestamp};
 use letopis_registry::code::{FieldPath, StepCode};
@@ -18,7 +15,7 @@ use letopis_registry::engine::{Appended, GivenAnswer, GivenSubanswer, Subrequest
 use letopis_registry::environment::Clock;
 use letopis_registry::event::{Arrival, CancelledBy, CaseId, Way};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::application::{admit, case_id, engine_problem};
@@ -40,7 +37,7 @@ pub(crate) struct AnswerDto {
     /// Facts by field; absent when there is no data.
     #[serde(default)]
     #[schema(value_type = Option<Object>)]
-    facts: Option<BTreeMap<String, Value>>,
+    facts: Option<Map<String, Value>>,
     /// The answer of a subrequest in words.
     #[serde(default)]
     text: Option<String>,
@@ -387,18 +384,9 @@ impl AnswerDto {
     }
 
     fn given(&self, came: Arrival) -> Result<GivenAnswer, Problem> {
-        let fact = |(name, value): (&String, &Value)| {
-            let field = path(name)?;
-            let scalar = value.is_string() || value.is_boolean() || value.is_i64();
-            let read = LedgerJson::parse(value.to_string().as_bytes()).ok().filter(|_| scalar);
-            let value = read.ok_or_else(|| {
-                bad(format!("{name}: give a text in form C, an integer, true or false"))
-            })?;
-            Ok::<_, Problem>((field, value))
-        };
-        let facts = self.facts.as_ref().map(|facts| facts.iter().map(fact).collect());
         let request = StepCode::parse(&self.request).map_err(bad)?;
-        Ok(GivenAnswer { request, facts: facts.transpose()?, came })
+        let facts = self.facts.clone().map(Value::Object);
+        Ok(GivenAnswer { request, facts, came })
     }
 }
 

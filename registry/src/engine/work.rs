@@ -9,12 +9,14 @@ use std::collections::BTreeMap;
 use letopis_ledger::StreamVersion;
 use letopis_ledger::json::Json;
 use letopis_ledger::key::AuthorSignature;
+use serde_json::Value;
 
 use super::advance::Pinned;
 use super::{Appended, CaseEngine, EngineError, LedgerPort, Race, TRIES_MAX};
 use crate::case::{
-    AgreeToDecision, AnswerRequest, AnswerSubrequest, CancelCase, CaseRefusal, CaseState,
-    OpenSubrequest, Opened, ProposeDecision, ReassignCase, ReturnDecision, SetAsideAnswer,
+    AgreeToDecision, AnswerRequest, AnswerSubrequest, CancelCase, CaseRefusal, CaseRules,
+    CaseState, OpenSubrequest, Opened, ProposeDecision, ReassignCase, ReturnDecision,
+    SetAsideAnswer,
 };
 use crate::code::{FieldPath, StepCode};
 use crate::event::{
@@ -29,8 +31,8 @@ use crate::staff::Official;
 pub struct GivenAnswer {
     /// The request.
     pub request: StepCode,
-    /// Facts by field, or nothing.
-    pub facts: Option<BTreeMap<FieldPath, Json>>,
+    /// An object with the facts by field, or nothing.
+    pub facts: Option<Value>,
     /// How it came.
     pub came: Arrival,
 }
@@ -86,7 +88,7 @@ impl<P: LedgerPort> CaseEngine<P> {
             }
             let command = AnswerRequest {
                 request: answer.request.clone(),
-                facts: answer.facts.clone(),
+                facts: facts(&rules, answer)?,
                 source: None,
                 came: Some(answer.came.clone()),
                 at: engine.clock.now(),
@@ -292,6 +294,20 @@ impl<P: LedgerPort> CaseEngine<P> {
         }
         Err(EngineError::TooManyRaces { tries: TRIES_MAX })
     }
+}
+
+/// The facts of an answer, checked by the kind of request that the pack describes.
+fn facts(
+    rules: &CaseRules<'_>,
+    answer: &GivenAnswer,
+) -> Result<Option<BTreeMap<FieldPath, Json>>, EngineError> {
+    let Some(facts) = &answer.facts else { return Ok(None) };
+    let rule = rules.service.regulation.request(&answer.request);
+    let Some(kind) = rule.and_then(|rule| rules.pack.request_kind(rule)) else {
+        // Nothing describes it: what was not asked for is refused, or set aside, by itself.
+        return Ok(Some(BTreeMap::new()));
+    };
+    kind.check(facts).map(Some).map_err(|errors| EngineError::Form { errors })
 }
 
 /// That who answers is who was asked, or enters what came from there.
