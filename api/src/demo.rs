@@ -4,7 +4,9 @@
 //! comes over HTTP, and `letopis-verify` is a separate program. Not here: any shortcut.
 
 mod agencies;
+mod families;
 mod load;
+mod office;
 mod population;
 mod process;
 mod report;
@@ -40,6 +42,9 @@ pub(crate) struct Arguments {
     /// Applications to submit.
     #[arg(long, default_value_t = 1000)]
     applications: usize,
+    /// Building permits that officials decide; one for every fifty applications without it.
+    #[arg(long)]
+    buildings: Option<usize>,
     /// Applicants at the same time.
     #[arg(long, default_value_t = 32)]
     clients: usize,
@@ -55,6 +60,13 @@ pub(crate) struct Arguments {
     /// Language: en or ru.
     #[arg(long, default_value = "en", value_parser = language)]
     lang: Language,
+}
+
+impl Arguments {
+    fn buildings(&self) -> usize {
+        let usual = (self.applications / 50).clamp(office::KINDS.len(), 140);
+        self.buildings.unwrap_or(usual)
+    }
 }
 
 fn language(code: &str) -> Result<Language, String> {
@@ -80,17 +92,19 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
 
     let population = Population::generate(arguments.applications);
     fill_registries(&remote, &population)?;
-    let (vehicles, residents) = (population.vehicles().len(), population.residents().len());
-    print.line(
-        "demo.registries",
-        &[("vehicles", &vehicles.to_string()), ("residents", &residents.to_string())],
-    );
+    let rows = population.rows().iter().map(|(_, rows)| rows.len()).sum::<usize>();
+    print.line("demo.registries", &[("rows", &rows.to_string())]);
     let load = run_load(&mut agencies, &population, arguments.clients, &print)?;
-    wait_until_published(&remote, &load)?;
     report::print_load(&print, &load)?;
     load.compare_with(&population)?;
+    let signed = office::run(&remote, arguments.buildings(), &print)?;
+    wait_until_published(&remote, load.last_leaf().max(signed.last_leaf))?;
 
     verify(&verifier, &address, &load, place.path(), &print)?;
+    for case in signed.cases.iter().take(office::KINDS.len()) {
+        print.line("demo.verify.signed", &[("case", case), ("address", &address)]);
+        verifier.expect_in_order(&["decision", case, "--log", &address], &print)?;
+    }
     if let Some(another) = agencies.another() {
         print.line("demo.verify.another", &[("address", another)]);
         verifier.expect_in_order(&["log", another], &print)?;
@@ -141,22 +155,22 @@ fn run_load(
 }
 
 fn fill_registries(remote: &Remote, population: &Population) -> anyhow::Result<()> {
-    for (registry, rows) in
-        [("vehicle", population.vehicles()), ("residence", population.residents())]
-    {
-        for rows in rows.chunks(ROWS_AT_ONCE) {
-            let body = json!({
-                "document_number": "Z-1", "document_date": "2026-01-12", "rows": rows,
-            });
-            let path = format!("api/v1/registries/{registry}/entries");
-            remote.post(&path, body.to_string().as_bytes())?.ok()?;
-        }
+    population.rows().iter().try_for_each(|(registry, rows)| enter(remote, registry, rows))
+}
+
+/// Enters rows into a registry, as its keeper.
+fn enter<T: serde::Serialize>(remote: &Remote, registry: &str, rows: &[T]) -> anyhow::Result<()> {
+    for rows in rows.chunks(ROWS_AT_ONCE) {
+        let body = json!({
+            "document_number": "Z-1", "document_date": "2026-01-12", "rows": rows,
+        });
+        let path = format!("api/v1/registries/{registry}/entries");
+        remote.post(&path, body.to_string().as_bytes())?.ok()?;
     }
     Ok(())
 }
 
-fn wait_until_published(remote: &Remote, load: &Load) -> anyhow::Result<()> {
-    let last = load.last_leaf();
+fn wait_until_published(remote: &Remote, last: u64) -> anyhow::Result<()> {
     let end = Instant::now() + PUBLICATION_LIMIT;
     loop {
         let health = remote.get("healthz")?.ok()?;

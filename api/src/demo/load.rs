@@ -23,6 +23,8 @@ const CASE_LIMIT: Duration = Duration::from_secs(30);
 pub(super) struct Case {
     /// Place of the application in the population.
     number: usize,
+    /// Code of the service.
+    pub(super) service: &'static str,
     /// Id of the case; empty when it was not registered.
     pub(super) id: String,
     /// `granted`, `refused` or `not registered`.
@@ -91,10 +93,11 @@ impl Load {
     }
 
     /// How many applications came out in which way.
-    pub(super) fn counts(&self) -> BTreeMap<(String, String), usize> {
+    pub(super) fn counts(&self) -> BTreeMap<(&'static str, String, String), usize> {
         let mut counts = BTreeMap::new();
         for case in &self.cases {
-            *counts.entry((case.outcome.clone(), case.grounds.join(", "))).or_default() += 1;
+            let kind = (case.service, case.outcome.clone(), case.grounds.join(", "));
+            *counts.entry(kind).or_default() += 1;
         }
         counts
     }
@@ -183,9 +186,10 @@ fn submit_all(
 
 fn submit(remote: &Remote, number: usize, application: &Application) -> anyhow::Result<Case> {
     let submitted = Instant::now();
-    let mut case = Case { number, submitted: Some(submitted), ..Case::default() };
-    let path = "api/v1/services/parking-permit/applications";
-    let answer = remote.post(path, application.body.to_string().as_bytes())?;
+    let service = application.service;
+    let mut case = Case { number, service, submitted: Some(submitted), ..Case::default() };
+    let path = format!("api/v1/services/{service}/applications");
+    let answer = remote.post(&path, application.body.to_string().as_bytes())?;
     if answer.status == 422 {
         case.outcome = "not registered".to_owned();
         let errors = answer.body["errors"].as_array().into_iter().flatten();

@@ -6,6 +6,10 @@
 use letopis_ledger::Hash;
 use serde_json::{Value, json};
 
+use super::families::Families;
+
+/// Code of the service for people with vehicles.
+const SERVICE: &str = "parking-permit";
 const SURNAMES: [&str; 8] =
     ["Иванов", "Петрова", "Сидоров", "Кузнецова", "Смирнов", "Попова", "Волков", "Соколова"];
 const NAMES: [&str; 8] = ["Иван", "Анна", "Пётр", "Мария", "Олег", "Елена", "Сергей", "Ольга"];
@@ -26,6 +30,8 @@ pub(super) enum Expected {
 /// An application with what must come of it.
 #[derive(Debug)]
 pub(super) struct Application {
+    /// Code of the service.
+    pub(super) service: &'static str,
     /// The body of the request.
     pub(super) body: Value,
     /// What must come of it.
@@ -40,31 +46,39 @@ pub(super) struct Population {
     applications: Vec<Application>,
     vehicles: Vec<Value>,
     residents: Vec<Value>,
+    families: Families,
 }
 
 impl Population {
-    /// Makes as many applications, of every kind in turn.
+    /// Makes as many applications, of every kind in turn: three of four for a parking permit, one
+    /// for the child benefit.
     pub(super) fn generate(applications: usize) -> Self {
         let mut population = Self::default();
-        for number in 0..applications {
+        for number in 0..applications - applications / 4 {
             population.add(number);
         }
+        let (families, of_families) = Families::generate(applications / 4);
+        population.applications.extend(of_families);
+        population.families = families;
         population
+    }
+
+    /// Rows of every registry, by its code.
+    pub(super) fn rows(&self) -> [(&'static str, Vec<&Value>); 6] {
+        let Families { births, residents, incomes, payments, properties } = &self.families;
+        [
+            ("vehicle", self.vehicles.iter().collect()),
+            ("residence", self.residents.iter().chain(residents).collect()),
+            ("birth_record", births.iter().collect()),
+            ("income", incomes.iter().collect()),
+            ("social_payment", payments.iter().collect()),
+            ("property", properties.iter().collect()),
+        ]
     }
 
     /// Applications in the order of their making.
     pub(super) fn applications(&self) -> &[Application] {
         &self.applications
-    }
-
-    /// Rows of the vehicle registry.
-    pub(super) fn vehicles(&self) -> &[Value] {
-        &self.vehicles
-    }
-
-    /// Rows of the residence registry.
-    pub(super) fn residents(&self) -> &[Value] {
-        &self.residents
     }
 
     /// The kinds take turns by twenties: fourteen are right, six are not. Those that are right
@@ -116,7 +130,7 @@ impl Population {
             "validity_years": number % 3 + 1,
         });
         let body = json!({ "channel": "portal", "form": form });
-        self.applications.push(Application { body, expected, late });
+        self.applications.push(Application { service: SERVICE, body, expected, late });
     }
 
     fn add_vehicle(&mut self, plate: &str, owner: &str, lessee: Option<&str>) {
@@ -129,17 +143,17 @@ impl Population {
 }
 
 /// A made-up person with a vehicle and a dwelling.
-struct Person {
-    surname: &'static str,
-    name: &'static str,
-    snils: String,
+pub(super) struct Person {
+    pub(super) surname: &'static str,
+    pub(super) name: &'static str,
+    pub(super) snils: String,
     plate: String,
-    dwelling: String,
-    zone: &'static str,
+    pub(super) dwelling: String,
+    pub(super) zone: &'static str,
 }
 
 impl Person {
-    fn of(number: usize, dwelling: usize) -> Self {
+    pub(super) fn of(number: usize, dwelling: usize) -> Self {
         Self {
             surname: SURNAMES[number % SURNAMES.len()],
             name: NAMES[number / SURNAMES.len() % NAMES.len()],
@@ -202,9 +216,9 @@ mod tests {
 
     #[test]
     fn every_kind_of_outcome_occurs() {
-        let population = Population::generate(40);
+        let population = Population::generate(80);
         let kinds: BTreeSet<_> =
             population.applications().iter().map(|application| application.expected).collect();
-        assert_eq!(kinds.len(), 7, "{kinds:?}");
+        assert_eq!(kinds.len(), 8, "{kinds:?}");
     }
 }

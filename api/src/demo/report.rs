@@ -45,13 +45,16 @@ impl Printer {
 
 /// Prints counts, throughput and times of the load.
 pub(super) fn print_load(print: &Printer, load: &Load) -> anyhow::Result<()> {
-    for ((outcome, grounds), count) in load.counts() {
+    for ((service, outcome, grounds), count) in load.counts() {
         let key = match outcome.as_str() {
             "granted" => "demo.count.granted",
             "refused" => "demo.count.refused",
             _ => "demo.count.wrong",
         };
-        print.line(key, &[("count", &count.to_string()), ("grounds", &grounds)]);
+        print.line(
+            key,
+            &[("service", service), ("count", &count.to_string()), ("grounds", &grounds)],
+        );
     }
     let decisions = load.decision_times();
     let rate = decisions.len() as f64 / load.wall.as_secs_f64();

@@ -239,12 +239,6 @@ impl Regulation {
         self.steps.iter().filter_map(|step| Some((step, step.request()?)))
     }
 
-    /// Whether some request comes directly after this step.
-    #[must_use]
-    pub fn is_awaited_by_request(&self, code: &StepCode) -> bool {
-        self.requests().any(|(step, _)| step.waits_for().any(|earlier| earlier == code))
-    }
-
     /// The ground of a code.
     #[must_use]
     pub fn ground(&self, code: &GroundCode) -> Option<&Ground> {

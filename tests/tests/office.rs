@@ -1,0 +1,149 @@
+//! U8, U15, K37, D20: who is no official sees and does nothing; `letopis staff` and `letopis work`
+//! do what they say; the demonstration has the whole way of a signed decision.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use letopis_tests::binary;
+use letopis_tests::node::{NodeFolder, RunningNode};
+use serde_json::{Value, json};
+
+struct Office {
+    // Before the folder, so that the process ends before its files go.
+    node: RunningNode,
+    folder: NodeFolder,
+}
+
+impl Office {
+    fn new() -> Self {
+        let folder = NodeFolder::init();
+        let node = folder.start();
+        folder.publish_pack(&node);
+        Self { node, folder }
+    }
+
+    fn staff(&self, arguments: &[&str]) -> Output {
+        let mut command = Command::new(binary("letopis"));
+        command.arg("staff").args(arguments).args(["--node", self.node.address(), "--folder"]);
+        command.arg(self.folder.path()).output().expect("letopis starts")
+    }
+
+    /// Appoints an executor of the permits unit; gives the official's file and id.
+    fn appoint(&self, place: &Path, name: &str) -> (String, String) {
+        let file = place.join(format!("{name}.json")).display().to_string();
+        let arguments =
+            ["appoint", "--name", name, "--post", "permits:executor", "--credentials", &file];
+        let output = self.staff(&arguments);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let text = std::fs::read_to_string(&file).unwrap();
+        let credentials: Value = serde_json::from_str(&text).unwrap();
+        (file, credentials["official"].as_str().unwrap().to_owned())
+    }
+
+    fn submit(&self) -> (String, String) {
+        let file = json!({
+            "sha256": "ab".repeat(32), "size_bytes": 1, "media_type": "application/pdf",
+        });
+        let form = json!({
+            "applicant": { "kind": "person", "name": "Анна Иванова", "snils": "112-233-445 95" },
+            "parcel": "91:02:0001001:7", "object": { "name": "Дом", "area_m2": 100 },
+            "geometry": "{}", "project": file, "survey": file,
+        });
+        let body = json!({ "form": form }).to_string();
+        let path = "/api/v1/services/building-permit/applications";
+        let answer = self.node.post(path, body.as_bytes());
+        assert_eq!(answer.status, 201, "{}", String::from_utf8_lossy(&answer.bytes));
+        let text = |name: &str| answer.json()[name].as_str().unwrap().to_owned();
+        (text("id"), text("token"))
+    }
+}
+
+fn work(file: &str, arguments: &[&str]) -> Output {
+    let mut command = Command::new(binary("letopis"));
+    command.args(["work", "--as", file]).args(arguments);
+    command.output().expect("letopis starts")
+}
+
+fn shown(output: &Output) -> Value {
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+#[test]
+fn the_rule_gives_cases_to_the_least_loaded_and_each_sees_their_own() {
+    let office = Office::new();
+    let place = tempfile::tempdir().unwrap();
+    let (one_file, one) = office.appoint(place.path(), "one");
+    let (two_file, _) = office.appoint(place.path(), "two");
+    let (first, _) = office.submit();
+    let (second, _) = office.submit();
+    let cases = |file: &str| {
+        letopis_tests::wait_for("an assignment", std::time::Duration::from_secs(20), || {
+            let inbox = shown(&work(file, &["inbox"]));
+            let cases = inbox["cases"].as_array().unwrap().clone();
+            (cases.len() == 1).then(|| cases[0]["case"].as_str().unwrap().to_owned())
+        })
+    };
+    let mut given = [cases(&one_file), cases(&two_file)];
+    given.sort();
+    let mut submitted = [first.clone(), second];
+    submitted.sort();
+    assert_eq!(given, submitted, "one case each");
+    let card = shown(&work(&one_file, &["show", &given[0]]));
+    assert_eq!(card["status"], "in_progress");
+    // The facts are not complete, and a plan is not the executor's to give.
+    let early = work(&one_file, &["propose", card["case"].as_str().unwrap(), "--motive", "да"]);
+    assert!(!early.status.success());
+    let foreign = work(&one_file, &["answer", &first, "planning", "--fact", "complies=true"]);
+    let complaint = String::from_utf8_lossy(&foreign.stderr).into_owned();
+    assert!(complaint.contains("planning") || complaint.contains("/number"), "{complaint}");
+    // Who was dismissed is admitted no more, and the file says nothing else.
+    assert!(office.staff(&["dismiss", &one]).status.success());
+    let refused = work(&one_file, &["inbox"]);
+    assert!(!refused.status.success());
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("401"));
+}
+
+#[test]
+fn nobody_else_gets_a_word_of_a_case() {
+    let office = Office::new();
+    let (case, token) = office.submit();
+    let card = format!("/api/v1/cases/{case}/card");
+    assert_eq!(office.node.get(&card).status, 401);
+    assert_eq!(office.node.get("/api/v1/inbox").status, 401);
+    // The applicant's token is not an official's.
+    let answer = office.node.get_with_token(&card, &token);
+    assert_eq!(answer.unwrap().status, 401);
+    let operator = office.folder.operator_token();
+    assert_eq!(office.node.get_with_token(&card, &operator).unwrap().status, 401);
+    let body = json!({ "name": "x", "posts": [], "key": "AA==" }).to_string();
+    let answer = office.node.try_post("/api/v1/officials", Some(&operator), body.as_bytes());
+    assert_eq!(answer.unwrap().status, 400);
+}
+
+#[test]
+fn an_applicant_reads_notices_and_calls_the_application_off() {
+    let office = Office::new();
+    let (case, token) = office.submit();
+    let notices = format!("/api/v1/applications/{case}/notices");
+    assert_eq!(office.node.get(&notices).status, 401);
+    let delivered = || {
+        let found = office.node.get_with_token(&notices, &token).ok()?.json();
+        let found = found["notices"].as_array()?.clone();
+        let first = found.first()?;
+        (first["state"] == "delivered").then(|| first["kind"].clone())
+    };
+    let limit = std::time::Duration::from_secs(20);
+    assert_eq!(letopis_tests::wait_for("a notice", limit, delivered), "registered");
+    let path = format!("/api/v1/applications/{case}/cancellation");
+    let answer = office.node.try_post(&path, Some(&token), b"").unwrap();
+    assert_eq!(answer.status, 200, "{}", String::from_utf8_lossy(&answer.bytes));
+    let status = office.node.get(&format!("/api/v1/applications/{case}")).json();
+    let ended = letopis_tests::wait_for("the end", limit, || {
+        let status = office.node.get(&format!("/api/v1/applications/{case}")).json();
+        (status["status"] != "in_progress").then(|| status["status"].clone())
+    });
+    assert_eq!(ended, "cancelled", "{status}");
+    let again = office.node.try_post(&path, Some(&token), b"").unwrap();
+    assert_eq!(again.status, 422);
+}
