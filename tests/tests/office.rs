@@ -112,10 +112,10 @@ fn nobody_else_gets_a_word_of_a_case() {
     assert_eq!(office.node.get(&card).status, 401);
     assert_eq!(office.node.get("/api/v1/inbox").status, 401);
     // The applicant's token is not an official's.
-    let answer = office.node.get_with_token(&card, &token);
+    let answer = office.node.client().get_with_token(&card, &token);
     assert_eq!(answer.unwrap().status, 401);
     let operator = office.folder.operator_token();
-    assert_eq!(office.node.get_with_token(&card, &operator).unwrap().status, 401);
+    assert_eq!(office.node.client().get_with_token(&card, &operator).unwrap().status, 401);
     let body = json!({ "name": "x", "posts": [], "key": "AA==" }).to_string();
     let answer = office.node.try_post("/api/v1/officials", Some(&operator), body.as_bytes());
     assert_eq!(answer.unwrap().status, 400);
@@ -128,7 +128,7 @@ fn an_applicant_reads_notices_and_calls_the_application_off() {
     let notices = format!("/api/v1/applications/{case}/notices");
     assert_eq!(office.node.get(&notices).status, 401);
     let delivered = || {
-        let found = office.node.get_with_token(&notices, &token).ok()?.json();
+        let found = office.node.client().get_with_token(&notices, &token).ok()?.json();
         let found = found["notices"].as_array()?.clone();
         let first = found.first()?;
         (first["state"] == "delivered").then(|| first["kind"].clone())
