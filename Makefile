@@ -8,7 +8,7 @@ TARGET_DIR := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)
 .PHONY: help setup build demo test simulation soak lint doc bench
 
 help:
-	@echo "make demo   build, then run the demonstration (about a minute after the build)"
+	@echo "make demo   build, then run the demonstration (one to three minutes after the build)"
 	@echo "make test   run every test"
 	@echo "make soak   three nodes under load and misfortune, for half an hour (SOAK_SECONDS=1800)"
 	@echo "make lint   check format, lints and documentation; changes nothing"
@@ -22,7 +22,7 @@ build: setup
 	$(CARGO) build $(PROFILE) --bins
 
 demo: build
-	$(TARGET_DIR)/release/letopis demo $(DEMO_ARGS)
+	$(TARGET_DIR)/release/letopis demo $(or $(DEMO_ARGS),--nodes 3 --applications 10000)
 
 # The binaries first: whole-system tests start them as users do.
 test: build
