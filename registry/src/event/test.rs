@@ -67,14 +67,12 @@ fn case_samples() -> Vec<CaseEvent> {
             due,
         }),
         CaseEvent::RequestAnswered(RequestAnswered {
-            came: None,
             request: step("vehicle"),
             outcome: RequestOutcome::Answered,
             source: Some(source()),
             came: None,
         }),
         CaseEvent::RequestAnswered(RequestAnswered {
-            came: None,
             request: step("residence"),
             outcome: RequestOutcome::NoData,
             source: None,
