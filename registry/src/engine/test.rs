@@ -103,8 +103,14 @@ fn an_application_becomes_a_permit_without_a_human() {
     assert_eq!(
         records,
         [
-            vec!["application.submitted", "application.registered", "request.sent", "request.sent"],
-            vec!["request.answered", "request.answered"],
+            vec![
+                "application.submitted",
+                "application.registered",
+                "request.sent",
+                "request.sent",
+                "request.sent",
+            ],
+            vec!["request.answered", "request.answered", "request.answered"],
             vec!["application.decided", "application.result_issued", "registry.entry_created"],
         ]
     );
