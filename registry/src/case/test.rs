@@ -209,7 +209,7 @@ fn a_second_submission_and_a_closed_channel_are_refused() {
         let given = Given::submitted(rules);
         let refused = submit(&rules).decide(&given.state, &rules);
         assert_eq!(refused, Err(CaseRefusal::AlreadySubmitted));
-        let channel = ChannelCode::parse("phone").unwrap();
+        let channel = ChannelCode::parse("post").unwrap();
         let command = SubmitApplication { channel: channel.clone(), ..submit(&rules) };
         let refused = command.decide(&Given::nothing(rules).state, &rules);
         assert_eq!(refused, Err(CaseRefusal::ChannelClosed { channel }));
@@ -221,8 +221,8 @@ fn answers_that_do_not_belong_are_refused() {
     with_rules(|rules| {
         let given = Given::answered(rules, &good_answers()[..1]);
         assert!(matches!(
-            given.answer(&no_data("fines")),
-            Err(CaseRefusal::StepNotInRegulation { step, .. }) if step.as_str() == "fines"
+            given.answer(&no_data("smoke")),
+            Err(CaseRefusal::StepNotInRegulation { step, .. }) if step.as_str() == "smoke"
         ));
         // A step of another kind is not a request either.
         assert!(matches!(

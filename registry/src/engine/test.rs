@@ -160,7 +160,7 @@ fn a_wrong_form_changes_nothing_and_names_every_field() {
     let fields: Vec<&str> = errors.iter().map(|error| error.pointer.as_str()).collect();
     assert_eq!(fields, ["/applicant/snils", "/plate"]);
     let mut closed = application(form(ANNA, PLATES[0]), None);
-    closed.channel = ChannelCode::parse("phone").unwrap();
+    closed.channel = ChannelCode::parse("post").unwrap();
     assert!(matches!(
         block_on(node.engine.submit(&closed)),
         Err(EngineError::ChannelClosed { .. })

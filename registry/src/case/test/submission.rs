@@ -20,10 +20,8 @@ fn submitted(decision: &Decision) -> (Submitted, Hash) {
         panic!("no submission: {decision:?}");
     };
     let private = decision.events[0].private.iter().map(|f| (f.name.clone(), f.value.clone()));
-    let payload = Json::Array(vec![
-        Json::Object(event.form.clone()),
-        Json::Object(private.collect()),
-    ]);
+    let payload =
+        Json::Array(vec![Json::Object(event.form.clone()), Json::Object(private.collect())]);
     (event.clone(), Hash::of(payload.to_string().as_bytes()))
 }
 
