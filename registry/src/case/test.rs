@@ -2,6 +2,7 @@
 //! decides the same.
 
 mod office;
+mod submission;
 mod terms;
 
 use std::collections::BTreeMap;
@@ -136,6 +137,7 @@ fn good_answers() -> Vec<AnswerRequest> {
     vec![
         answer("vehicle", &[("owner_snils", ANNA)]),
         answer("residence", &[("dwelling", HOME), ("zone", "Z1")]),
+        no_data("fines"),
     ]
 }
 
@@ -170,7 +172,13 @@ fn submission_registers_and_sends_every_parallel_request_at_once() {
         let decision = submit(&rules).decide(&given.state, &rules).unwrap();
         assert_eq!(
             types(&decision),
-            ["application.submitted", "application.registered", "request.sent", "request.sent"]
+            [
+                "application.submitted",
+                "application.registered",
+                "request.sent",
+                "request.sent",
+                "request.sent"
+            ]
         );
         assert_eq!(decision.claims[0].name.as_str(), "number/case/parking-permit/ЗП-2026-000001");
         let DomainEvent::Case(CaseEvent::Registered(registered)) = &decision.events[1].event else {
@@ -188,7 +196,8 @@ fn submission_registers_and_sends_every_parallel_request_at_once() {
                 "form.dwelling",
                 "form.plate",
                 "request.vehicle.plate",
-                "request.residence.snils"
+                "request.residence.snils",
+                "request.fines.plate"
             ]
         );
     });
@@ -200,7 +209,7 @@ fn a_second_submission_and_a_closed_channel_are_refused() {
         let given = Given::submitted(rules);
         let refused = submit(&rules).decide(&given.state, &rules);
         assert_eq!(refused, Err(CaseRefusal::AlreadySubmitted));
-        let channel = ChannelCode::parse("phone").unwrap();
+        let channel = ChannelCode::parse("post").unwrap();
         let command = SubmitApplication { channel: channel.clone(), ..submit(&rules) };
         let refused = command.decide(&Given::nothing(rules).state, &rules);
         assert_eq!(refused, Err(CaseRefusal::ChannelClosed { channel }));
@@ -212,8 +221,8 @@ fn answers_that_do_not_belong_are_refused() {
     with_rules(|rules| {
         let given = Given::answered(rules, &good_answers()[..1]);
         assert!(matches!(
-            given.answer(&no_data("fines")),
-            Err(CaseRefusal::StepNotInRegulation { step, .. }) if step.as_str() == "fines"
+            given.answer(&no_data("smoke")),
+            Err(CaseRefusal::StepNotInRegulation { step, .. }) if step.as_str() == "smoke"
         ));
         // A step of another kind is not a request either.
         assert!(matches!(
@@ -269,7 +278,8 @@ fn a_grant_makes_the_entry_with_its_claims_in_the_same_record() {
 #[test]
 fn a_refusal_names_each_ground_with_its_evidence() {
     with_rules(|rules| {
-        let given = Given::answered(rules, &[no_data("vehicle"), no_data("residence")]);
+        let answers = ["vehicle", "residence", "fines"].map(no_data);
+        let given = Given::answered(rules, &answers);
         let decision = given.decide(&decide(2, 1)).unwrap();
         assert_eq!(types(&decision), ["application.decided", "application.refusal_issued"]);
         assert!(decision.claims.is_empty());
@@ -282,9 +292,9 @@ fn a_refusal_names_each_ground_with_its_evidence() {
         let evidence = &decided.grounds[1].evidence;
         assert_eq!(
             (evidence[0].of.as_str(), evidence[0].version),
-            ("vehicle", StreamVersion::new(4))
+            ("vehicle", StreamVersion::new(5))
         );
-        assert_eq!(evidence[1].version, StreamVersion::new(6));
+        assert_eq!(evidence[1].version, StreamVersion::new(8));
     });
 }
 
@@ -413,7 +423,8 @@ proptest! {
                 other => panic!("{other:?}"),
             }
         };
-        let one = outcome(&[vehicle.clone(), residence.clone()]);
-        prop_assert_eq!(one, outcome(&[residence, vehicle]));
+        let fines = no_data("fines");
+        let one = outcome(&[vehicle.clone(), residence.clone(), fines.clone()]);
+        prop_assert_eq!(one, outcome(&[fines, residence, vehicle]));
     }
 }

@@ -103,8 +103,14 @@ fn an_application_becomes_a_permit_without_a_human() {
     assert_eq!(
         records,
         [
-            vec!["application.submitted", "application.registered", "request.sent", "request.sent"],
-            vec!["request.answered", "request.answered"],
+            vec![
+                "application.submitted",
+                "application.registered",
+                "request.sent",
+                "request.sent",
+                "request.sent",
+            ],
+            vec!["request.answered", "request.answered", "request.answered"],
             vec!["application.decided", "application.result_issued", "registry.entry_created"],
         ]
     );
@@ -154,7 +160,7 @@ fn a_wrong_form_changes_nothing_and_names_every_field() {
     let fields: Vec<&str> = errors.iter().map(|error| error.pointer.as_str()).collect();
     assert_eq!(fields, ["/applicant/snils", "/plate"]);
     let mut closed = application(form(ANNA, PLATES[0]), None);
-    closed.channel = ChannelCode::parse("phone").unwrap();
+    closed.channel = ChannelCode::parse("post").unwrap();
     assert!(matches!(
         block_on(node.engine.submit(&closed)),
         Err(EngineError::ChannelClosed { .. })

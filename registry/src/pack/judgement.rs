@@ -23,7 +23,7 @@ pub const VALID_YEARS_MAX: u32 = 100;
 pub const VALID_MONTHS_MAX: u32 = 12 * VALID_YEARS_MAX;
 
 /// Most combinations of inputs that a decision is tried on.
-const SAMPLES_MAX: u32 = 2_000;
+const SAMPLES_MAX: u32 = 500;
 
 /// How long a result is in force.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -432,7 +432,7 @@ mod tests {
         assert_eq!(regulation.validity, Validity::Years("years".to_owned()));
         assert_eq!(regulation.term, Term::WorkingDays(6));
         let codes: Vec<&str> = regulation.grounds.iter().map(|g| g.code.as_str()).collect();
-        assert_eq!(codes, ["G1", "G2", "G3", "G5"]);
+        assert_eq!(codes, ["G1", "G2", "G3", "G4", "G5"]);
         assert!(regulation.grounds.iter().all(|g| g.text.len() == 2 && g.law.len() == 2));
         let Ok(model) = pack.text(&regulation.model_path) else { panic!("no model") };
         let admitted = AdmittedModel::admit(&model).unwrap();

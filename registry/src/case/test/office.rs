@@ -276,7 +276,7 @@ fn hard_case_1_an_answer_that_comes_too_late_twice_or_unasked_is_kept_and_change
         let mut given = Given::answered(rules, &good_answers()[..1]);
         let twice = given.answer(&no_data("vehicle")).unwrap_err();
         assert_eq!(aside(&given.state, &twice), Some(SetAside::Duplicate));
-        let unasked = given.answer(&no_data("fines")).unwrap_err();
+        let unasked = given.answer(&no_data("smoke")).unwrap_err();
         assert_eq!(aside(&given.state, &unasked), Some(SetAside::NotSent));
         let decision = CancelCase { by: CancelledBy::Applicant }.decide(&given.state, &rules);
         given.take(&decision.unwrap());

@@ -126,6 +126,7 @@ fn only_what_the_pack_declares_public_is_open_to_anybody() {
         "input.permits at dwelling",
         "input.plate has permit",
         "input.resident of zone",
+        "input.unpaid fine",
         "input.validity years",
         "input.vehicle found",
     ];
