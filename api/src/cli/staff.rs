@@ -87,7 +87,7 @@ pub(crate) fn run(command: &Command) -> anyhow::Result<()> {
             let text = |name: &str| {
                 answer[name].as_str().map(str::to_owned).context("the node's answer lacks a member")
             };
-            let made = Credentials { official: text("id")?, token: text("token")?, ..made };
+            let made = made.admitted(text("id")?, text("token")?);
             made.write(credentials, official.is_some())?;
             println!(
                 "appointed {}; {} is for the official alone",

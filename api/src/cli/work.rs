@@ -121,8 +121,8 @@ enum Command {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Credentials {
     node: String,
-    pub(super) official: String,
-    pub(super) token: String,
+    official: String,
+    token: String,
     /// The 32 bytes of the key in hexadecimal digits.
     key: String,
 }
@@ -133,6 +133,16 @@ impl Credentials {
         let seed: [u8; 32] = random(&System as &dyn Entropy);
         let (official, token) = (String::new(), String::new());
         Ok(Self { node: node.to_owned(), official, token, key: hex::encode(seed) })
+    }
+
+    /// The same key for the official whom the node has appointed.
+    pub(super) fn admitted(self, official: String, token: String) -> Self {
+        Self { official, token, ..self }
+    }
+
+    /// Id of the official.
+    pub(super) fn official(&self) -> &str {
+        &self.official
     }
 
     /// Reads an official's file.

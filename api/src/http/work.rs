@@ -26,7 +26,7 @@ use super::staff::{Acting, official_id};
 use super::{AppState, PathOf};
 use crate::service::environment::System;
 
-pub(super) use card::{__path_card, __path_inbox, CardDto, InboxDto, card, inbox};
+pub(super) use card::{__path_card, __path_inbox, card, inbox};
 
 /// An answer of a request.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -170,7 +170,7 @@ pub(super) async fn answer(
     let engine = app.service.engine();
     if body.request.contains('.') {
         let answer = GivenSubanswer { path: path(&body.request)?, text: body.text, came };
-        done(&app, case, engine.answer_subrequest(case, &answer).await)?;
+        let Json(_) = done(&app, case, engine.answer_subrequest(case, &answer).await)?;
         return Ok(Json(AnsweredDto { set_aside: None }));
     }
     let given = body.given(came)?;
