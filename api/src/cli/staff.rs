@@ -89,11 +89,8 @@ pub(crate) fn run(command: &Command) -> anyhow::Result<()> {
             };
             let made = made.admitted(text("id")?, text("token")?);
             made.write(credentials, official.is_some())?;
-            println!(
-                "appointed {}; {} is for the official alone",
-                made.official,
-                credentials.display()
-            );
+            let (official, file) = (made.official(), credentials.display());
+            println!("appointed {official}; {file} is for the official alone");
         }
         Command::List { operator } => {
             for official in operator.connect()?.get("api/v1/officials")?["officials"]
