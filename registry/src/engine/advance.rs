@@ -231,7 +231,7 @@ impl<P: LedgerPort> CaseEngine<P> {
     ) -> Result<(DecideCase, TakenNumber), EngineError> {
         let rules = self.rules(state, installed)?;
         let at = self.clock.now().max(state.registered_at().unwrap_or(Timestamp::EPOCH));
-        let values = rules.values(&opened, state).map_err(CaseRefusal::from)?;
+        let values = rules.values(opened, state).map_err(CaseRefusal::from)?;
         let registry = rules.service.effect_registry();
         let unix_ms = at.unix_ms().unsigned_abs();
         let holdings = self.holdings(&rules, &values)?;

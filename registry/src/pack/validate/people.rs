@@ -71,10 +71,8 @@ impl Check<'_, '_> {
     }
 
     fn document(&mut self, document: &DocumentAsked) {
-        let at = document
-            .form
-            .as_ref()
-            .map_or_else(|| line(&self.service.regulation.service), |group| line(group));
+        let at =
+            document.form.as_ref().map_or_else(|| line(&self.service.regulation.service), line);
         text(self.problems, self.file, at, "a document", &document.title);
         law(self.problems, self.file, at, "a document", &document.law);
         for field in document.fields() {
