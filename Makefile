@@ -5,7 +5,7 @@ CARGO ?= cargo
 PROFILE := --release --locked
 TARGET_DIR := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)
 
-.PHONY: help setup build demo test simulation soak lint doc bench
+.PHONY: help setup setup-tests build demo test simulation soak lint doc bench
 
 help:
 	@echo "make demo   build, then run the demonstration (one to three minutes after the build)"
@@ -18,6 +18,9 @@ help:
 setup:
 	@./deploy/setup.sh
 
+setup-tests:
+	@./deploy/setup.sh tests
+
 build: setup
 	$(CARGO) build $(PROFILE) --bins
 
@@ -25,13 +28,13 @@ demo: build
 	$(TARGET_DIR)/release/letopis demo $(or $(DEMO_ARGS),--nodes 3 --applications 10000)
 
 # The binaries first: whole-system tests start them as users do.
-test: build
+test: setup-tests build
 	$(CARGO) fetch --locked
 	$(CARGO) test $(PROFILE) --workspace --no-fail-fast
 
 # `make test` does the same for two minutes. LETOPIS_SOAK_SEED=… replays a plan.
 SOAK_SECONDS ?= 1800
-soak: build
+soak: setup-tests build
 	LETOPIS_SOAK_SECONDS=$(SOAK_SECONDS) $(CARGO) test $(PROFILE) --workspace --test cluster \
 		-- --nocapture
 

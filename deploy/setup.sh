@@ -2,6 +2,7 @@
 # Checks what the build needs: Rust, a C++ compiler, and libclang for RocksDB's bindings.
 # Installs the missing Debian packages when it may (root, or sudo without a password);
 # otherwise prints the exact command and stops. Says what it did.
+# `setup.sh tests`: as root also iproute2, for the network that tests make; they do without it too.
 set -euo pipefail
 
 rust_needed=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' "$(dirname "$0")/../Cargo.toml")
@@ -26,6 +27,15 @@ fi
 missing=()
 command -v c++ >/dev/null || missing+=(g++)
 have_libclang || missing+=(libclang-dev)
+if [ "${1:-}" = tests ] && ! { command -v ip && command -v tc; } >/dev/null; then
+  if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then
+    apt-get update -qq && apt-get install -y -qq --no-install-recommends iproute2 >/dev/null \
+      && echo "setup: installed iproute2" \
+      || echo "setup: skipped: iproute2 cannot be installed; tests use loopback"
+  else
+    echo "setup: skipped: iproute2 (ip, tc) is absent; tests use loopback"
+  fi
+fi
 
 if [ ${#missing[@]} -eq 0 ]; then
   echo "setup: Rust $rust_found, C++ compiler and libclang are there"

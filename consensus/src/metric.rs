@@ -22,8 +22,6 @@
 //! | `letopis_diverged` | gauge | 1 once this node's own root differs from the agreed one |
 //! | `letopis_leader` | gauge | 1 while this node leads |
 //! | `letopis_term` | gauge | term of the Raft group |
-//! | `letopis_peer_lag_leaves{node}` | gauge | leaves that another node has not applied |
-//! | `letopis_peer_reachable{node}` | gauge | 1 while another node answers |
 //! | `letopis_peer_reverted_total{node}` | counter | nodes that lost entries they acknowledged |
 //! | `letopis_checkpoint_seconds` | histogram | one checkpoint of the store |
 //! | `letopis_peer_refused_total{reason}` | counter | handshakes, requests of other nodes refused |
@@ -35,7 +33,6 @@
 use std::time::Duration;
 
 use letopis_ledger::TreeSize;
-use letopis_ledger::id::NodeId;
 use metrics::{counter, gauge, histogram};
 
 use crate::ledger::{AppendError, Positions};
@@ -118,14 +115,6 @@ pub(crate) fn finality(lag: Duration) {
 pub(crate) fn role(leads: bool, term: u64) {
     gauge!("letopis_leader").set(if leads { 1.0 } else { 0.0 });
     gauge!("letopis_term").set(float(term));
-}
-
-pub(crate) fn peer(node: NodeId, lag_leaves: Option<u64>) {
-    let node = node.to_string();
-    gauge!("letopis_peer_reachable", "node" => node.clone()).set(f64::from(lag_leaves.is_some()));
-    if let Some(lag) = lag_leaves {
-        gauge!("letopis_peer_lag_leaves", "node" => node).set(float(lag));
-    }
 }
 
 pub(crate) fn peer_reverted(node: u64) {

@@ -282,7 +282,7 @@ impl NodeParts {
         };
         let alone = config.peers.address.is_empty();
         let settings = crate::raft::config(config.limits.raft_log_keep_entries, alone);
-        let network = Network(Arc::clone(&self.members));
+        let network = Network::new(Arc::clone(&self.members));
         let node = config.peers.node.get();
         let raft = Raft::new(node, settings, network, self.log.clone(), applier).await;
         let raft = raft.map_err(|error| failed(error.to_string()))?;

@@ -14,7 +14,7 @@ use letopis_ledger::key::AuthorSigner;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::network::{Link, Network};
+use crate::network::{Link, Network, Proxy};
 use crate::node::{AGENCY, Answer, Client, ORIGIN, RunningNode, key_file, signer_in};
 use crate::{binary, wait_for};
 
@@ -28,7 +28,7 @@ const CLIENT_TIMEOUT: Duration = Duration::from_secs(4);
 pub struct Cluster {
     // First, so that the processes end before their files go.
     nodes: Mutex<Vec<Member>>,
-    network: Network,
+    network: Box<dyn Network>,
     place: TempDir,
     folders: Vec<PathBuf>,
     environment: Vec<(&'static str, String)>,
@@ -47,8 +47,7 @@ pub fn agency(node: usize) -> String {
 }
 
 impl Cluster {
-    /// Founds a log and brings the other nodes in. `elsewhere` names another place for the last
-    /// node's folder; `environment` is that of every node.
+    /// So many nodes on loopback, whose links a proxy can cut; otherwise as [`Self::start_on`].
     ///
     /// # Panics
     /// A command fails, or the nodes do not come together.
@@ -58,6 +57,21 @@ impl Cluster {
         elsewhere: Option<&Path>,
         environment: Vec<(&'static str, String)>,
     ) -> Self {
+        Self::start_on(Box::new(Proxy::new(count)), elsewhere, environment)
+    }
+
+    /// Founds a log and brings the other nodes in, one for each place of the network. `elsewhere`
+    /// names another place for the last node's folder; `environment` is that of every node.
+    ///
+    /// # Panics
+    /// A command fails, or the nodes do not come together.
+    #[must_use]
+    pub fn start_on(
+        network: Box<dyn Network>,
+        elsewhere: Option<&Path>,
+        environment: Vec<(&'static str, String)>,
+    ) -> Self {
+        let count = network.count();
         let place = tempfile::tempdir().expect("a temporary folder");
         let mut folders: Vec<PathBuf> =
             (0..count).map(|node| place.path().join(format!("node{}", node + 1))).collect();
@@ -65,8 +79,7 @@ impl Cluster {
             *last = elsewhere.join("node");
         }
         let nodes = (0..count).map(|_| Member { running: None, client: None }).collect();
-        let (network, nodes) = (Network::new(count), Mutex::new(nodes));
-        let cluster = Self { nodes, network, place, folders, environment };
+        let cluster = Self { nodes: Mutex::new(nodes), network, place, folders, environment };
         for node in 0..count {
             cluster.bring_in(node);
         }
@@ -114,8 +127,8 @@ impl Cluster {
 
     /// The network between them.
     #[must_use]
-    pub const fn network(&self) -> &Network {
-        &self.network
+    pub fn network(&self) -> &dyn Network {
+        self.network.as_ref()
     }
 
     /// Folder of a node.
@@ -162,8 +175,9 @@ impl Cluster {
     pub fn restart(&self, node: usize) {
         let log = self.place.path().join(format!("node{}.log", node + 1));
         let log = OpenOptions::new().create(true).append(true).open(log).expect("a log file");
-        let mut command = Command::new(binary("letopis"));
-        command.args(["node", "--listen", "127.0.0.1:0", "--folder"]).arg(self.folder(node));
+        let mut command = self.network.command(node, &binary("letopis"));
+        let listen = self.network.listen_for_clients(node).to_string();
+        command.args(["node", "--listen", &listen, "--folder"]).arg(self.folder(node));
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         let mut running = RunningNode::start(command.stderr(Stdio::from(log)));
         self.network.runs_as(node, Some(running.process().child().id()));

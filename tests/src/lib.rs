@@ -68,6 +68,12 @@ impl Process {
         Self(command.spawn().unwrap_or_else(|e| panic!("{command:?} does not start: {e}")))
     }
 
+    /// Its number.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.0.id()
+    }
+
     /// The child process.
     pub fn child(&mut self) -> &mut Child {
         &mut self.0

@@ -8,14 +8,16 @@ use std::time::Duration;
 use letopis_ledger::TreeSize;
 use letopis_ledger::encoding::parse_decimal;
 use letopis_ledger::id::NodeId;
-use openraft::ReadPolicy;
 use openraft::async_runtime::WatchReceiver;
+use openraft::type_config::alias::WatchReceiverOf;
+use openraft::{RaftMetrics, ReadPolicy};
 use thiserror::Error;
 use tokio::time::{Instant, timeout_at};
 
 use super::{LedgerHandle, ReadError};
 use crate::peer::message::{Request, Response};
 use crate::proposer::Path;
+use crate::raft::types::Types;
 
 /// What a read must have seen.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -72,29 +74,45 @@ impl LedgerHandle {
             Consistency::AtLeast(asked) => {
                 let mut applied = self.subscribe();
                 let waited = timeout_at(deadline, applied.wait_for(|size| *size >= asked)).await;
-                if waited.is_err() {
+                let Ok(applied) = waited else {
                     return Err(ReadError::Behind { applied: self.applied(), asked });
-                }
+                };
+                applied.map_err(|_| self.stopped())?;
             }
             Consistency::Linearizable => {
                 let path = self.running()?.path.clone();
                 let entry = read_index(&path, deadline).await?;
-                let mut metrics = path.raft.metrics();
-                let applied = async {
-                    while metrics.borrow_watched().last_applied.map(|id| id.index) < Some(entry) {
-                        if metrics.changed().await.is_err() {
-                            return;
-                        }
-                    }
+                let has_it = |metrics: &RaftMetrics<Types>| {
+                    metrics.last_applied.as_ref().map(|id| id.index) >= Some(entry)
                 };
-                if timeout_at(deadline, applied).await.is_err() {
-                    return Err(ReadError::NoLeader);
+                match timeout_at(deadline, becomes(path.raft.metrics(), has_it)).await {
+                    Ok(true) => {}
+                    Ok(false) => return Err(self.stopped()),
+                    Err(_) => return Err(ReadError::NoLeader),
                 }
             }
         }
         self.running()?;
         Ok(self.applied())
     }
+
+    fn stopped(&self) -> ReadError {
+        ReadError::Stopped { fatal: self.fatal() }
+    }
+}
+
+/// Waits until what is watched is so; `false` if it cannot become so any more, because whoever
+/// changes it has ended.
+async fn becomes<T: Send + Sync + 'static>(
+    mut watched: WatchReceiverOf<Types, T>,
+    is_so: impl Fn(&T) -> bool,
+) -> bool {
+    while !is_so(&watched.borrow_watched()) {
+        if watched.changed().await.is_err() {
+            return false;
+        }
+    }
+    true
 }
 
 /// Index of an entry that must be applied for a read to see everything acknowledged before.
@@ -129,7 +147,21 @@ async fn read_index(path: &Path, deadline: Instant) -> Result<u64, ReadError> {
 
 #[cfg(test)]
 mod tests {
+    use openraft::async_runtime::watch::{Watch, WatchSender};
+    use openraft::type_config::alias::WatchOf;
+
     use super::*;
+
+    #[tokio::test]
+    async fn a_node_that_stops_before_it_has_an_entry_never_says_that_it_has_it() {
+        let (applied, watched) = WatchOf::<Types>::channel(3);
+        assert!(becomes(watched.clone(), |applied| *applied >= 3).await);
+        let waits = tokio::spawn(becomes(watched.clone(), |applied| *applied >= 5));
+        applied.send(4).unwrap();
+        drop(applied);
+        assert!(!waits.await.unwrap());
+        assert!(becomes(watched, |applied| *applied >= 4).await);
+    }
 
     #[test]
     fn each_consistency_has_one_spelling() {

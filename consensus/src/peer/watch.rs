@@ -16,7 +16,6 @@ use tokio::sync::watch;
 use super::message::{Request, Response, WireStatus};
 use crate::fatal::{Fatal, FatalSignal};
 use crate::machine::NodeRole;
-use crate::metric;
 use crate::proposer::Path;
 use crate::publish::cosigner::Cosigner;
 use crate::publish::log_key::LogKeys;
@@ -113,11 +112,6 @@ impl Watcher {
             PeerStatus { node: peer.node, address: peer.address, answered }
         });
         let peers = futures::future::join_all(asked).await;
-        let applied = self.store.applied_size().get();
-        for peer in &peers {
-            let lag = peer.answered.map(|peer| applied.saturating_sub(peer.applied.get()));
-            metric::peer(peer.node, lag);
-        }
         if self.path.leads() {
             self.announce_again(&peers).await;
         }

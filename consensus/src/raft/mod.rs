@@ -7,6 +7,7 @@
 //! Not here: what an entry does to the ledger (`crate::machine`) and where leaves lie
 //! (`crate::store`).
 
+pub(crate) mod acknowledged;
 pub(crate) mod encoding;
 pub(crate) mod log;
 pub(crate) mod machine;

@@ -22,6 +22,7 @@ use openraft::type_config::alias::SnapshotOf;
 use openraft::{BasicNode, OptionalSend, RaftNetworkFactory, RaftNetworkV2};
 use thiserror::Error;
 
+use super::acknowledged::Acknowledged;
 use super::encoding::{EncodingError, Stored};
 use super::types::{Types, Vote};
 use crate::metric;
@@ -61,14 +62,34 @@ impl PeerError {
 }
 
 /// Makes clients for members.
-pub(crate) struct Network(pub(crate) Arc<Members>);
+pub(crate) struct Network {
+    members: Arc<Members>,
+    acknowledged: Acknowledged,
+}
+
+impl Network {
+    /// A way to these members.
+    pub(crate) fn new(members: Arc<Members>) -> Self {
+        Self { members, acknowledged: Acknowledged::default() }
+    }
+}
 
 /// A client for one member.
 pub(crate) struct Peer {
     members: Arc<Members>,
     target: u64,
-    /// Index of the last entry that the member said it has, to this leader.
-    acknowledged: Option<u64>,
+    acknowledged: Acknowledged,
+}
+
+/// What was known when entries were sent.
+struct Sent {
+    vote: Vote,
+    /// Index of the last entry that the member had acknowledged.
+    before: Option<u64>,
+    /// Index of the entry before those that were sent.
+    previous: Option<u64>,
+    /// Index of the last entry that the member has if it takes them.
+    last: Option<u64>,
 }
 
 impl Peer {
@@ -86,24 +107,23 @@ impl Peer {
     }
 
     /// A member that denies an entry which it had acknowledged runs on an older copy of its folder.
-    fn compare_with_acknowledged(
-        &mut self,
-        previous: Option<u64>,
-        last: Option<u64>,
-        answer: &AppendEntriesResponse<Types>,
-    ) {
-        match answer {
-            AppendEntriesResponse::Success => self.acknowledged = self.acknowledged.max(last),
-            AppendEntriesResponse::Conflict if previous <= self.acknowledged => {
+    fn compare_with_acknowledged(&self, sent: &Sent, answer: &AppendEntriesResponse<Types>) {
+        let Sent { vote, before, previous, last } = sent;
+        match (answer, *previous) {
+            (AppendEntriesResponse::Success, _) => {
+                self.acknowledged.confirm(self.target, vote, *last);
+            }
+            (AppendEntriesResponse::Conflict, Some(denied))
+                if self.acknowledged.deny(self.target, vote, *before, denied) =>
+            {
                 metric::peer_reverted(self.target);
                 tracing::error!(
                     node = self.target,
-                    acknowledged = self.acknowledged,
-                    denied = previous,
+                    acknowledged = before,
+                    denied,
                     "a node has lost entries that it acknowledged: its folder is an older copy, and \
                      its votes are lost with them; remove it and let it join under a new number"
                 );
-                self.acknowledged = None;
             }
             _ => {}
         }
@@ -121,7 +141,8 @@ impl RaftNetworkFactory<Types> for Network {
     type Network = Peer;
 
     async fn new_client(&mut self, target: u64, _: &BasicNode) -> Peer {
-        Peer { members: Arc::clone(&self.0), target, acknowledged: None }
+        let members = Arc::clone(&self.members);
+        Peer { members, target, acknowledged: self.acknowledged.clone() }
     }
 }
 
@@ -134,7 +155,12 @@ impl RaftNetworkV2<Types> for Peer {
         option: RPCOption,
     ) -> Result<AppendEntriesResponse<Types>, RPCError<Types>> {
         let previous = request.prev_log_id.map(|id| id.index);
-        let last = request.entries.last().map(RaftEntry::index).or(previous);
+        let sent = Sent {
+            vote: request.vote.clone(),
+            before: self.acknowledged.last(self.target, &request.vote),
+            previous,
+            last: request.entries.last().map(RaftEntry::index).or(previous),
+        };
         let request = Request::AppendEntries(WireAppend::of(&request));
         let answer = match self.call(&request, option.hard_ttl()).await {
             Ok(Response::AppendEntries(appended)) => self.read(appended.read()),
@@ -142,7 +168,7 @@ impl RaftNetworkV2<Types> for Peer {
             Err(error) => Err(error),
         };
         if let Ok(answer) = &answer {
-            self.compare_with_acknowledged(previous, last, answer);
+            self.compare_with_acknowledged(&sent, answer);
         }
         answer.map_err(PeerError::rpc)
     }

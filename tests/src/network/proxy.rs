@@ -1,37 +1,28 @@
-//! The network between the nodes of a test: what one node sends another can be cut, held back or
-//! delayed, one way too.
+//! A network of loopback ports: it needs no rights.
 //!
 //! The log names an address of this network for each node, and this network passes the bytes on.
 //! Who calls is found by the socket's owner in `/proc`, so a link is between two nodes and in one
-//! direction: a node whose calls do not arrive may still be called. Not here: what the bytes say.
+//! direction: a node whose calls do not arrive may still be called. Not here: packets; what is lost
+//! is held back, and what is late is late as a whole.
 
 use std::fs;
 use std::io::{ErrorKind, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use super::{Link, Network};
+
 /// How often a thread looks whether its link has changed.
 const TICK: Duration = Duration::from_millis(20);
 
-/// How calls of one node to another fare.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Link {
-    /// They arrive.
-    Open,
-    /// Bytes are held back and nobody is told, as when packets are lost.
-    Silent,
-    /// Connections break at once.
-    Refused,
-    /// Everything takes this much longer.
-    Slow(Duration),
-}
-
 /// The network.
 #[derive(Debug)]
-pub struct Network(Arc<Shared>);
+pub struct Proxy(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
@@ -56,7 +47,7 @@ struct State {
     processes: Vec<Option<u32>>,
 }
 
-impl Network {
+impl Proxy {
     /// A network between so many nodes.
     ///
     /// # Panics
@@ -84,46 +75,39 @@ impl Network {
         }
         Self(shared)
     }
+}
 
-    /// Where other nodes reach this one.
-    #[must_use]
-    pub fn address(&self, node: usize) -> SocketAddr {
+impl Network for Proxy {
+    fn count(&self) -> usize {
+        self.0.places.len()
+    }
+
+    fn address(&self, node: usize) -> SocketAddr {
         self.0.places[node].address
     }
 
-    /// Where this node is to listen.
-    #[must_use]
-    pub fn listen(&self, node: usize) -> SocketAddr {
+    fn listen(&self, node: usize) -> SocketAddr {
         self.0.places[node].listen
     }
 
-    /// This node is this process now.
-    pub fn runs_as(&self, node: usize, process: Option<u32>) {
+    fn listen_for_clients(&self, _: usize) -> SocketAddr {
+        SocketAddr::from((Ipv4Addr::LOCALHOST, 0))
+    }
+
+    fn command(&self, _: usize, program: &Path) -> Command {
+        Command::new(program)
+    }
+
+    fn runs_as(&self, node: usize, process: Option<u32>) {
         self.0.state().processes[node] = process;
     }
 
-    /// Changes the calls of one node to another.
-    pub fn set(&self, from: usize, to: usize, link: Link) {
+    fn set(&self, from: usize, to: usize, link: Link) {
         self.0.state().links[from][to] = link;
-    }
-
-    /// Changes the calls of a node to all others.
-    pub fn set_from(&self, node: usize, link: Link) {
-        (0..self.0.places.len()).for_each(|other| self.set(node, other, link));
-    }
-
-    /// Changes the calls of all others to a node.
-    pub fn set_to(&self, node: usize, link: Link) {
-        (0..self.0.places.len()).for_each(|other| self.set(other, node, link));
-    }
-
-    /// Changes all calls.
-    pub fn set_all(&self, link: Link) {
-        (0..self.0.places.len()).for_each(|node| self.set_from(node, link));
     }
 }
 
-impl Drop for Network {
+impl Drop for Proxy {
     fn drop(&mut self) {
         self.0.ended.store(true, Ordering::SeqCst);
     }
