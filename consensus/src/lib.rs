@@ -22,6 +22,7 @@ mod join;
 mod ledger;
 mod machine;
 mod membership;
+mod memory;
 mod metric;
 mod node;
 pub mod peer;

@@ -24,6 +24,7 @@
 //! | `letopis_term` | gauge | term of the Raft group |
 //! | `letopis_peer_reverted_total{node}` | counter | nodes that lost entries they acknowledged |
 //! | `letopis_checkpoint_seconds` | histogram | one checkpoint of the store |
+//! | `letopis_memory_bytes{part}` | gauge | what the node's databases and the Raft log hold |
 //! | `letopis_peer_refused_total{reason}` | counter | handshakes, requests of other nodes refused |
 //! | `letopis_backup_seconds` | histogram | one backup, taken and verified |
 //! | `letopis_backup_bytes_total` | counter | bytes sent to the targets of backups |
@@ -37,6 +38,7 @@ use metrics::{counter, gauge, histogram};
 
 use crate::ledger::{AppendError, Positions};
 use crate::machine::Receipt;
+use crate::memory::DatabaseMemory;
 
 pub(crate) fn raft_log_synced(entry_count: u64, took: Duration) {
     counter!("letopis_raft_log_syncs_total").increment(1);
@@ -123,6 +125,19 @@ pub(crate) fn peer_reverted(node: u64) {
 
 pub(crate) fn checkpoint_made(took: Duration) {
     histogram!("letopis_checkpoint_seconds").record(took);
+}
+
+pub(crate) fn memory(index: DatabaseMemory, raft_log: DatabaseMemory, raft_entries: u64) {
+    let part = |name: &'static str, bytes: u64| {
+        gauge!("letopis_memory_bytes", "part" => name).set(float(bytes));
+    };
+    part("index write buffers", index.write_buffers);
+    part("index tables", index.tables);
+    part("index block cache", index.block_cache);
+    part("raft log write buffers", raft_log.write_buffers);
+    part("raft log tables", raft_log.tables);
+    part("raft log block cache", raft_log.block_cache);
+    part("raft log entries", raft_entries);
 }
 
 pub(crate) fn peer_refused(reason: &'static str) {

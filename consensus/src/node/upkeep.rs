@@ -38,6 +38,11 @@ pub(super) async fn make_checkpoints(
         let due = last.elapsed() >= intervals.checkpoint && bytes > 0;
         if due || bytes >= intervals.checkpoint_bytes {
             last = Instant::now();
+            // Now the write buffers are fullest.
+            if let Some(parts) = ledger.parts() {
+                let (raft_log, entries) = parts.log.memory();
+                metric::memory(store.index_memory(), raft_log, entries);
+            }
             if raft.trigger().snapshot().await.is_err() {
                 return;
             }

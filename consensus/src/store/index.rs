@@ -16,8 +16,8 @@ use letopis_ledger::checkpoint::Origin;
 use letopis_ledger::id::{AgencyId, ClaimName, NodeId, RecordId, StreamName};
 use letopis_ledger::key::AuthorKeyId;
 use rocksdb::{
-    ColumnFamily, ColumnFamilyDescriptor, DB, FlushOptions, IteratorMode, Options, WriteBatch,
-    WriteOptions,
+    BlockBasedIndexType, BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB,
+    FlushOptions, IteratorMode, Options, WriteBatch, WriteOptions,
 };
 
 use super::{End, Manifest, StoreError};
@@ -25,6 +25,7 @@ use crate::disk::DiskHook;
 use crate::machine::{
     AgencyState, FirstReceipt, KeyState, LogTail, NodeState, StateView, StreamState, Write,
 };
+use crate::memory::DatabaseMemory;
 
 use value::StoredEnd;
 pub(crate) use value::{StoredPosition, read_manifest, write_manifest};
@@ -53,6 +54,10 @@ const WRITE_BUFFER_BYTES: usize = 1 << 30;
 
 /// Of the write buffer: half a megabyte, some forty bits for each key between two checkpoints.
 const MEMTABLE_BLOOM: f64 = 0.000_5;
+
+/// Blocks of tables in memory, their indexes and filters among them, of all column families
+/// together. Without a bound for these they would grow with the log, by some two bytes a record.
+const CACHE_BYTES: usize = 16 << 20;
 
 /// The index of one node.
 pub(super) struct Index {
@@ -99,9 +104,7 @@ impl Index {
         options.set_keep_log_file_num(4);
         options.set_compression_type(rocksdb::DBCompressionType::Lz4);
         options.set_max_background_jobs(2);
-        let mut table = rocksdb::BlockBasedOptions::default();
-        table.set_bloom_filter(10.0, false);
-        options.set_block_based_table_factory(&table);
+        options.set_block_based_table_factory(&table_options());
         let families = FAMILIES.map(|name| ColumnFamilyDescriptor::new(name, options.clone()));
         let db = DB::open_cf_descriptors(&options, folder, families)?;
         let (keys, nodes, agencies) = (RwLock::default(), RwLock::default(), RwLock::default());
@@ -211,6 +214,11 @@ impl Index {
         })
     }
 
+    /// What the database holds in memory.
+    pub(super) fn memory(&self) -> DatabaseMemory {
+        DatabaseMemory::of(&self.db, FAMILIES.into_iter().map(|name| self.family(name)))
+    }
+
     /// Loses the first claim: a bug for a test to find.
     pub(super) fn forget_claim(&self) -> Result<(), StoreError> {
         let claims = self.family(CLAIMS);
@@ -317,6 +325,19 @@ impl Index {
         let text = std::str::from_utf8(&bytes).ok().and_then(read);
         text.map(Some).ok_or_else(|| damaged(&String::from_utf8_lossy(key)))
     }
+}
+
+fn table_options() -> BlockBasedOptions {
+    let mut table = BlockBasedOptions::default();
+    table.set_bloom_filter(10.0, false);
+    table.set_block_cache(&Cache::new_lru_cache(CACHE_BYTES));
+    table.set_cache_index_and_filter_blocks(true);
+    // In parts of a block's size: one look-up must not push the filter of a whole table through
+    // the cache. The short list of the parts stays.
+    table.set_index_type(BlockBasedIndexType::TwoLevelIndexSearch);
+    table.set_partition_filters(true);
+    table.set_pin_top_level_index_and_filter(true);
+    table
 }
 
 fn damaged(what: &dyn std::fmt::Display) -> StoreError {

@@ -47,6 +47,7 @@ use tokio::sync::watch;
 use crate::crash::{CrashHook, CrashPoint};
 use crate::disk::DiskHook;
 use crate::machine::{LogTail, NodeState, StateView};
+use crate::memory::DatabaseMemory;
 use crate::raft::types::TreeHead;
 use crate::sabotage::Sabotage;
 
@@ -266,6 +267,11 @@ impl Store {
     /// Bytes applied since the last checkpoint.
     pub(crate) fn unflushed_bytes(&self) -> u64 {
         self.end().unflushed_bytes
+    }
+
+    /// What the index holds in memory.
+    pub(crate) fn index_memory(&self) -> DatabaseMemory {
+        self.index.memory()
     }
 
     fn end(&self) -> MutexGuard<'_, End> {

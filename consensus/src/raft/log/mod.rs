@@ -26,6 +26,7 @@ use tokio::sync::oneshot;
 
 use super::encoding::{Stored, read_frame};
 use super::types::{Entry, LogId, Types, Vote};
+use crate::memory::DatabaseMemory;
 use crate::runtime::is_single_threaded;
 
 pub use open::RaftLogError;
@@ -106,6 +107,13 @@ impl RaftLog {
     /// How many hold the log; its database closes with the last one.
     pub(crate) fn owner_count(&self) -> usize {
         Arc::strong_count(&self.0)
+    }
+
+    /// What the log's database holds in memory, and the bytes of the entries kept for readers.
+    pub(crate) fn memory(&self) -> (DatabaseMemory, u64) {
+        let db = &self.0.db;
+        let families = [LOG, META].into_iter().filter_map(|name| db.cf_handle(name));
+        (DatabaseMemory::of(db, families), self.known().cache_bytes as u64)
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
@@ -312,7 +320,8 @@ fn decode(index: u64, frame: &[u8]) -> Result<Entry, RaftLogError> {
 /// Bytes that an entry holds in memory, roughly.
 fn size(entry: &Entry) -> usize {
     use super::types::{Command, Payload};
-    let fixed = 128;
+    // Besides its bytes a record is its parsed members, each of them an allocation.
+    let fixed = 1_024;
     match &entry.payload {
         Payload::Normal(Command::Append { records, .. }) => {
             records.iter().map(|record| fixed + 2 * record.record_bytes().len()).sum::<usize>()

@@ -7,12 +7,22 @@ use std::io;
 use std::path::Path;
 
 use rocksdb::{
-    ColumnFamilyDescriptor, DB, DBCompressionType, DBRecoveryMode, IteratorMode, Options,
+    BlockBasedOptions, Cache, ColumnFamilyDescriptor, DB, DBCompressionType, DBRecoveryMode,
+    IteratorMode, Options,
 };
 use thiserror::Error;
 
 use super::super::encoding::{EncodingError, Stored, read_entry_log_id, read_frame};
 use super::{COMMITTED, Hooks, Known, LOG, META, PURGED, RaftLog, VOTE};
+
+/// One of few, so that memory does not depend on how long the log is or how fast it grows.
+const WRITE_BUFFER_BYTES: usize = 16 << 20;
+/// What writing is ahead of the disk by at most, before it waits for it.
+const WRITE_BUFFERS: i32 = 4;
+/// Tables of one write buffer each that are merged at once.
+const TABLES_MERGED: i32 = 16;
+/// Blocks that are read for nodes that lag, in order and once.
+const CACHE_BYTES: usize = 8 << 20;
 
 /// Why the Raft log cannot be trusted.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -79,8 +89,9 @@ impl RaftLog {
 }
 
 pub(super) fn open_database(folder: &Path) -> Result<DB, RaftLogError> {
-    let families = [LOG, META].map(|name| ColumnFamilyDescriptor::new(name, options()));
-    DB::open_cf_descriptors(&options(), folder, families).map_err(engine)
+    let options = options();
+    let families = [LOG, META].map(|name| ColumnFamilyDescriptor::new(name, options.clone()));
+    DB::open_cf_descriptors(&options, folder, families).map_err(engine)
 }
 
 pub(super) fn engine(error: rocksdb::Error) -> RaftLogError {
@@ -93,8 +104,16 @@ fn options() -> Options {
     options.create_missing_column_families(true);
     options.set_wal_recovery_mode(DBRecoveryMode::TolerateCorruptedTailRecords);
     options.set_compression_type(DBCompressionType::None);
-    options.set_write_buffer_size(64 << 20);
+    options.set_write_buffer_size(WRITE_BUFFER_BYTES);
+    options.set_max_write_buffer_number(WRITE_BUFFERS);
     options.set_max_total_wal_size(256 << 20);
+    // Most tables are purged whole before it is worth merging them.
+    options.set_level_zero_file_num_compaction_trigger(TABLES_MERGED);
+    options.set_level_zero_slowdown_writes_trigger(2 * TABLES_MERGED);
+    options.set_level_zero_stop_writes_trigger(3 * TABLES_MERGED);
+    let mut table = BlockBasedOptions::default();
+    table.set_block_cache(&Cache::new_lru_cache(CACHE_BYTES));
+    options.set_block_based_table_factory(&table);
     options.set_keep_log_file_num(4);
     options.set_max_background_jobs(2);
     options
