@@ -39,6 +39,8 @@ enum Command {
     Rivals(rivals::RivalsArguments),
     /// A new node joins a log of three nodes while clients write.
     Join(rivals::JoinArguments),
+    /// What nodes hold in memory while their log grows.
+    Memory(rivals::MemoryArguments),
     /// One node, for the measurement that starts it.
     #[command(hide = true)]
     Node(rivals::NodeArguments),
@@ -56,6 +58,7 @@ fn main() -> anyhow::Result<()> {
     match &arguments.command {
         Some(Command::Rivals(rivals)) => rivals::measure(place.path(), rivals),
         Some(Command::Join(join)) => rivals::measure_join(place.path(), join),
+        Some(Command::Memory(memory)) => rivals::measure_memory(place.path(), memory),
         _ => alone(&arguments, place.path()),
     }
 }

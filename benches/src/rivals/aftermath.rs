@@ -18,7 +18,7 @@ pub(crate) struct Aftermath {
     pub(crate) nodes: Vec<Weight>,
 }
 
-const MB: f64 = 1e6;
+pub(super) const MB: f64 = 1e6;
 
 /// Bytes of several nodes, in MB.
 pub(crate) fn megabytes(nodes: &[Weight], of: impl Fn(&Weight) -> u64) -> String {

@@ -16,7 +16,7 @@ use super::etcd::CLIENTS_PER_CONNECTION;
 use super::finality::Finality;
 use super::runner::Bounds;
 use super::system::Client;
-use super::value::value;
+use super::value::{VALUE_BYTES, value};
 use super::wire::{self, DONE, Frame};
 use crate::append;
 
@@ -40,12 +40,16 @@ pub(crate) async fn appenders(
     connected(address, &signed, finality).await
 }
 
-/// Connects clients to a node, each of which signs as it goes.
+/// Connects clients to a node, each of which signs values of so many bytes as it goes.
 pub(crate) async fn signing_appenders(
     address: SocketAddr,
     clients: usize,
+    value_bytes: usize,
 ) -> anyhow::Result<Vec<Appender>> {
-    connected(address, &vec![Signed::default(); clients], &Finality::default()).await
+    let nothing = vec![Signed::default(); clients];
+    let mut all = connected(address, &nothing, &Finality::default()).await?;
+    all.iter_mut().for_each(|appender| appender.value_bytes = value_bytes);
+    Ok(all)
 }
 
 async fn connected(
@@ -59,7 +63,7 @@ async fn connected(
         let connected = connect(address, group.len()).await?;
         for ((call, signed), client) in connected.into_iter().zip(group).zip(&mut numbers) {
             let (signed, finality) = (Arc::clone(signed), finality.clone());
-            all.push(Appender { call, signed, client, finality });
+            all.push(Appender { call, signed, client, finality, value_bytes: VALUE_BYTES });
         }
     }
     Ok(all)
@@ -74,7 +78,7 @@ async fn sign_ahead(clients: usize, numbers: Range<usize>) -> anyhow::Result<Vec
         tasks.spawn_blocking(move || {
             let own = (lane..clients).step_by(lanes);
             let sign = |client| {
-                let records = numbers.clone().map(|number| record(client, number));
+                let records = numbers.clone().map(|number| record(client, number, VALUE_BYTES));
                 anyhow::Ok((client, Arc::new(records.collect::<anyhow::Result<Vec<_>>>()?)))
             };
             own.map(sign).collect::<anyhow::Result<Vec<_>>>()
@@ -88,8 +92,8 @@ async fn sign_ahead(clients: usize, numbers: Range<usize>) -> anyhow::Result<Vec
     Ok(all.into_iter().map(|(_, signed)| signed).collect())
 }
 
-fn record(client: usize, number: usize) -> anyhow::Result<Vec<u8>> {
-    Ok(append::record_of(client, number, value(client, number))?.to_bytes())
+fn record(client: usize, number: usize, value_bytes: usize) -> anyhow::Result<Vec<u8>> {
+    Ok(append::record_of(client, number, value(client, number, value_bytes))?.to_bytes())
 }
 
 /// A client that appends.
@@ -99,6 +103,7 @@ pub(crate) struct Appender {
     signed: Signed,
     client: usize,
     finality: Finality,
+    value_bytes: usize,
 }
 
 impl Client for Appender {
@@ -109,7 +114,7 @@ impl Client for Appender {
                 if number == self.signed.len() && self.client == 0 && number > 0 {
                     eprintln!("faster than was signed for: from here signing is measured too");
                 }
-                record(self.client, number)?
+                record(self.client, number, self.value_bytes)?
             }
         };
         let receipt = self.call.call(record).await?;

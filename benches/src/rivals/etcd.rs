@@ -17,7 +17,7 @@ use tonic::{Request, Status};
 use super::runner::Bounds;
 use super::server::{Server, Servers, Signal, command, find, free_ports};
 use super::system::{Client, System};
-use super::value::value;
+use super::value::{VALUE_BYTES, value};
 
 /// Clients that share one connection.
 pub(crate) const CLIENTS_PER_CONNECTION: usize = 32;
@@ -156,7 +156,8 @@ pub(crate) struct Putter {
 impl Client for Putter {
     async fn append(&mut self, number: usize) -> anyhow::Result<()> {
         let key = format!("{PREFIX}{}/{number}", self.client).into_bytes();
-        let request = PutRequest { key, value: value(self.client, number).into_bytes() };
+        let request =
+            PutRequest { key, value: value(self.client, number, VALUE_BYTES).into_bytes() };
         let answer: PutResponse =
             call(self.channel.clone(), "/etcdserverpb.KV/Put", request).await?;
         anyhow::ensure!(answer.header.is_some_and(|header| header.revision > 0), "no revision");

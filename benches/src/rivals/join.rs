@@ -16,6 +16,7 @@ use super::appender::{Appender, call, signing_appenders};
 use super::cluster::Cluster;
 use super::runner::at_share;
 use super::system::Client;
+use super::value::VALUE_BYTES;
 
 /// Nodes that vote from the beginning.
 const VOTERS: usize = 3;
@@ -55,7 +56,7 @@ async fn run(folder: &Path, arguments: &JoinArguments) -> anyhow::Result<()> {
     let (leader, _) = cluster.leader().await?;
     let writers = Writers::default();
     let mut tasks = JoinSet::new();
-    for client in signing_appenders(leader, arguments.clients).await? {
+    for client in signing_appenders(leader, arguments.clients, VALUE_BYTES).await? {
         tasks.spawn(writers.clone().write(client));
     }
     println!("| leaves | memory of each node, MB | disk per leaf byte | of it the Raft log |");

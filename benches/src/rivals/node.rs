@@ -18,9 +18,13 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
+use super::parts::Parts;
 use super::plan::Plan;
 use super::wire::{self, DONE, Frame, REFUSED};
 use crate::append::{ORIGIN, cosigner_key, note_keys};
+
+/// The request for the parts of the node's memory.
+pub(crate) const MEMORY: &[u8] = b"?";
 
 /// What the hidden `node` command is started with.
 #[derive(Debug, clap::Args)]
@@ -45,6 +49,7 @@ pub(crate) fn serve_node(arguments: &NodeArguments) -> anyhow::Result<()> {
     runtime.block_on(async {
         let mut terminate = signal(SignalKind::terminate())?;
         let plan = Plan::read(&arguments.plan)?;
+        let parts = Parts::install()?;
         let node = open(arguments, &plan).await?;
         let peers = TcpListener::bind(&plan.peer(arguments.node)?.address).await?;
         let (stop, stopped) = watch::channel(false);
@@ -55,7 +60,7 @@ pub(crate) fn serve_node(arguments: &NodeArguments) -> anyhow::Result<()> {
         loop {
             tokio::select! {
                 accepted = listener.accept() => {
-                    tokio::spawn(serve(accepted?.0, node.ledger()));
+                    tokio::spawn(serve(accepted?.0, node.ledger(), parts.clone()));
                 }
                 fatal = node.failed() => return Err(fatal.into()),
                 _ = terminate.recv() => break,
@@ -90,14 +95,14 @@ async fn open(arguments: &NodeArguments, plan: &Plan) -> anyhow::Result<Node> {
 }
 
 /// Serves one connection until it ends.
-async fn serve(stream: TcpStream, ledger: LedgerHandle) -> anyhow::Result<()> {
+async fn serve(stream: TcpStream, ledger: LedgerHandle, parts: Parts) -> anyhow::Result<()> {
     let (mut reader, answers) = wire::split(stream)?;
     let ledger = Arc::new(ledger);
     loop {
         let Frame { client, body } = reader.next().await?;
-        let (ledger, answers) = (Arc::clone(&ledger), answers.clone());
+        let (ledger, answers, parts) = (Arc::clone(&ledger), answers.clone(), parts.clone());
         tokio::spawn(async move {
-            let body = match answer(&ledger, &body).await {
+            let body = match answer(&ledger, &parts, &body).await {
                 Ok(done) => [&[DONE], done.as_slice()].concat(),
                 Err(error) => [&[REFUSED], format!("{error:#}").as_bytes()].concat(),
             };
@@ -107,7 +112,10 @@ async fn serve(stream: TcpStream, ledger: LedgerHandle) -> anyhow::Result<()> {
     }
 }
 
-async fn answer(ledger: &LedgerHandle, request: &[u8]) -> anyhow::Result<Vec<u8>> {
+async fn answer(ledger: &LedgerHandle, parts: &Parts, request: &[u8]) -> anyhow::Result<Vec<u8>> {
+    if request == MEMORY {
+        return Ok(parts.text().into_bytes());
+    }
     if request.is_empty() {
         return Ok(status(ledger)?.to_bytes());
     }

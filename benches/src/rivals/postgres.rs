@@ -19,7 +19,7 @@ use tokio_postgres::{NoTls, Statement};
 use super::runner::Bounds;
 use super::server::{Server, Servers, Signal, User, command, find, free_ports, is_root};
 use super::system::{Client, System};
-use super::value::value;
+use super::value::{VALUE_BYTES, value};
 
 const CONNECTIONS_MAX: usize = 1100;
 /// Connections that are opened at once; each is a process that has to be started.
@@ -206,7 +206,7 @@ pub(crate) struct Inserter {
 
 impl Client for Inserter {
     async fn append(&mut self, number: usize) -> anyhow::Result<()> {
-        let value = value(self.client, number).into_bytes();
+        let value = value(self.client, number, VALUE_BYTES).into_bytes();
         let row = self.connection.query_one(&self.statement, &[&value]).await?;
         anyhow::ensure!(row.get::<_, i64>(0) > 0, "no row number");
         Ok(())

@@ -1,24 +1,24 @@
-//! The payload: 500 bytes of text that no storage engine can make much smaller.
+//! The payload: text, 500 bytes as a rule, that no storage engine can make much smaller.
 //!
 //! Not here: what each system wraps around it.
 
-/// Bytes of a value.
+/// Bytes of a value where systems are compared.
 pub(crate) const VALUE_BYTES: usize = 500;
 
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 /// The value of one record of one client; the same in every run and for every system.
-pub(crate) fn value(client: usize, number: usize) -> String {
+pub(crate) fn value(client: usize, number: usize, bytes: usize) -> String {
     let mut state = ((client as u64) << 32) ^ number as u64;
-    let mut text = String::with_capacity(VALUE_BYTES + 10);
-    while text.len() < VALUE_BYTES {
+    let mut text = String::with_capacity(bytes + 10);
+    while text.len() < bytes {
         let mut bits = next(&mut state);
         for _ in 0..10 {
             text.push(char::from(ALPHABET[(bits & 63) as usize]));
             bits >>= 6;
         }
     }
-    text.truncate(VALUE_BYTES);
+    text.truncate(bytes);
     text
 }
 
@@ -37,11 +37,12 @@ mod tests {
 
     #[test]
     fn values_have_their_length_and_differ() {
-        let values = [value(0, 0), value(0, 1), value(1, 0), value(1, 1)];
+        let values = [(0, 0), (0, 1), (1, 0), (1, 1)].map(|(c, n)| value(c, n, VALUE_BYTES));
         for (index, one) in values.iter().enumerate() {
             assert_eq!(one.len(), VALUE_BYTES);
             assert!(!values[..index].contains(one));
         }
-        assert_eq!(values[3], value(1, 1));
+        assert_eq!(values[3], value(1, 1, VALUE_BYTES));
+        assert_eq!(value(1, 1, 7), values[3][..7]);
     }
 }
