@@ -87,7 +87,10 @@ impl Membership {
         let config = &metrics.membership_config;
         let settled = config == &metrics.committed_membership_config
             && config.membership().get_joint_config().len() == 1;
-        let replication = metrics.replication.as_ref().filter(|_| self.path.leads() && settled)?;
+        // Not `leads()`: who reads the metrics twice at once waits for ever when Raft writes them
+        // in between, and Raft with it.
+        let leads = metrics.current_leader == Some(self.path.members.own().get());
+        let replication = metrics.replication.as_ref().filter(|_| leads && settled)?;
         let last = metrics.last_log_index.unwrap_or(0);
         let signs: BTreeSet<u64> = self
             .peers
@@ -179,7 +182,8 @@ pub(crate) async fn hand_over(path: &Path) {
         let metrics = path.raft.metrics();
         let metrics = metrics.borrow_watched();
         let voters: BTreeSet<u64> = metrics.membership_config.voter_ids().collect();
-        let replication = metrics.replication.as_ref().filter(|_| path.leads());
+        let leads = metrics.current_leader == Some(own);
+        let replication = metrics.replication.as_ref().filter(|_| leads);
         replication.and_then(|replication| {
             let others = replication.iter().filter(|(n, _)| **n != own && voters.contains(*n));
             others.max_by_key(|(_, matched)| **matched).map(|(node, _)| *node)

@@ -177,7 +177,7 @@ async fn propose_all(path: Path, limits: Limits, mut waiting: Receiver<SignedRec
 }
 
 impl Path {
-    /// Whether this node leads, as far as it knows.
+    /// Whether this node leads, as far as it knows. Nobody who holds the metrics may ask.
     pub(crate) fn leads(&self) -> bool {
         let metrics = self.raft.metrics();
         metrics.borrow_watched().current_leader == Some(self.members.own().get())

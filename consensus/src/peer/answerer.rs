@@ -187,6 +187,8 @@ impl Answerer {
 
     fn status(&self, parts: &Parts) -> Response {
         let positions = self.ledger.positions();
+        // Before the metrics are held: it may wait for a checkpoint, and Raft would wait with it.
+        let log_key = parts.store.read_policy().is_some_and(|p| self.log_keys.is_known(&p));
         let metrics = self.raft.metrics();
         let metrics = metrics.borrow_watched();
         Response::Status(WireStatus {
@@ -197,7 +199,7 @@ impl Answerer {
             applied: positions.applied.get(),
             cosigned: positions.cosigned.get(),
             published: positions.published.get(),
-            log_key: parts.store.read_policy().is_some_and(|p| self.log_keys.is_known(&p)),
+            log_key,
         })
     }
 }
