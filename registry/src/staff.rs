@@ -105,14 +105,14 @@ mod tests {
 
     fn executor() -> Official {
         let mut official = Official::new(id(1));
-        official.evolve(&StaffEvent::Appointed(Appointed {
+        official.evolve(&StaffEvent::Appointed(Box::new(Appointed {
             posts: vec![HeldPost {
                 unit: UnitCode::parse("permits").unwrap(),
                 role: Role::Executor,
             }],
             skills: vec![ServiceCode::parse("building-permit").unwrap()],
             key: AuthorSigner::from_seed(&[1; 32]).key(),
-        }));
+        })));
         official
     }
 

@@ -57,7 +57,7 @@ impl<P: LedgerPort> CaseEngine<P> {
         let unix_ms = self.clock.now().unix_ms().unsigned_abs();
         let id = again.unwrap_or_else(|| OfficialId::from_parts(unix_ms, &random(&*self.entropy)));
         let token = AccessToken::new(&*self.entropy);
-        let event = StaffEvent::Appointed(appointment.appointed.clone());
+        let event = StaffEvent::Appointed(Box::new(appointment.appointed.clone()));
         let private = vec![PrivateField::new("name", name)];
         self.append_staff(id, &event, &private, Some(&token)).await?;
         Ok(AppointedOfficial { id, token })

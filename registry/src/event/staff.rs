@@ -16,7 +16,7 @@ use crate::pack::Role;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StaffEvent {
     /// `staff.appointed`: the official holds these posts from now on, and no others.
-    Appointed(Appointed),
+    Appointed(Box<Appointed>),
     /// `staff.absent`
     Absent {
         /// First day.
@@ -70,7 +70,9 @@ impl StaffEvent {
     pub(super) fn read(event_type: &str, data: &Object) -> Result<Option<Self>, EventError> {
         let mut fields = Fields::of_object("staff", data);
         let read = match event_type {
-            "staff.appointed" => return Ok(Some(Self::Appointed(Appointed::read(data)?))),
+            "staff.appointed" => {
+                return Ok(Some(Self::Appointed(Box::new(Appointed::read(data)?))));
+            }
             "staff.absent" => Self::Absent {
                 from: fields.parsed("from", parse_date)?,
                 until: fields.parsed("until", parse_date)?,

@@ -29,11 +29,11 @@ fn seed(number: u8) -> AuthorSigner {
 fn official(number: u8, unit: &str, role: Role) -> Official {
     let mut official = Official::new(OfficialId::from_parts(u64::from(number), &[number; 10]));
     let unit = UnitCode::parse(unit).unwrap();
-    official.evolve(&StaffEvent::Appointed(Appointed {
+    official.evolve(&StaffEvent::Appointed(Box::new(Appointed {
         posts: vec![HeldPost { unit, role }],
         skills: vec![],
         key: seed(number).key(),
-    }));
+    })));
     official
 }
 

@@ -126,11 +126,11 @@ fn clock_and_end() -> Vec<CaseEvent> {
 fn staff() -> Vec<StaffEvent> {
     let unit = UnitCode::parse("permits").unwrap();
     vec![
-        StaffEvent::Appointed(Appointed {
+        StaffEvent::Appointed(Box::new(Appointed {
             posts: vec![HeldPost { unit, role: Role::Executor }],
             skills: vec![ServiceCode::parse("building-permit").unwrap()],
             key: AuthorSigner::from_seed(&[1; 32]).key(),
-        }),
+        })),
         StaffEvent::Absent { from: date(2026, 12, 1), until: date(2026, 12, 14) },
         StaffEvent::Dismissed,
     ]
