@@ -177,9 +177,8 @@ fn check_agreement(
 
 /// The text that an official signs.
 fn agreement_text(proposed: &Event, agreed: &Agreed) -> Vec<u8> {
-    let mut digests: Vec<String> = proposed.private.iter().map(ToString::to_string).collect();
-    digests.sort_unstable();
-    let digests: Vec<Json> = digests.iter().map(|digest| digest.as_str().into()).collect();
+    let digests = proposed.private.iter().map(|digest| digest.to_string().as_str().into());
+    let digests: Vec<Json> = digests.collect();
     let content = Object::new().with("data", proposed.data.clone()).with("sd", digests);
     let hash = Hash::of(Json::from(content).to_string().as_bytes());
     let number = |value: u64| {
