@@ -6,6 +6,7 @@
 
 mod adapter;
 mod advance;
+mod consultations;
 mod disclosures;
 mod documents;
 mod error;
@@ -33,6 +34,7 @@ use letopis_ledger::{LeafIndex, TreeSize};
 
 pub use adapter::{AdapterAnswer, AdapterError, PendingRequest, RegistryAdapter, RequestAdapter};
 pub use advance::CaseProgress;
+pub use consultations::Consultation;
 pub use disclosures::CaseDisclosure;
 pub use error::EngineError;
 pub use inbox::{AskedOfficial, CaseCard, Inbox, ToAgree};

@@ -9,6 +9,7 @@
 
 mod cases;
 mod claims;
+mod consultations;
 mod content;
 mod database;
 mod decisions;
@@ -35,6 +36,7 @@ use rusqlite::{Connection, Transaction};
 use thiserror::Error;
 
 pub use cases::{CaseCounts, CaseRow};
+pub use consultations::ConsultationRow;
 pub use decisions::{DecisionRow, GroundCount};
 pub use entries::{EntryChange, EntryRow, EntryStatus};
 pub use known_answers::KnownAnswer;
@@ -131,6 +133,7 @@ const PROJECTIONS: &[Projection] = &[
     packs::PROJECTION,
     provided::PROJECTION,
     staff::PROJECTION,
+    consultations::PROJECTION,
     traces::PROJECTION,
 ];
 
