@@ -28,6 +28,9 @@ pub mod staff;
 pub mod private;
 pub mod projection;
 
+// What is told of all of it.
+pub mod statistics;
+
 // Where commands come in.
 pub mod engine;
 pub mod import;

@@ -10,6 +10,7 @@ mod consultations;
 mod disclosures;
 mod documents;
 mod error;
+mod figures;
 mod inbox;
 mod keeper;
 mod notices;

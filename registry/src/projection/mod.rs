@@ -11,6 +11,7 @@ mod cases;
 mod claims;
 mod consultations;
 mod content;
+mod control;
 mod database;
 mod decisions;
 mod entries;
@@ -22,6 +23,7 @@ mod provided;
 mod requests;
 mod row;
 mod staff;
+mod statistics;
 mod streams;
 mod traces;
 
@@ -37,6 +39,7 @@ use thiserror::Error;
 
 pub use cases::{CaseCounts, CaseRow};
 pub use consultations::ConsultationRow;
+pub use control::{ControlQuery, ControlRow, DecidedRow, OfficialFigures, Stage};
 pub use decisions::{DecisionRow, GroundCount};
 pub use entries::{EntryChange, EntryRow, EntryStatus};
 pub use known_answers::KnownAnswer;
@@ -134,6 +137,8 @@ const PROJECTIONS: &[Projection] = &[
     provided::PROJECTION,
     staff::PROJECTION,
     consultations::PROJECTION,
+    // After requests: the stage of a case is read from them.
+    control::PROJECTION,
     traces::PROJECTION,
 ];
 
