@@ -26,6 +26,10 @@ fi
 missing=()
 command -v c++ >/dev/null || missing+=(g++)
 have_libclang || missing+=(libclang-dev)
+# The exports are compared with what pm4py reads, in a virtual environment of Python.
+if [ -n "${LETOPIS_REQUIRE_PM4PY:-}" ]; then
+  python3 -c 'import ensurepip' 2>/dev/null || missing+=(python3-venv)
+fi
 
 if [ ${#missing[@]} -eq 0 ]; then
   echo "setup: Rust $rust_found, C++ compiler and libclang are there"

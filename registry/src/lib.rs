@@ -29,6 +29,7 @@ pub mod private;
 pub mod projection;
 
 // What is told of all of it.
+pub mod export;
 pub mod statistics;
 
 // Where commands come in.
