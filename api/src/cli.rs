@@ -2,6 +2,7 @@
 
 pub(crate) mod agency;
 mod backup;
+mod export;
 mod import;
 pub(crate) mod init;
 mod key;
@@ -57,6 +58,9 @@ enum Command {
     Staff(staff::Command),
     /// What an official does with cases.
     Work(work::Arguments),
+    /// Writes the public log as event data for process mining.
+    #[command(subcommand)]
+    Export(export::Command),
     /// Brings in data of other systems.
     #[command(subcommand)]
     Import(import::Command),
@@ -86,6 +90,7 @@ pub fn run() -> anyhow::Result<()> {
         Command::Pack(command) => pack::run(&command),
         Command::Staff(command) => staff::run(&command),
         Command::Work(arguments) => work::run(&arguments),
+        Command::Export(command) => export::run(&command),
         Command::Import(command) => import::run(&command),
     }
 }

@@ -8,6 +8,8 @@ mod application;
 mod backup;
 mod body;
 mod consistency;
+mod consultation;
+mod control;
 mod decision;
 mod document;
 mod import;
@@ -19,6 +21,7 @@ mod pack;
 pub(crate) mod problem;
 mod registry;
 mod staff;
+mod statistics;
 mod work;
 
 use std::sync::Arc;
@@ -91,6 +94,15 @@ pub(crate) fn router(state: AppState) -> Router {
         .routes(routes!(work::agree))
         .routes(routes!(work::return_proposal))
         .routes(routes!(work::reassign))
+        .routes(routes!(consultation::register))
+        .routes(routes!(control::cases))
+        .routes(routes!(control::decisions))
+        .routes(routes!(control::officials))
+        .routes(routes!(statistics::services))
+        .routes(routes!(statistics::months))
+        .routes(routes!(statistics::load))
+        .routes(routes!(statistics::suppliers))
+        .routes(routes!(statistics::refusals))
         .routes(routes!(decision::decision))
         .routes(routes!(decision::decision_proof))
         .routes(routes!(decision::public_disclosures))

@@ -107,6 +107,10 @@ plain_code! {
     ClassifierCode, "classifier code"
 }
 plain_code! {
+    /// What somebody asks about in a consultation.
+    TopicCode, "topic code"
+}
+plain_code! {
     /// A step of a regulation; a request's code is the code of its step.
     StepCode, "step code"
 }

@@ -28,6 +28,10 @@ pub mod staff;
 pub mod private;
 pub mod projection;
 
+// What is told of all of it.
+pub mod export;
+pub mod statistics;
+
 // Where commands come in.
 pub mod engine;
 pub mod import;

@@ -34,6 +34,7 @@ const PROBLEM: &str = "application/problem+json";
         (name = "services", description = "Applications and decisions"),
         (name = "officials", description = "Officials, their inbox, and what they do with cases"),
         (name = "registries", description = "Entries with their proofs"),
+        (name = "statistics", description = "Control of cases, and figures about services"),
         (name = "regulations", description = "Packs in force"),
         (name = "log", description = "Records, leaves and proofs"),
         (name = "operations", description = "Health and metrics")

@@ -6,9 +6,11 @@
 
 mod adapter;
 mod advance;
+mod consultations;
 mod disclosures;
 mod documents;
 mod error;
+mod figures;
 mod inbox;
 mod keeper;
 mod notices;
@@ -33,6 +35,7 @@ use letopis_ledger::{LeafIndex, TreeSize};
 
 pub use adapter::{AdapterAnswer, AdapterError, PendingRequest, RegistryAdapter, RequestAdapter};
 pub use advance::CaseProgress;
+pub use consultations::Consultation;
 pub use disclosures::CaseDisclosure;
 pub use error::EngineError;
 pub use inbox::{AskedOfficial, CaseCard, Inbox, ToAgree};

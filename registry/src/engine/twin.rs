@@ -37,6 +37,8 @@ struct State {
     claims: BTreeMap<ClaimName, StreamName>,
     records: BTreeMap<RecordId, (Vec<u8>, Appended)>,
     mishaps: VecDeque<Mishap>,
+    /// A time that a test chose, and how many leaves there were then.
+    chosen: Option<(i64, i64)>,
 }
 
 /// The ledger; clones share it.
@@ -60,6 +62,13 @@ impl TwinLedger {
         self.0.lock().unwrap().mishaps.push_back(mishap);
     }
 
+    /// Leaves have this time from now on, each a millisecond later than the one before.
+    pub(crate) fn set_time(&self, at: Timestamp) {
+        let mut state = self.0.lock().unwrap();
+        let count = i64::try_from(state.leaves.len()).unwrap();
+        state.chosen = Some((at.unix_ms(), count));
+    }
+
     /// Appends as somebody else would, without the engine.
     pub(crate) fn append_now(&self, record: SignedRecord) -> Result<Appended, AppendRefused> {
         self.0.lock().unwrap().append(record)
@@ -75,8 +84,9 @@ impl State {
         }
         self.check(&record)?;
         let index = LeafIndex::new(self.leaves.len() as u64);
-        let time = Timestamp::from_unix_ms(1_795_000_000_000 + i64::from(self.leaves.len() as u32))
-            .unwrap();
+        let count = i64::try_from(self.leaves.len()).unwrap();
+        let (from_ms, before) = self.chosen.unwrap_or((1_795_000_000_000, 0));
+        let time = Timestamp::from_unix_ms(from_ms + count - before).unwrap();
         let previous = self.leaves.last().map_or_else(genesis_link, Leaf::hash);
         for event in record.record().events() {
             self.lengths.insert(event.stream.clone(), event.version.next());
@@ -195,25 +205,32 @@ pub(crate) fn author() -> Author {
 impl TwinNode {
     /// A node of its own with a new ledger, an empty store and empty tables.
     pub(crate) fn start() -> Self {
+        Self::start_with(crate::pack::fixture::zarechny())
+    }
+
+    /// The same with another pack.
+    pub(crate) fn start_with(pack: crate::pack::Pack) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let private = PrivateStore::open(&folder.path().join("private.sqlite")).unwrap();
-        Self::with(TwinLedger::default(), 0, private, folder)
+        Self::with((TwinLedger::default(), pack), 0, private, folder)
     }
 
     /// A second node of the same agency: other tables, the same ledger and private store.
     pub(crate) fn beside(&self, seed: u64) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        Self::with(self.ledger.clone(), seed, self.engine.private.clone(), folder)
+        let pack = crate::pack::fixture::zarechny();
+        Self::with((self.ledger.clone(), pack), seed, self.engine.private.clone(), folder)
     }
 
     /// The same node after a restart that lost everything but the ledger and the private store.
     pub(crate) fn restarted(self, seed: u64) -> Self {
         let private = self.engine.private.clone();
-        Self::with(self.ledger.clone(), seed, private, self.folder)
+        let pack = crate::pack::fixture::zarechny();
+        Self::with((self.ledger.clone(), pack), seed, private, self.folder)
     }
 
     fn with(
-        ledger: TwinLedger,
+        (ledger, pack): (TwinLedger, crate::pack::Pack),
         seed: u64,
         private: PrivateStore,
         folder: tempfile::TempDir,
@@ -233,7 +250,6 @@ impl TwinNode {
             entropy: Arc::new(TwinEntropy(AtomicU64::new(seed << 32))),
             adapter: Arc::new(RegistryAdapter::new(model, private)),
         });
-        let pack = crate::pack::fixture::zarechny();
         futures::executor::block_on(async {
             engine.publish_pack(&pack).await.unwrap();
             engine.install_pack(pack).await.unwrap();

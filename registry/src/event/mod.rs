@@ -5,6 +5,7 @@
 //! a shape brings a step in `upcast`. Not here: what follows from an event.
 
 mod case;
+mod consultation;
 mod entry;
 mod fields;
 mod pack;
@@ -25,11 +26,12 @@ pub use case::{
     RequestTarget, ResultIssued, Returned, SetAside, Source, Submitted, SubrequestAnswered,
     SubrequestOpened, TermCause, TermChanged, Way,
 };
+pub use consultation::{ConsultationOutcome, ConsultationRegistered};
 pub use entry::{Basis, Document, EntryAmended, EntryCreated, EntryEvent, EntryRemoved};
 pub use fields::{date_text, term_object};
 pub use pack::{PackFile, PackPublished};
 pub use staff::{Appointed, HeldPost, StaffEvent};
-pub use stream::{CaseId, EntryId, OfficialId, StreamError, pack_stream};
+pub use stream::{CaseId, ConsultationId, EntryId, OfficialId, StreamError, pack_stream};
 pub use trace::{TraceEvent, TraceOpened, TraceStep};
 pub use upcast::schema_version;
 
@@ -65,6 +67,8 @@ pub enum DomainEvent {
     Entry(EntryEvent),
     /// On `staff/<uuid>`.
     Staff(StaffEvent),
+    /// On `consultation/<uuid>`.
+    Consultation(ConsultationRegistered),
     /// On `case/<file>/<number>`: imported from an event log of another system.
     Trace(TraceEvent),
 }
@@ -78,6 +82,7 @@ impl DomainEvent {
             Self::Case(event) => event.event_type(),
             Self::Entry(event) => event.event_type(),
             Self::Staff(event) => event.event_type(),
+            Self::Consultation(_) => consultation::CONSULTATION_REGISTERED,
             Self::Trace(event) => event.event_type(),
         }
     }
@@ -90,6 +95,7 @@ impl DomainEvent {
             Self::Case(event) => event.data(),
             Self::Entry(event) => event.data(),
             Self::Staff(event) => event.data(),
+            Self::Consultation(event) => event.data(),
             Self::Trace(event) => event.data(),
         }
     }
@@ -101,7 +107,8 @@ impl DomainEvent {
     pub fn read(event: &Event) -> Result<Option<Self>, EventError> {
         let name = event.event_type.as_str();
         let family = event.stream.kind();
-        if !matches!(family, "pack" | "application" | "registry" | "staff" | "case") {
+        let known = ["pack", "application", "registry", "staff", "consultation", "case"];
+        if !known.contains(&family) {
             return Ok(None);
         }
         let unknown = || EventError::Unknown {
@@ -115,6 +122,7 @@ impl DomainEvent {
             "application" => CaseEvent::read(name, &data)?.map(Self::Case),
             "registry" => EntryEvent::read(name, &data)?.map(Self::Entry),
             "staff" => StaffEvent::read(name, &data)?.map(Self::Staff),
+            "consultation" => ConsultationRegistered::read(name, &data)?.map(Self::Consultation),
             _ => TraceEvent::read(name, &data)?.map(Self::Trace),
         };
         read.map(Some).ok_or_else(unknown)

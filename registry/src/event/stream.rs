@@ -1,5 +1,5 @@
 //! Streams of the domain: `pack/<code>`, `application/<uuid>`, `registry/<code>/<uuid>`,
-//! `staff/<uuid>`.
+//! `staff/<uuid>`, `consultation/<uuid>`.
 //!
 //! The ids are UUIDs of version 7 (RFC 9562), lower-case and hyphenated. Not here: ids of records.
 
@@ -28,6 +28,10 @@ pub struct CaseId(Uuid);
 /// Id of an official of an agency.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OfficialId(Uuid);
+
+/// Id of a consultation.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ConsultationId(Uuid);
 
 /// One entry of one registry.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -116,6 +120,45 @@ impl OfficialId {
     #[must_use]
     pub fn stream(&self) -> StreamName {
         stream(&format!("staff/{self}"))
+    }
+}
+
+impl ConsultationId {
+    /// Makes an id from its two inputs: milliseconds since 1970 and ten random bytes.
+    #[must_use]
+    pub fn from_parts(unix_ms: u64, random: &[u8; 10]) -> Self {
+        Self(uuid_v7(unix_ms, random))
+    }
+
+    /// The consultation of a stream.
+    ///
+    /// # Errors
+    /// The stream is not that of a consultation.
+    pub fn of_stream(stream: &StreamName) -> Result<Self, StreamError> {
+        let error = || StreamError {
+            text: stream.to_string(),
+            expected: "the stream of a consultation, consultation/<uuid>",
+        };
+        let text = stream.as_str().strip_prefix("consultation/").ok_or_else(error)?;
+        parse_uuid(text).map(Self).ok_or_else(error)
+    }
+
+    /// The stream of the consultation.
+    #[must_use]
+    pub fn stream(&self) -> StreamName {
+        stream(&format!("consultation/{self}"))
+    }
+}
+
+impl fmt::Display for ConsultationId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.hyphenated().fmt(f)
+    }
+}
+
+impl fmt::Debug for ConsultationId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

@@ -6,6 +6,7 @@ use letopis_ledger::json::Json;
 use letopis_ledger::{Hash, LeafIndex, StreamVersion, Timestamp, TreeSize};
 use letopis_rules::deadline::Term;
 
+mod consultation;
 mod work;
 
 use super::*;
@@ -184,6 +185,10 @@ fn as_event((stream, event): &(StreamName, DomainEvent)) -> Event {
     }
 }
 
+fn every_sample() -> impl Iterator<Item = (StreamName, DomainEvent)> {
+    samples().into_iter().chain(work::samples()).chain(consultation::samples())
+}
+
 fn lines(samples: &[(StreamName, DomainEvent)]) -> Vec<String> {
     let line = |event: &DomainEvent| format!("{} {}", event.event_type(), Json::from(event.data()));
     samples.iter().map(|(_, event)| line(event)).collect()
@@ -197,11 +202,14 @@ fn golden_bytes_of_every_shape() {
     let found = lines(&work::samples());
     let golden = include_str!("../../testdata/events-of-work.txt");
     assert_eq!(found, golden.lines().collect::<Vec<_>>(), "\n{}\n", found.join("\n"));
+    let found = lines(&consultation::samples());
+    let golden = include_str!("../../testdata/events-of-consultations.txt");
+    assert_eq!(found, golden.lines().collect::<Vec<_>>(), "\n{}\n", found.join("\n"));
 }
 
 #[test]
 fn every_shape_reads_back() {
-    for sample in samples().into_iter().chain(work::samples()) {
+    for sample in every_sample() {
         assert_eq!(DomainEvent::read(&as_event(&sample)), Ok(Some(sample.1)));
     }
 }
@@ -224,7 +232,7 @@ fn golden_lines_of_the_first_version_still_read() {
 
 #[test]
 fn every_member_is_needed_and_no_other_is_taken() {
-    for sample in samples().into_iter().chain(work::samples()) {
+    for sample in every_sample() {
         let event = as_event(&sample);
         let unknown = Event { data: event.data.clone().with("surprise", true), ..event.clone() };
         assert!(matches!(DomainEvent::read(&unknown), Err(EventError::Field(_))), "{unknown:?}");

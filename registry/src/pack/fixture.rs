@@ -55,3 +55,32 @@ pub(crate) fn regulated(change: impl FnOnce(&mut super::Regulation)) -> Pack {
     service.graph = super::StepGraph::new(&service.regulation).expect("the steps form no circle");
     pack
 }
+
+/// The pack of Zarechny with a second service, `guest-permit`: the parking permit's files under
+/// another name, its regulation changed in memory.
+pub(crate) fn with_guest_permit(change: impl FnOnce(&mut super::Regulation)) -> Pack {
+    let mut all = files();
+    let replaced = |bytes: &[u8], pairs: &[(&str, &str)]| {
+        let text = String::from_utf8(bytes.to_vec()).unwrap();
+        pairs.iter().fold(text, |text, (from, to)| text.replacen(from, to, 1)).into_bytes()
+    };
+    let copies = [("service: parking-permit", "service: guest-permit"), ("ЗП-", "ГП-")];
+    for (path, bytes) in files() {
+        if let Some(rest) = path.strip_prefix(SERVICE) {
+            let copied = if rest == "/regulation.yaml" { replaced(&bytes, &copies) } else { bytes };
+            all.insert(format!("services/guest-permit{rest}"), copied);
+        }
+    }
+    let listed = [("  - parking-permit\n", "  - parking-permit\n  - guest-permit\n")];
+    let listed = replaced(&all["pack.yaml"], &listed);
+    all.insert("pack.yaml".to_owned(), listed);
+    let mut pack = Pack::from_files(PackFiles::new(all).unwrap())
+        .unwrap_or_else(|errors| panic!("{}", lines(&errors)));
+    let code = crate::code::ServiceCode::parse("guest-permit").unwrap();
+    let service = pack.services.get_mut(&code).expect("the pack has the service");
+    change(&mut service.regulation);
+    service.graph = super::StepGraph::new(&service.regulation).expect("the steps form no circle");
+    // They are about the regulation as it was.
+    service.cases.clear();
+    pack
+}

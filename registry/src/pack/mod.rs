@@ -342,6 +342,12 @@ impl LegalCalendar {
         offset.to_datetime(instant).date()
     }
 
+    /// Whether terms in working days count a day.
+    #[must_use]
+    pub fn is_working(&self, date: Date) -> bool {
+        self.calendars.kind(date).is_working()
+    }
+
     /// The agency's difference from UTC.
     #[must_use]
     pub const fn zone(&self) -> UtcOffset {

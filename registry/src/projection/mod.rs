@@ -9,7 +9,9 @@
 
 mod cases;
 mod claims;
+mod consultations;
 mod content;
+mod control;
 mod database;
 mod decisions;
 mod entries;
@@ -21,6 +23,7 @@ mod provided;
 mod requests;
 mod row;
 mod staff;
+mod statistics;
 mod streams;
 mod traces;
 
@@ -35,6 +38,8 @@ use rusqlite::{Connection, Transaction};
 use thiserror::Error;
 
 pub use cases::{CaseCounts, CaseRow};
+pub use consultations::ConsultationRow;
+pub use control::{ControlQuery, ControlRow, DecidedRow, OfficialFigures, Stage};
 pub use decisions::{DecisionRow, GroundCount};
 pub use entries::{EntryChange, EntryRow, EntryStatus};
 pub use known_answers::KnownAnswer;
@@ -131,6 +136,9 @@ const PROJECTIONS: &[Projection] = &[
     packs::PROJECTION,
     provided::PROJECTION,
     staff::PROJECTION,
+    consultations::PROJECTION,
+    // After requests: the stage of a case is read from them.
+    control::PROJECTION,
     traces::PROJECTION,
 ];
 
