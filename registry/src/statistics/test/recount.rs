@@ -22,6 +22,12 @@ const CALENDARS: [&str; 2] = [
 ];
 
 type Window = (i64, i64);
+/// Agency and service.
+type Of<'a> = (&'a str, &'a str);
+/// A case, whether it was granted, and when it ended.
+type Finished<'a> = (&'a Case, bool, i64);
+/// How many weeks ago a case was decided, and on which grounds.
+type Weekly<'a> = (usize, &'a [String]);
 
 /// The whole of time, and five weeks of it.
 fn windows() -> [Window; 2] {
@@ -125,22 +131,21 @@ fn times_json(times: &ServiceTimes) -> Value {
 }
 
 fn recount_times(told: &Told, window: Window, days: &Days) -> Value {
-    let mut groups: BTreeMap<(&str, &str), Vec<(&Case, bool, i64)>> = BTreeMap::new();
+    let mut groups: BTreeMap<Of<'_>, Vec<Finished<'_>>> = BTreeMap::new();
     for case in told.cases.values() {
         if let Some((granted, ended)) = case.finished().filter(|(_, at)| within(*at, window)) {
             let key = (case.agency.as_str(), case.service.as_str());
             groups.entry(key).or_default().push((case, granted, ended));
         }
     }
-    let group = |(key, cases): ((&str, &str), Vec<(&Case, bool, i64)>)| {
+    let group = |(key, cases): (Of<'_>, Vec<Finished<'_>>)| {
         let stood = |case: &Case| case.pauses.iter().map(|(a, b)| b - a).sum::<i64>();
         let stood_at_work =
             |case: &Case| case.pauses.iter().map(|(a, b)| days.work(*a, *b)).sum::<i64>();
-        let elapsed = |(case, _, end): &(&Case, bool, i64)| end - case.registered;
-        let working = |(case, _, end): &(&Case, bool, i64)| {
-            days.work(case.registered, *end) - stood_at_work(case)
-        };
-        let percentiles = |of: &dyn Fn(&(&Case, bool, i64)) -> i64| {
+        let elapsed = |(case, _, end): &Finished<'_>| end - case.registered;
+        let working =
+            |(case, _, end): &Finished<'_>| days.work(case.registered, *end) - stood_at_work(case);
+        let percentiles = |of: &dyn Fn(&Finished<'_>) -> i64| {
             let values: Vec<i64> = cases.iter().map(of).collect();
             json!([percentile(&values, 50), percentile(&values, 90), percentile(&values, 99)])
         };
@@ -343,7 +348,7 @@ fn recount_spikes(told: &Told, monday: Date) -> Value {
         i64::from(monday.month()),
         i64::from(monday.day()),
     );
-    let mut groups: BTreeMap<(&str, &str), Vec<(usize, &[String])>> = BTreeMap::new();
+    let mut groups: BTreeMap<Of<'_>, Vec<Weekly<'_>>> = BTreeMap::new();
     for case in told.cases.values() {
         let Some(decided) = &case.decided else { continue };
         let ago = (monday + 6 - local(decided.at).div_euclid(DAY)).div_euclid(7);

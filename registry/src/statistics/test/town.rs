@@ -220,7 +220,7 @@ impl Town {
 
     fn submit(&mut self, at: i64, number: u64) {
         let person = number / 2 % CASES;
-        let by_rules = number % 2 == 0;
+        let by_rules = number.is_multiple_of(2);
         let service = if by_rules { "parking-permit" } else { "guest-permit" };
         let channel = ["portal", "front-desk", "paper"][usize::try_from(self.below(3)).unwrap()];
         let application = Application {
