@@ -11,9 +11,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::types::Vote;
 
+/// The vote under which a member acknowledged entries, and the index of the last one.
+type Last = (Vote, Option<u64>);
+
 /// The last entry that each member acknowledged to the leader of a vote. Clones share it.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Acknowledged(Arc<Mutex<BTreeMap<u64, (Vote, Option<u64>)>>>);
+pub(crate) struct Acknowledged(Arc<Mutex<BTreeMap<u64, Last>>>);
 
 impl Acknowledged {
     /// Index of the last entry that a member has acknowledged under this vote.
@@ -29,10 +32,10 @@ impl Acknowledged {
     /// A member has all entries up to this one.
     pub(crate) fn confirm(&self, member: u64, vote: &Vote, last: Option<u64>) {
         let mut members = self.lock();
-        let known = members.entry(member).or_insert_with(|| (vote.clone(), None));
+        let known = members.entry(member).or_insert_with(|| (*vote, None));
         // An entry that another leader's member acknowledged may have been cut off since.
         if known.0 != *vote {
-            *known = (vote.clone(), None);
+            *known = (*vote, None);
         }
         known.1 = known.1.max(last);
     }
@@ -49,7 +52,7 @@ impl Acknowledged {
         reverted
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<u64, (Vote, Option<u64>)>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<u64, Last>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

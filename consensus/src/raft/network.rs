@@ -156,7 +156,7 @@ impl RaftNetworkV2<Types> for Peer {
     ) -> Result<AppendEntriesResponse<Types>, RPCError<Types>> {
         let previous = request.prev_log_id.map(|id| id.index);
         let sent = Sent {
-            vote: request.vote.clone(),
+            vote: request.vote,
             before: self.acknowledged.last(self.target, &request.vote),
             previous,
             last: request.entries.last().map(RaftEntry::index).or(previous),
