@@ -82,27 +82,6 @@ pub(crate) fn router(state: AppState) -> Router {
         .routes(routes!(work::applicant_answer))
         .routes(routes!(work::cancel))
         .routes(routes!(notice::notices))
-        .routes(routes!(notice::settle))
-        .routes(routes!(staff::appoint, staff::list))
-        .routes(routes!(staff::absence))
-        .routes(routes!(staff::dismiss))
-        .routes(routes!(work::inbox))
-        .routes(routes!(work::card))
-        .routes(routes!(work::answer))
-        .routes(routes!(work::subrequest))
-        .routes(routes!(work::propose))
-        .routes(routes!(work::agree))
-        .routes(routes!(work::return_proposal))
-        .routes(routes!(work::reassign))
-        .routes(routes!(consultation::register))
-        .routes(routes!(control::cases))
-        .routes(routes!(control::decisions))
-        .routes(routes!(control::officials))
-        .routes(routes!(statistics::services))
-        .routes(routes!(statistics::months))
-        .routes(routes!(statistics::load))
-        .routes(routes!(statistics::suppliers))
-        .routes(routes!(statistics::refusals))
         .routes(routes!(decision::decision))
         .routes(routes!(decision::decision_proof))
         .routes(routes!(decision::public_disclosures))
@@ -125,6 +104,7 @@ pub(crate) fn router(state: AppState) -> Router {
         .routes(routes!(backup::state, backup::begin))
         .routes(routes!(operation::health))
         .routes(routes!(operation::metrics))
+        .merge(of_officials())
         .split_for_parts();
     let (long, long_document) = OpenApiRouter::new().routes(routes!(import::xes)).split_for_parts();
     let document = document::complete(document.merge_from(long_document));
@@ -148,6 +128,32 @@ pub(crate) fn router(state: AppState) -> Router {
         }))
         .layer(middleware::from_fn_with_state(state.clone(), finish))
         .with_state(state)
+}
+
+/// Routes for officials, and for those who look at their work.
+fn of_officials() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .routes(routes!(notice::settle))
+        .routes(routes!(staff::appoint, staff::list))
+        .routes(routes!(staff::absence))
+        .routes(routes!(staff::dismiss))
+        .routes(routes!(work::inbox))
+        .routes(routes!(work::card))
+        .routes(routes!(work::answer))
+        .routes(routes!(work::subrequest))
+        .routes(routes!(work::propose))
+        .routes(routes!(work::agree))
+        .routes(routes!(work::return_proposal))
+        .routes(routes!(work::reassign))
+        .routes(routes!(consultation::register))
+        .routes(routes!(control::cases))
+        .routes(routes!(control::decisions))
+        .routes(routes!(control::officials))
+        .routes(routes!(statistics::services))
+        .routes(routes!(statistics::months))
+        .routes(routes!(statistics::load))
+        .routes(routes!(statistics::suppliers))
+        .routes(routes!(statistics::refusals))
 }
 
 /// Answers with a problem when a request is not done in time, a body that comes too slowly

@@ -9,6 +9,14 @@ use super::decision_case::{
 use super::rules::Broken;
 use super::written::{Found, list};
 
+/// What a regulation says where officials decide.
+const APPROVAL: &str = "
+approval:
+  proposes: {unit: permits, role: executor}
+  stages:
+    - [{unit: permits, role: head}]
+";
+
 fn found(spec: &CaseSpec) -> Vec<Found> {
     list(&spec.check().audit.findings)
 }
@@ -44,6 +52,11 @@ pub(crate) fn break_rule(rule: Rule) -> Broken {
                 (case.valid_from, case.valid_until) = ("2026-01-21", "2028-01-20");
             });
             (late, Some(DECIDED_LEAF))
+        }
+        // The regulation asks for a signature, and nobody signed.
+        Rule::Approval => {
+            let regulation = format!("{REGULATION}{APPROVAL}");
+            (granted().with(|case| case.regulation = regulation), Some(DECIDED_LEAF))
         }
         Rule::RegistryEffect => {
             (granted().with(|case| case.entry = EntrySpec::None), Some(DECIDED_LEAF))

@@ -119,6 +119,7 @@ fn break_rule(rule: Rule) -> Broken {
         | Rule::ReExecution
         | Rule::GroundsClosed
         | Rule::Deadline
+        | Rule::Approval
         | Rule::RegistryEffect => decisions::break_rule(rule),
     }
 }
