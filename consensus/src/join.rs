@@ -84,8 +84,8 @@ impl Installer {
         if let Some(fetch) = &*under_way
             && fetch.head == manifest.head
         {
+            // It stays known while it is installed: an offer that comes twice begins no other fetch.
             if *fetch.done.lock().unwrap_or_else(PoisonError::into_inner) {
-                *under_way = None;
                 return None;
             }
             return Some(TreeSize::new(fetch.fetched.load(Ordering::Relaxed)));

@@ -177,11 +177,7 @@ impl RaftStateMachine<Types> for Applier {
         manifest: Manifest,
     ) -> io::Result<()> {
         let (store, staging) = (Arc::clone(&self.store), self.staging.clone());
-        let installed = run_blocking(move || match staging.install(&store)? {
-            Some(installed) => Ok(installed),
-            // Every leaf was here already.
-            None => store.take_position(&manifest),
-        });
+        let installed = run_blocking(move || staging.install_offered(&store, &manifest));
         let installed = installed.await.map_err(|error| self.fail(error.into()))?;
         tracing::info!(head = %installed.head, last = ?meta.last_log_id, "a snapshot is installed");
         Ok(())

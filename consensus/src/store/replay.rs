@@ -6,8 +6,10 @@
 use letopis_ledger::LeafIndex;
 use letopis_ledger::leaf::Leaf;
 
-use super::{Manifest, Store, StoreError};
+use super::{Manifest, Store, StoreError, StoredPosition};
 use crate::machine::Outcome;
+use crate::raft::encoding::Stored;
+use crate::raft::types::LogId;
 
 impl Store {
     /// Appends the next leaves. They are durable with the next checkpoint.
@@ -35,6 +37,19 @@ impl Store {
             }
         }
         transaction.commit()
+    }
+
+    /// Whether everything is applied that a snapshot holds, entries without leaves too.
+    ///
+    /// # Errors
+    /// A place in the Raft log cannot be read.
+    pub(crate) fn has_reached(&self, manifest: &Manifest) -> Result<bool, StoreError> {
+        let place = |position: &StoredPosition| {
+            let log_id = position.log_id.as_deref().map(LogId::from_stored).transpose();
+            log_id.map_err(|error| StoreError::Damaged { what: format!("position: {error}") })
+        };
+        let snapshot = place(&manifest.position)?;
+        Ok(snapshot.is_some() && place(&self.position())? >= snapshot)
     }
 
     /// Takes a snapshot's place in the Raft log, once its leaves are here, and makes it durable.

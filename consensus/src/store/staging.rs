@@ -6,8 +6,9 @@
 //! incoming/complete               the snapshot, once every leaf of it is durable
 //! ```
 //!
-//! Until `complete` exists, everything may be thrown away; once it does, the node installs the
-//! snapshot before it does anything else, however often it is interrupted.
+//! Until `complete` exists, everything may be thrown away. Once it does, either Raft installs the
+//! snapshot, or the node does at its start before anything else, however often it is interrupted;
+//! or the Raft log brings the same entries first, and the snapshot is forgotten.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{BufReader, BufWriter, Read, Write};
@@ -78,14 +79,37 @@ impl Staging {
     }
 
     /// Installs the complete snapshot, from wherever an interruption left it, and forgets it.
-    pub(crate) fn install(&self, store: &Store) -> Result<Option<Manifest>, StoreError> {
-        let Some(manifest) = self.completed()? else { return Ok(None) };
-        if store.applied_size() < manifest.head.size {
-            self.replay(store, manifest.head.size)?;
+    pub(crate) fn install(&self, store: &Store) -> Result<(), StoreError> {
+        let Some(manifest) = self.completed()? else { return Ok(()) };
+        if !store.has_reached(&manifest)? {
+            if store.applied_size() < manifest.head.size {
+                self.replay(store, manifest.head.size)?;
+            }
+            store.take_position(&manifest)?;
         }
-        let installed = store.take_position(&manifest)?;
-        self.clear()?;
-        Ok(Some(installed))
+        self.clear()
+    }
+
+    /// Installs the snapshot that Raft decided on: its leaves may be here, its place in the Raft
+    /// log is what Raft says. The same leaves may have been fetched under an earlier place.
+    pub(crate) fn install_offered(
+        &self,
+        store: &Store,
+        offered: &Manifest,
+    ) -> Result<Manifest, StoreError> {
+        let staged = self.completed()?;
+        let fetched = staged.as_ref().is_some_and(|staged| staged.head == offered.head);
+        if fetched && store.applied_size() < offered.head.size {
+            self.replay(store, offered.head.size)?;
+        }
+        let installed = store.take_position(offered)?;
+        // Another one may be offered yet; an incomplete one is still being fetched.
+        if let Some(staged) = staged
+            && store.has_reached(&staged)?
+        {
+            self.clear()?;
+        }
+        Ok(installed)
     }
 
     /// Throws away what is here.

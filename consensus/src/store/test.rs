@@ -14,9 +14,12 @@ use rocksdb::{DB, Options};
 use tempfile::TempDir;
 
 use super::segment::{Layout, segment_path, split_leaf};
+use super::staging::Staging;
 use super::*;
 use crate::fatal::Fatal;
 use crate::machine::test_records::*;
+use crate::raft::encoding::Stored;
+use crate::raft::types::{CommittedLeaderId, LogId};
 
 fn open(directory: &Path) -> Result<Store, StoreOpenError> {
     open_signed(directory, 0)
@@ -424,4 +427,64 @@ fn only_this_node_s_own_root_is_agreed() {
     let beyond = TreeHead { size: TreeSize::new(5), ..at_3 };
     assert!(matches!(transaction.agree(beyond), Err(Fatal::Diverged { agreed, own, .. })
         if agreed == beyond && own.size == TreeSize::new(4)));
+}
+
+/// What a store holds, at this place in the Raft log.
+fn manifest_at(store: &Store, index: u64) -> Manifest {
+    let log_id = LogId::new(CommittedLeaderId::new(1), index).to_stored();
+    let position = StoredPosition { log_id: Some(log_id), membership: None };
+    Manifest { position, head: store.head(), agreed: None }
+}
+
+/// All leaves of a store as a complete snapshot for another folder.
+fn stage(store: &Store, manifest: &Manifest, directory: &Path) -> Staging {
+    let staging = Staging::new(&Folder::new(directory));
+    let mut staged = staging.begin(LeafIndex::ZERO).unwrap();
+    for leaf in 0..manifest.head.size.get() {
+        staged.push(&store.leaf(LeafIndex::new(leaf)).unwrap().unwrap()).unwrap();
+    }
+    staging.complete(staged, manifest).unwrap();
+    staging
+}
+
+#[test]
+fn a_snapshot_that_the_raft_log_overtook_is_forgotten() {
+    let source = closed(5);
+    let source = open(source.path()).unwrap();
+    for (leaves, place, kept) in [(3, 5, 20), (5, 20, 20), (5, 21, 21), (9, 30, 30)] {
+        let directory = closed(leaves);
+        let store = open(directory.path()).unwrap();
+        let staging = stage(&source, &manifest_at(&source, 20), directory.path());
+        let reached = manifest_at(&store, place).position.log_id.unwrap();
+        let mut transaction = store.begin();
+        transaction.set_log_id(reached);
+        transaction.commit().unwrap();
+        staging.install(&store).unwrap();
+        assert_eq!(store.applied_size(), TreeSize::new(leaves.max(5)));
+        assert_eq!(store.position(), manifest_at(&store, kept).position);
+        assert_eq!(staging.completed(), Ok(None));
+    }
+}
+
+#[test]
+fn raft_says_where_a_snapshot_stands_whose_leaves_were_fetched_before() {
+    let source = closed(5);
+    let source = open(source.path()).unwrap();
+    let directory = closed(2);
+    let store = open(directory.path()).unwrap();
+    let staging = stage(&source, &manifest_at(&source, 20), directory.path());
+    let offered = manifest_at(&source, 23);
+    assert_eq!(staging.install_offered(&store, &offered).unwrap(), offered);
+    assert_eq!((store.head(), store.position()), (offered.head, offered.position));
+    assert_eq!(staging.completed(), Ok(None));
+
+    // One that is not the offered one stays for whoever offers it.
+    append(&source, 5..8, "x").unwrap();
+    let other = manifest_at(&source, 40);
+    let staging = stage(&source, &other, directory.path());
+    let all_here = manifest_at(&store, 30);
+    staging.install_offered(&store, &all_here).unwrap();
+    assert_eq!(store.position(), all_here.position);
+    staging.install_offered(&store, &other).unwrap();
+    assert_eq!((store.head(), store.position()), (other.head, other.position));
 }
