@@ -45,7 +45,7 @@ fn the_demonstration_comes_out_as_it_must() {
 #[test]
 fn three_agencies_come_out_the_same_though_one_is_killed() {
     let text = demo(&["--nodes", "3", "--applications", "200", "--clients", "8"]);
-    for line in ["parking-permit: 92 granted", "killed on the way", "has caught up"] {
+    for line in ["parking-permit: 94 granted", "killed on the way", "has caught up"] {
         assert!(text.contains(line), "{line:?} is missing:\n{text}");
     }
     let holds = text.matches("EVERYTHING HOLDS").count();

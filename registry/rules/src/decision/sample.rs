@@ -84,8 +84,19 @@ pub(super) fn combine(choices: &[(String, Vec<Json>)], most: u32) -> Vec<Map<Str
         choices.iter().try_fold(1_u128, |all, (_, values)| all.checked_mul(values.len() as u128));
     let Some(all) = all.filter(|all| *all > 0) else { return vec![] };
     let count = all.min(u128::from(most));
-    let place = |step: u128| if all == count { step } else { step * STRIDE % all };
+    // A stride that shares a factor with the number of combinations would never reach some.
+    let stride = (STRIDE..).find(|stride| shared_factor(*stride, all) == 1);
+    let stride = stride.expect("invariant: a number without a shared factor is always near");
+    let place = |step: u128| if all == count { step } else { step * stride % all };
     (0..count).map(|step| pick(choices, place(step))).collect()
+}
+
+/// The greatest common factor of two numbers above zero (Euclid).
+fn shared_factor(mut one: u128, mut other: u128) -> u128 {
+    while other != 0 {
+        (one, other) = (other, one % other);
+    }
+    one
 }
 
 /// The combination with this number, counted as digits, one for each name.

@@ -18,6 +18,7 @@ fn inputs(changes: Value) -> Map<String, Value> {
         "applicant is owner": true,
         "resident of zone": true,
         "permits at dwelling": 0,
+        "unpaid fine": false,
         "plate has permit": false,
         "validity years": 2,
     });
@@ -51,6 +52,7 @@ fn each_ground_alone_refuses_and_is_explained_by_its_rule() {
         (json!({"vehicle found": false}), "G2", "vehicle_unknown"),
         (json!({"applicant is owner": false}), "G2", "not_owner_or_lessee"),
         (json!({"permits at dwelling": 2}), "G3", "quota_exhausted"),
+        (json!({"unpaid fine": true}), "G4", "unpaid_fine_rule"),
         (json!({"plate has permit": true}), "G5", "duplicate_plate"),
     ] {
         let found = resolve(changes);
@@ -66,14 +68,20 @@ fn each_ground_alone_refuses_and_is_explained_by_its_rule() {
 fn grounds_add_up_in_the_order_of_the_table() {
     let found = resolve(json!({
         "resident of zone": false, "vehicle found": false, "applicant is owner": false,
-        "permits at dwelling": 3, "plate has permit": true,
+        "permits at dwelling": 3, "unpaid fine": true, "plate has permit": true,
     }));
-    assert_eq!(found.outputs["grounds"], json!(["G1", "G2", "G3", "G5"]));
+    assert_eq!(found.outputs["grounds"], json!(["G1", "G2", "G3", "G4", "G5"]));
     assert_eq!(
         found.trace[0].rules,
-        ["not_resident", "vehicle_unknown", "quota_exhausted", "duplicate_plate"]
+        [
+            "not_resident",
+            "vehicle_unknown",
+            "quota_exhausted",
+            "unpaid_fine_rule",
+            "duplicate_plate"
+        ]
     );
-    assert_eq!(found.trace[0].annotations.len(), 4);
+    assert_eq!(found.trace[0].annotations.len(), 5);
 }
 
 #[test]
@@ -108,12 +116,13 @@ fn the_inputs_are_listed_in_document_order_with_their_types() {
             "applicant is owner",
             "resident of zone",
             "permits at dwelling",
+            "unpaid fine",
             "plate has permit",
             "validity years"
         ]
     );
     assert_eq!(inputs[3].input_type, InputType::Number);
-    assert_eq!(model.inputs("outcome").unwrap().len(), 5);
+    assert_eq!(model.inputs("outcome").unwrap().len(), 6);
     assert!(model.work_bound("resolution").unwrap() < 20_000);
 }
 
@@ -126,17 +135,19 @@ proptest! {
         owner: bool,
         resident: bool,
         permits in 0_u8..5,
+        fine: bool,
         duplicate: bool,
         years in 1_u8..=3,
     ) {
         let inputs = inputs(json!({
             "vehicle found": found, "applicant is owner": owner, "resident of zone": resident,
-            "permits at dwelling": permits, "plate has permit": duplicate, "validity years": years,
+            "permits at dwelling": permits, "unpaid fine": fine,
+            "plate has permit": duplicate, "validity years": years,
         }));
         let first = model().evaluate("resolution", &inputs).unwrap();
         let second = model().evaluate("resolution", &inputs).unwrap();
         prop_assert_eq!(&first, &second);
-        let granted = found && owner && resident && permits < 2 && !duplicate;
+        let granted = found && owner && resident && permits < 2 && !fine && !duplicate;
         let outcome = if granted { "granted" } else { "refused" };
         prop_assert_eq!(&first.outputs["outcome"], outcome);
         prop_assert_eq!(first.outputs["grounds"].as_array().unwrap().is_empty(), granted);
