@@ -156,6 +156,12 @@ pub(super) async fn appoint(
         return Err(wrong("an official holds at least one post".to_owned()));
     }
     let engine = app.service.engine();
+    let packs = engine.installed_packs();
+    let known = |unit: &UnitCode| packs.iter().any(|pack| pack.pack.unit(unit).is_some());
+    if let Some(post) = appointed.posts.iter().find(|post| !known(&post.unit)) {
+        let detail = format!("no pack of this agency has a unit {}", post.unit);
+        return Err(Problem::new(Code::NotFound, detail));
+    }
     if let Some(id) = again
         && engine.model().official(id).ok().and_then(|found| found.value).is_none()
     {
