@@ -84,7 +84,7 @@ impl Installer {
         if let Some(fetch) = &*under_way
             && fetch.head == manifest.head
         {
-            // It stays known while it is installed: an offer that comes twice begins no other fetch.
+            // Known until it is installed: an offer that comes twice begins no other fetch.
             if *fetch.done.lock().unwrap_or_else(PoisonError::into_inner) {
                 return None;
             }

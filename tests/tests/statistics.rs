@@ -119,7 +119,7 @@ fn figures_are_for_everybody_and_control_is_for_officials() {
     let came: u64 = hours.iter().map(|hour| hour["applications"].as_u64().unwrap()).sum();
     assert_eq!((hours.len(), came), (168, 2));
     let suppliers = node.get("/api/v1/statistics/suppliers").json();
-    assert_eq!(suppliers["suppliers"].as_array().unwrap().len(), 2, "{suppliers:#}");
+    assert_eq!(suppliers["suppliers"].as_array().unwrap().len(), 3, "{suppliers:#}");
     let refusals = node.get("/api/v1/statistics/refusals").json();
     assert_eq!(refusals["grounds"][0]["ground"], "G5", "{refusals:#}");
     assert_eq!(node.get("/api/v1/statistics/load?from=yesterday").status, 400);
