@@ -33,6 +33,41 @@ pub struct OfficialId(Uuid);
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConsultationId(Uuid);
 
+/// What the id of each stream `<kind>/<uuid>` has: how it is made, its stream and its spelling.
+macro_rules! stream_id {
+    ($id:ident, $kind:literal) => {
+        impl $id {
+            /// Makes an id from its two inputs: milliseconds since 1970 and ten random bytes.
+            #[must_use]
+            pub fn from_parts(unix_ms: u64, random: &[u8; 10]) -> Self {
+                Self(uuid_v7(unix_ms, random))
+            }
+
+            /// The stream that has this id.
+            #[must_use]
+            pub fn stream(&self) -> StreamName {
+                stream(&format!(concat!($kind, "/{}"), self))
+            }
+        }
+
+        impl fmt::Display for $id {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.hyphenated().fmt(f)
+            }
+        }
+
+        impl fmt::Debug for $id {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(self, f)
+            }
+        }
+    };
+}
+
+stream_id!(CaseId, "application");
+stream_id!(OfficialId, "staff");
+stream_id!(ConsultationId, "consultation");
+
 /// One entry of one registry.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EntryId {
@@ -50,12 +85,6 @@ pub fn pack_stream(code: &PackCode) -> StreamName {
 }
 
 impl CaseId {
-    /// Makes an id from its two inputs: milliseconds since 1970 and ten random bytes.
-    #[must_use]
-    pub fn from_parts(unix_ms: u64, random: &[u8; 10]) -> Self {
-        Self(uuid_v7(unix_ms, random))
-    }
-
     /// Reads the lower-case hyphenated spelling.
     ///
     /// # Errors
@@ -78,21 +107,9 @@ impl CaseId {
         };
         Self::parse(stream.as_str().strip_prefix("application/").ok_or_else(error)?)
     }
-
-    /// The stream of the case.
-    #[must_use]
-    pub fn stream(&self) -> StreamName {
-        stream(&format!("application/{self}"))
-    }
 }
 
 impl OfficialId {
-    /// Makes an id from its two inputs: milliseconds since 1970 and ten random bytes.
-    #[must_use]
-    pub fn from_parts(unix_ms: u64, random: &[u8; 10]) -> Self {
-        Self(uuid_v7(unix_ms, random))
-    }
-
     /// Reads the lower-case hyphenated spelling.
     ///
     /// # Errors
@@ -115,21 +132,9 @@ impl OfficialId {
         };
         Self::parse(stream.as_str().strip_prefix("staff/").ok_or_else(error)?)
     }
-
-    /// The stream of the official.
-    #[must_use]
-    pub fn stream(&self) -> StreamName {
-        stream(&format!("staff/{self}"))
-    }
 }
 
 impl ConsultationId {
-    /// Makes an id from its two inputs: milliseconds since 1970 and ten random bytes.
-    #[must_use]
-    pub fn from_parts(unix_ms: u64, random: &[u8; 10]) -> Self {
-        Self(uuid_v7(unix_ms, random))
-    }
-
     /// The consultation of a stream.
     ///
     /// # Errors
@@ -141,48 +146,6 @@ impl ConsultationId {
         };
         let text = stream.as_str().strip_prefix("consultation/").ok_or_else(error)?;
         parse_uuid(text).map(Self).ok_or_else(error)
-    }
-
-    /// The stream of the consultation.
-    #[must_use]
-    pub fn stream(&self) -> StreamName {
-        stream(&format!("consultation/{self}"))
-    }
-}
-
-impl fmt::Display for ConsultationId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.hyphenated().fmt(f)
-    }
-}
-
-impl fmt::Debug for ConsultationId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
-impl fmt::Display for OfficialId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.hyphenated().fmt(f)
-    }
-}
-
-impl fmt::Debug for OfficialId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
-impl fmt::Display for CaseId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.hyphenated().fmt(f)
-    }
-}
-
-impl fmt::Debug for CaseId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
     }
 }
 
