@@ -278,7 +278,7 @@ pub(super) fn admit(app: &AppState, case: CaseId, headers: &HeaderMap) -> Result
 
 /// Reads the id of a case.
 pub(super) fn case_id(text: &str) -> Result<CaseId, Problem> {
-    CaseId::parse(text).map_err(|error| Problem::new(Code::BadRequest, error.to_string()))
+    CaseId::parse(text).map_err(Problem::bad_request)
 }
 
 /// A case with the leaves that the answer reflects.

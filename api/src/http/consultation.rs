@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 use super::AppState;
 use super::application::engine_problem;
 use super::body::JsonOf;
-use super::problem::{Code, Problem, ProblemDto};
+use super::problem::{Problem, ProblemDto};
 use super::staff::Acting;
 
 /// A consultation that was given. Nothing about the person is taken.
@@ -63,15 +63,17 @@ pub(super) async fn register(
     Acting(official): Acting,
     JsonOf(body): JsonOf<ConsultationDto>,
 ) -> Result<Response, Problem> {
-    let wrong = |error: String| Problem::new(Code::BadRequest, error);
     let outcome = ConsultationOutcome::parse(&body.outcome);
     let given = Consultation {
-        service: ServiceCode::parse(&body.service).map_err(|e| wrong(e.to_string()))?,
-        topic: TopicCode::parse(&body.topic).map_err(|e| wrong(e.to_string()))?,
-        channel: ChannelCode::parse(&body.channel).map_err(|e| wrong(e.to_string()))?,
+        service: ServiceCode::parse(&body.service).map_err(Problem::bad_request)?,
+        topic: TopicCode::parse(&body.topic).map_err(Problem::bad_request)?,
+        channel: ChannelCode::parse(&body.channel).map_err(Problem::bad_request)?,
         duration_ms: body.duration_ms,
         outcome: outcome.ok_or_else(|| {
-            wrong(format!("outcome {:?} is not answered, sent_on or applied", body.outcome))
+            Problem::bad_request(format!(
+                "outcome {:?} is not answered, sent_on or applied",
+                body.outcome
+            ))
         })?,
     };
     let registered = app.service.engine().register_consultation(&official, &given).await;

@@ -11,7 +11,7 @@ use letopis_ledger::id::AgencyId;
 use letopis_ledger::{LeafIndex, Timestamp};
 use letopis_registry::code::ServiceCode;
 use letopis_registry::environment::Clock;
-use letopis_registry::event::{CaseId, OfficialId};
+use letopis_registry::event::CaseId;
 use letopis_registry::projection::{
     ControlQuery, ControlRow, DecidedRow, OfficialFigures, Reflected, Stage,
 };
@@ -21,9 +21,9 @@ use letopis_registry::statistics::{
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::problem::{Code, Problem, ProblemDto};
+use super::problem::{Problem, ProblemDto};
 use super::registry::tables;
-use super::staff::Acting;
+use super::staff::{Acting, official_id};
 use super::{AppState, Operator};
 use crate::service::environment::System;
 
@@ -224,7 +224,7 @@ pub(super) async fn cases(
     _supervisor: Supervisor,
     query: Result<Query<CasesQuery>, QueryRejection>,
 ) -> Result<Json<CasesDto>, Problem> {
-    let Query(query) = query.map_err(|e| wrong(e.body_text()))?;
+    let Query(query) = query.map_err(|e| Problem::bad_request(e.body_text()))?;
     let asked = query.read()?;
     let now = System.now();
     let (model, book) = (app.service.model(), app.service.engine().calendar_book());
@@ -257,8 +257,8 @@ pub(super) async fn decisions(
     _supervisor: Supervisor,
     query: Result<Query<DecisionsQuery>, QueryRejection>,
 ) -> Result<Json<DecidedPageDto>, Problem> {
-    let Query(query) = query.map_err(|e| wrong(e.body_text()))?;
-    let official = query.official.as_deref().map(read_official).transpose()?;
+    let Query(query) = query.map_err(|e| Problem::bad_request(e.body_text()))?;
+    let official = query.official.as_deref().map(official_id).transpose()?;
     let most = page_size(query.limit)?;
     let after = query.after.as_deref().map(|text| {
         let (leaf, case) = cursor(text)?;
@@ -342,7 +342,8 @@ impl CasesQuery {
     fn read(&self) -> Result<ControlQuery, Problem> {
         let text = |text: &Option<String>| text.clone();
         let stage = text(&self.stage).map(|text| {
-            Stage::parse(&text).ok_or_else(|| wrong(format!("{text:?} is not a stage")))
+            Stage::parse(&text)
+                .ok_or_else(|| Problem::bad_request(format!("{text:?} is not a stage")))
         });
         let agency = self.agency.as_deref().map(AgencyId::parse).transpose();
         let service = self.service.as_deref().map(ServiceCode::parse).transpose();
@@ -352,22 +353,18 @@ impl CasesQuery {
             Ok((due, case))
         });
         Ok(ControlQuery {
-            agency: agency.map_err(|e| wrong(e.to_string()))?,
-            service: service.map_err(|e| wrong(e.to_string()))?,
+            agency: agency.map_err(Problem::bad_request)?,
+            service: service.map_err(Problem::bad_request)?,
             stage: stage.transpose()?,
-            official: self.official.as_deref().map(read_official).transpose()?,
+            official: self.official.as_deref().map(official_id).transpose()?,
             after: after.transpose()?,
             most: page_size(self.limit)?,
         })
     }
 }
 
-fn wrong(detail: String) -> Problem {
-    Problem::new(Code::BadRequest, detail)
-}
-
 fn no_cursor(text: &str) -> Problem {
-    wrong(format!("{text:?} is not the next of a page"))
+    Problem::bad_request(format!("{text:?} is not the next of a page"))
 }
 
 /// A number and a case, joined by a dot.
@@ -382,11 +379,7 @@ fn page_size(limit: u32) -> Result<u32, Problem> {
     if (1..=PAGE_MAX).contains(&limit) {
         return Ok(limit);
     }
-    Err(wrong(format!("limit {limit} is not 1 to {PAGE_MAX}")))
-}
-
-fn read_official(text: &str) -> Result<OfficialId, Problem> {
-    OfficialId::parse(text).map_err(|error| wrong(error.to_string()))
+    Err(Problem::bad_request(format!("limit {limit} is not 1 to {PAGE_MAX}")))
 }
 
 impl DecidedDto {

@@ -134,6 +134,11 @@ impl Problem {
         Self::with_specific_code(code, code.as_str(), detail)
     }
 
+    /// What was sent is not of the shape that is asked for.
+    pub(crate) fn bad_request(reason: impl ToString) -> Self {
+        Self::new(Code::BadRequest, reason.to_string())
+    }
+
     /// A problem with a more specific code than its class has.
     pub(crate) fn with_specific_code(
         class: Code,

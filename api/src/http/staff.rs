@@ -142,18 +142,18 @@ pub(super) async fn appoint(
     _operator: Operator,
     JsonOf(body): JsonOf<AppointmentDto>,
 ) -> Result<Response, Problem> {
-    let wrong = |error: String| Problem::new(Code::BadRequest, error);
     let again = body.official.as_deref().map(OfficialId::parse).transpose();
-    let again = again.map_err(|e| wrong(e.to_string()))?;
+    let again = again.map_err(Problem::bad_request)?;
     let skills = body.skills.iter().map(|code| ServiceCode::parse(code));
-    let key = AuthorKey::from_base64(&body.key).map_err(|e| wrong(format!("key: {e}")))?;
+    let key =
+        AuthorKey::from_base64(&body.key).map_err(|e| Problem::bad_request(format!("key: {e}")))?;
     let appointed = Appointed {
         posts: body.posts.iter().map(post).collect::<Result<_, _>>()?,
-        skills: skills.collect::<Result<_, _>>().map_err(|e| wrong(e.to_string()))?,
+        skills: skills.collect::<Result<_, _>>().map_err(Problem::bad_request)?,
         key,
     };
     if appointed.posts.is_empty() {
-        return Err(wrong("an official holds at least one post".to_owned()));
+        return Err(Problem::bad_request("an official holds at least one post"));
     }
     let engine = app.service.engine();
     let packs = engine.installed_packs();
@@ -227,8 +227,7 @@ pub(super) async fn absence(
     JsonOf(body): JsonOf<AbsenceDto>,
 ) -> Result<StatusCode, Problem> {
     let day = |text: &str| {
-        let wrong = || Problem::new(Code::BadRequest, format!("{text:?} is not a date"));
-        text.parse().map_err(|_| wrong())
+        text.parse().map_err(|_| Problem::bad_request(format!("{text:?} is not a date")))
     };
     let days = (day(&body.from)?, day(&body.until)?);
     let noted = app.service.engine().note_absence(official_id(&id.0)?, days).await;
@@ -261,15 +260,14 @@ pub(super) async fn dismiss(
 
 /// Reads the id of an official.
 pub(super) fn official_id(text: &str) -> Result<OfficialId, Problem> {
-    OfficialId::parse(text).map_err(|error| Problem::new(Code::BadRequest, error.to_string()))
+    OfficialId::parse(text).map_err(Problem::bad_request)
 }
 
 fn post(post: &PostDto) -> Result<HeldPost, Problem> {
-    let wrong = |error: String| Problem::new(Code::BadRequest, error);
     let role = Role::parse(&post.role);
     Ok(HeldPost {
-        unit: UnitCode::parse(&post.unit).map_err(|error| wrong(error.to_string()))?,
-        role: role.ok_or_else(|| wrong(format!("{:?} is not a role", post.role)))?,
+        unit: UnitCode::parse(&post.unit).map_err(Problem::bad_request)?,
+        role: role.ok_or_else(|| Problem::bad_request(format!("{:?} is not a role", post.role)))?,
     })
 }
 

@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::AppState;
-use super::problem::{Code, Problem, ProblemDto};
+use super::problem::{Problem, ProblemDto};
 use super::registry::tables;
 use crate::service::environment::System;
 
@@ -230,7 +230,7 @@ pub(super) async fn services(
     State(app): State<AppState>,
     query: Result<Query<DaysQuery>, QueryRejection>,
 ) -> Result<Json<ServicesTimesDto>, Problem> {
-    let Query(query) = query.map_err(|e| wrong(e.body_text()))?;
+    let Query(query) = query.map_err(|e| Problem::bad_request(e.body_text()))?;
     let book = app.service.engine().calendar_book();
     let window = window(&book, query.from.as_deref(), query.until.as_deref())?;
     let found = app.service.model().finished_cases(window).map_err(|e| tables(&e))?;
@@ -252,7 +252,7 @@ pub(super) async fn months(
     State(app): State<AppState>,
     query: Result<Query<DaysQuery>, QueryRejection>,
 ) -> Result<Json<MonthsDto>, Problem> {
-    let Query(query) = query.map_err(|e| wrong(e.body_text()))?;
+    let Query(query) = query.map_err(|e| Problem::bad_request(e.body_text()))?;
     let book = app.service.engine().calendar_book();
     let window = window(&book, query.from.as_deref(), query.until.as_deref())?;
     let model = app.service.model();
@@ -277,11 +277,11 @@ pub(super) async fn load(
     State(app): State<AppState>,
     query: Result<Query<LoadQuery>, QueryRejection>,
 ) -> Result<Json<LoadDto>, Problem> {
-    let Query(query) = query.map_err(|e| wrong(e.body_text()))?;
+    let Query(query) = query.map_err(|e| Problem::bad_request(e.body_text()))?;
     let book = app.service.engine().calendar_book();
     let window = window(&book, query.from.as_deref(), query.until.as_deref())?;
     let only = query.service.as_deref().map(ServiceCode::parse).transpose();
-    let only = only.map_err(|e| wrong(e.to_string()))?;
+    let only = only.map_err(Problem::bad_request)?;
     let asked = |service: &ServiceCode| only.as_ref().is_none_or(|only| only == service);
     let model = app.service.model();
     let found = model.month_facts(window).map_err(|e| tables(&e))?;
@@ -310,7 +310,7 @@ pub(super) async fn suppliers(
     State(app): State<AppState>,
     query: Result<Query<DaysQuery>, QueryRejection>,
 ) -> Result<Json<SuppliersDto>, Problem> {
-    let Query(query) = query.map_err(|e| wrong(e.body_text()))?;
+    let Query(query) = query.map_err(|e| Problem::bad_request(e.body_text()))?;
     let book = app.service.engine().calendar_book();
     let window = window(&book, query.from.as_deref(), query.until.as_deref())?;
     let found = app.service.model().supplier_requests(window).map_err(|e| tables(&e))?;
@@ -332,7 +332,7 @@ pub(super) async fn refusals(
     State(app): State<AppState>,
     query: Result<Query<WeekQuery>, QueryRejection>,
 ) -> Result<Json<RefusalsDto>, Problem> {
-    let Query(query) = query.map_err(|e| wrong(e.body_text()))?;
+    let Query(query) = query.map_err(|e| Problem::bad_request(e.body_text()))?;
     let book = app.service.engine().calendar_book();
     let day = query.week.as_deref().map(day).transpose()?;
     let monday = week_of(day.unwrap_or_else(|| book.own().date(System.now())));
@@ -349,17 +349,15 @@ pub(super) async fn refusals(
     Ok(Json(RefusalsDto { week, grounds, position: found.size.get() }))
 }
 
-fn wrong(detail: String) -> Problem {
-    Problem::new(Code::BadRequest, detail)
-}
-
 fn outside(day: Date) -> Problem {
-    wrong(format!("{day} is outside the years of a ledger"))
+    Problem::bad_request(format!("{day} is outside the years of a ledger"))
 }
 
 fn day(text: &str) -> Result<Date, Problem> {
     let date = text.parse::<Date>().ok().filter(|date| date.to_string() == text);
-    date.ok_or_else(|| wrong(format!("{text:?} is not a day of the form 2026-11-25")))
+    date.ok_or_else(|| {
+        Problem::bad_request(format!("{text:?} is not a day of the form 2026-11-25"))
+    })
 }
 
 fn begins(book: &CalendarBook, date: Date) -> Result<Timestamp, Problem> {
@@ -384,7 +382,7 @@ fn window(
         }
     };
     if end <= first {
-        return Err(wrong("the last day is before the first".to_owned()));
+        return Err(Problem::bad_request("the last day is before the first"));
     }
     Ok((first, end))
 }

@@ -21,7 +21,7 @@ use utoipa::ToSchema;
 use super::application::{admit, case_id, engine_problem};
 use super::body::JsonOf;
 use super::document::Uuid7;
-use super::problem::{Code, Problem, ProblemDto};
+use super::problem::{Problem, ProblemDto};
 use super::staff::{Acting, official_id};
 use super::{AppState, PathOf};
 use crate::service::environment::System;
@@ -161,9 +161,10 @@ pub(super) async fn answer(
     JsonOf(body): JsonOf<AnswerDto>,
 ) -> Result<Json<AnsweredDto>, Problem> {
     let case = case_id(&id.0)?;
-    let way = Way::parse(body.way.as_deref().unwrap_or("workplace")).map_err(bad)?;
+    let way =
+        Way::parse(body.way.as_deref().unwrap_or("workplace")).map_err(Problem::bad_request)?;
     if !matches!(way, Way::Workplace | Way::Paper | Way::Phone) {
-        return Err(bad("an official answers by workplace, paper or phone"));
+        return Err(Problem::bad_request("an official answers by workplace, paper or phone"));
     }
     let second = body.second.as_deref().map(official_id).transpose()?;
     let came = Arrival { official: Some(official.id), second, ..body.arrival(way)? };
@@ -202,7 +203,9 @@ pub(super) async fn applicant_answer(
     let case = case_id(&id.0)?;
     admit(&app, case, &headers)?;
     if body.at.is_some() || body.letter.is_some() || body.second.is_some() {
-        return Err(bad("an applicant's answer comes when it is sent, by the portal"));
+        return Err(Problem::bad_request(
+            "an applicant's answer comes when it is sent, by the portal",
+        ));
     }
     let given = body.given(body.arrival(Way::Portal)?)?;
     let aside = app.service.engine().give_answer(case, None, &given).await;
@@ -256,12 +259,12 @@ pub(super) async fn subrequest(
 ) -> Result<Json<DoneDto>, Problem> {
     let case = case_id(&id.0)?;
     if !(1..=60).contains(&body.working_days) {
-        return Err(bad("working_days is from 1 to 60"));
+        return Err(Problem::bad_request("working_days is from 1 to 60"));
     }
     let subrequest = Subrequest {
         path: path(&body.path)?,
         addressee: body.addressee,
-        way: Way::parse(&body.way).map_err(bad)?,
+        way: Way::parse(&body.way).map_err(Problem::bad_request)?,
         mandatory: body.mandatory,
         working_days: body.working_days,
     };
@@ -315,7 +318,7 @@ pub(super) async fn agree(
     JsonOf(body): JsonOf<AgreementDto>,
 ) -> Result<Json<DoneDto>, Problem> {
     let case = case_id(&id.0)?;
-    let signature = AuthorSignature::from_base64(&body.signature).map_err(bad)?;
+    let signature = AuthorSignature::from_base64(&body.signature).map_err(Problem::bad_request)?;
     let agreed = (StreamVersion::new(body.proposal), signature);
     done(&app, case, app.service.engine().agree(case, &official, agreed).await)
 }
@@ -374,28 +377,24 @@ impl AnswerDto {
     fn arrival(&self, way: Way) -> Result<Arrival, Problem> {
         let now = System.now();
         let at = match &self.at {
-            Some(text) => Timestamp::parse(text).map_err(bad)?,
+            Some(text) => Timestamp::parse(text).map_err(Problem::bad_request)?,
             None => now,
         };
         if at > now {
-            return Err(bad("\"at\" lies in the future"));
+            return Err(Problem::bad_request("\"at\" lies in the future"));
         }
         Ok(Arrival { way, at, official: None, second: None, letter: self.letter.clone() })
     }
 
     fn given(&self, came: Arrival) -> Result<GivenAnswer, Problem> {
-        let request = StepCode::parse(&self.request).map_err(bad)?;
+        let request = StepCode::parse(&self.request).map_err(Problem::bad_request)?;
         let facts = self.facts.clone().map(Value::Object);
         Ok(GivenAnswer { request, facts, came })
     }
 }
 
 fn path(text: &str) -> Result<FieldPath, Problem> {
-    FieldPath::parse(text).map_err(bad)
-}
-
-fn bad(error: impl ToString) -> Problem {
-    Problem::new(Code::BadRequest, error.to_string())
+    FieldPath::parse(text).map_err(Problem::bad_request)
 }
 
 /// The answer to something done; whatever follows from it by itself is taken up.
