@@ -105,6 +105,26 @@ fn the_rule_gives_cases_to_the_least_loaded_and_each_sees_their_own() {
 }
 
 #[test]
+fn cases_that_come_together_are_shared_evenly() {
+    let office = Office::new();
+    let place = tempfile::tempdir().unwrap();
+    let files = ["one", "two"].map(|name| office.appoint(place.path(), name).0);
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| office.submit());
+        }
+    });
+    let limit = std::time::Duration::from_secs(20);
+    let given = letopis_tests::wait_for("every assignment", limit, || {
+        let count =
+            |file: &String| shown(&work(file, &["inbox"]))["cases"].as_array().unwrap().len();
+        let given = [count(&files[0]), count(&files[1])];
+        (given.iter().sum::<usize>() == 8).then_some(given)
+    });
+    assert_eq!(given, [4, 4]);
+}
+
+#[test]
 fn nobody_else_gets_a_word_of_a_case() {
     let office = Office::new();
     let (case, token) = office.submit();

@@ -14,8 +14,8 @@ use super::{
     Appended, CaseEngine, EngineError, InstalledPack, LedgerPort, PendingRequest, Race, TRIES_MAX,
 };
 use crate::case::{
-    AnswerRequest, AssignCase, CaseRefusal, CaseRules, CaseState, CaseStatus, DecideCase, Holdings,
-    Opened, PassTime, RecordedCaseEvent, RecountTerm, RequestState, has_more_to_send, slot_claim,
+    AnswerRequest, CaseRefusal, CaseRules, CaseState, CaseStatus, DecideCase, Holdings, Opened,
+    PassTime, RecordedCaseEvent, RecountTerm, RequestState, has_more_to_send, slot_claim,
 };
 use crate::code::{FieldPath, StepCode};
 use crate::environment::random;
@@ -146,6 +146,7 @@ impl<P: LedgerPort> CaseEngine<P> {
         let installed = self.pinned(&state)?;
         // Registries are read as of now: an entry made a moment ago must be found.
         self.catch_up().await?;
+        self.assign(case, &mut state, &installed).await?;
         loop {
             let step = match self.next_step(case, &state, &installed)? {
                 None => self.answer_again(&state, &installed).await?,
@@ -243,7 +244,7 @@ impl<P: LedgerPort> CaseEngine<P> {
         Ok((DecideCase { holdings, at, entry, entry_number }, taken))
     }
 
-    /// What time and the rule of assignment bring about by themselves.
+    /// What time brings about by itself.
     fn due(
         &self,
         state: &CaseState,
@@ -257,14 +258,6 @@ impl<P: LedgerPort> CaseEngine<P> {
             let recounted = RecountTerm { calendar, published }.decide(state, rules)?;
             if !recounted.events.is_empty() {
                 return Ok(recounted);
-            }
-        }
-        let unassigned = state.assigned().is_none() && rules.service.regulation.approval.is_some();
-        if unassigned {
-            let candidates = self.candidates(rules)?;
-            let assigned = AssignCase { candidates }.decide(state, rules)?;
-            if !assigned.events.is_empty() {
-                return Ok(assigned);
             }
         }
         if PassTime::next(state).is_none_or(|next| next > now) {

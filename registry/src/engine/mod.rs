@@ -108,6 +108,8 @@ pub struct CaseEngine<P> {
     numbers: Numbers,
     /// States of cases that this engine is working on, as it last appended to them.
     under_way: Mutex<HashMap<CaseId, CaseState>>,
+    /// Held while the rule gives a case to an official.
+    assigning: futures::lock::Mutex<()>,
 }
 
 /// A signed record with what must be kept before it is proposed.
@@ -136,6 +138,7 @@ impl<P: LedgerPort> CaseEngine<P> {
             packs: Packs::default(),
             numbers: Numbers::default(),
             under_way: Mutex::default(),
+            assigning: futures::lock::Mutex::default(),
         }
     }
 

@@ -9,10 +9,13 @@ use letopis_ledger::StreamVersion;
 use letopis_ledger::json::Json;
 use letopis_ledger::key::AuthorKey;
 
+use super::advance::Pinned;
 use super::{CaseEngine, EngineError, LedgerPort, Race, TRIES_MAX};
-use crate::case::{Candidates, CaseRefusal, CaseRules, Executors};
+use crate::case::{
+    AssignCase, Candidates, CaseRefusal, CaseRules, CaseState, CaseStatus, Executors,
+};
 use crate::environment::random;
-use crate::event::{Appointed, Candidate, DomainEvent, OfficialId, StaffEvent};
+use crate::event::{Appointed, Candidate, CaseId, DomainEvent, OfficialId, StaffEvent};
 use crate::pack::{Asked, Pack, Post, Role, Service};
 use crate::private::AccessToken;
 use crate::record_draft::{Decision, NewEvent, PrivateField};
@@ -151,8 +154,34 @@ impl<P: LedgerPort> CaseEngine<P> {
         Err(EngineError::TooManyRaces { tries: TRIES_MAX })
     }
 
+    /// Gives a case that nobody has to an official by the rule, if somebody can take it.
+    ///
+    /// One case at a time, each on tables that know of the one before: cases that come together
+    /// would else find the same official the least loaded and go to that one alone.
+    pub(super) async fn assign(
+        &self,
+        case: CaseId,
+        state: &mut CaseState,
+        installed: &Pinned,
+    ) -> Result<(), EngineError> {
+        let rules = self.rules(state, installed)?;
+        let by_officials = rules.service.regulation.approval.is_some();
+        let assigned = state.assigned().is_some();
+        if assigned || !by_officials || state.status() != CaseStatus::InProgress {
+            return Ok(());
+        }
+        let _one_at_a_time = self.assigning.lock().await;
+        self.catch_up().await?;
+        let candidates = self.candidates(&rules)?;
+        let decision = AssignCase { candidates }.decide(state, &rules)?;
+        if !decision.events.is_empty() {
+            self.append_to(case, state, decision).await?;
+        }
+        Ok(())
+    }
+
     /// Everybody who could get a case of the service, with the open cases of each.
-    pub(super) fn candidates(&self, rules: &CaseRules<'_>) -> Result<Candidates, EngineError> {
+    fn candidates(&self, rules: &CaseRules<'_>) -> Result<Candidates, EngineError> {
         let Some(approval) = &rules.service.regulation.approval else {
             return Ok(Candidates::default());
         };
