@@ -67,7 +67,7 @@ fn as_official(node: &RunningNode, who: &Value, path: &str, body: Option<&Value>
 
 fn official(node: &RunningNode, folder: &NodeFolder) -> Value {
     let body = json!({
-        "name": "Оператор", "posts": [{"unit": "office", "role": "operator"}],
+        "name": "Оператор", "posts": [{"unit": "permits", "role": "operator"}],
         "key": AuthorSigner::from_seed(&[9; 32]).key().to_base64(),
     });
     let token = folder.operator_token();
