@@ -36,6 +36,10 @@ if [ "${1:-}" = tests ] && ! { command -v ip && command -v tc; } >/dev/null; the
     echo "setup: skipped: iproute2 (ip, tc) is absent; tests use loopback"
   fi
 fi
+# The text of papers is read back; without the tool that test skips with a line.
+if [ "${1:-}" = tests ] && [ -n "${LETOPIS_REQUIRE_PDFTOTEXT:-}" ]; then
+  command -v pdftotext >/dev/null || missing+=(poppler-utils)
+fi
 # The exports are compared with what pm4py reads, in a virtual environment of Python.
 if [ -n "${LETOPIS_REQUIRE_PM4PY:-}" ]; then
   python3 -c 'import ensurepip' 2>/dev/null || missing+=(python3-venv)

@@ -70,6 +70,10 @@ pub(crate) struct Config {
     /// Address to listen on.
     #[serde(default = "default_listen")]
     pub(crate) listen: SocketAddr,
+    /// Address at which the public reaches the node, as in `https://letopis.zarechny.example`: the
+    /// codes on papers lead there. Without it they lead to the address listened on.
+    #[serde(default, deserialize_with = "public_url")]
+    pub(crate) public_url: Option<String>,
     /// The other nodes; absent on a node that runs alone.
     pub(crate) peers: Option<Peers>,
     /// How heads are published.
@@ -140,6 +144,13 @@ impl Default for Limits {
     }
 }
 
+impl Config {
+    /// Address at which the public reaches the node.
+    pub(crate) fn public_address(&self) -> String {
+        self.public_url.clone().unwrap_or_else(|| format!("http://{}", self.listen))
+    }
+}
+
 const fn every_day() -> u64 {
     24 * 60
 }
@@ -151,6 +162,22 @@ fn default_listen() -> SocketAddr {
 fn origin<'de, D: Deserializer<'de>>(source: D) -> Result<Origin, D::Error> {
     let text = String::deserialize(source)?;
     Origin::new(&text).map_err(serde::de::Error::custom)
+}
+
+fn public_url<'de, D: Deserializer<'de>>(source: D) -> Result<Option<String>, D::Error> {
+    const MAX_BYTES: usize = 200;
+    let text = String::deserialize(source)?;
+    let wrong = || {
+        serde::de::Error::custom(format!(
+            "{text:?} is not an address of at most {MAX_BYTES} bytes, as in https://example.org"
+        ))
+    };
+    let read: axum::http::Uri = text.parse().map_err(|_| wrong())?;
+    let web = matches!(read.scheme_str(), Some("https" | "http")) && read.host().is_some();
+    if !web || read.query().is_some() || text.len() > MAX_BYTES {
+        return Err(wrong());
+    }
+    Ok(Some(text))
 }
 
 fn node<'de, D: Deserializer<'de>>(source: D) -> Result<NodeId, D::Error> {

@@ -18,6 +18,7 @@ mod node;
 mod notice;
 mod operation;
 mod pack;
+mod paper;
 pub(crate) mod problem;
 mod registry;
 mod staff;
@@ -82,6 +83,9 @@ pub(crate) fn router(state: AppState) -> Router {
         .routes(routes!(work::applicant_answer))
         .routes(routes!(work::cancel))
         .routes(routes!(notice::notices))
+        .routes(routes!(paper::document))
+        .routes(routes!(paper::paper))
+        .routes(routes!(paper::paper_proof))
         .routes(routes!(decision::decision))
         .routes(routes!(decision::decision_proof))
         .routes(routes!(decision::public_disclosures))
@@ -112,6 +116,7 @@ pub(crate) fn router(state: AppState) -> Router {
     let document = Arc::new(document);
     router
         .route("/", get(operation::index))
+        .route("/check/{id}", get(paper::check_page))
         .route("/tile/{*path}", get(log::tile))
         .route("/openapi.json", get(move || async move { Json((*document).clone()) }))
         .layer(DefaultBodyLimit::max(BODY_MAX_BYTES))

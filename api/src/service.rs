@@ -10,6 +10,7 @@ pub(crate) mod governance;
 mod notices;
 pub(crate) mod packs;
 mod port;
+mod typesetter;
 pub(crate) mod upload;
 mod worker;
 
@@ -45,6 +46,7 @@ use environment::System;
 use follower::Progress;
 use governance::GovernanceFailed;
 use port::ConsensusPort;
+use typesetter::PaperSetter;
 use worker::Worker;
 
 /// The case engine over this node's ledger.
@@ -353,6 +355,7 @@ fn open_engine(folder: &NodeFolder, ledger: LedgerHandle) -> anyhow::Result<Engi
         model,
         clock: system.clone(),
         entropy: system,
+        typesetter: Arc::new(PaperSetter::new(&config.public_address())),
     }))
 }
 

@@ -102,6 +102,8 @@ rules! {
     RegistryEffect = "registry-effect",
     /// The proof is well-formed.
     ProofForm = "proof-form",
+    /// The file is one whose issue the entry records.
+    DocumentIssued = "document-issued",
     /// The leaf is in the tree whose head was signed.
     ProofInclusion = "proof-inclusion",
 }

@@ -18,7 +18,7 @@ use letopis_verifier::compare::{self, Outcome};
 use letopis_verifier::decision::{self, check_decision};
 use letopis_verifier::message::{Language, Messages};
 use letopis_verifier::mirror::mirror;
-use letopis_verifier::proof::check_proof;
+use letopis_verifier::proof::{check_document, check_proof};
 use letopis_verifier::report::Report;
 use letopis_verifier::source;
 
@@ -65,6 +65,9 @@ enum Command {
         /// File with the bytes of the entry; not needed when the proof carries them.
         #[arg(long)]
         leaf: Option<PathBuf>,
+        /// A paper: shows whether the entry records the issue of this very file.
+        #[arg(long)]
+        document: Option<PathBuf>,
     },
     /// Compares two heads of a log: can both be true, and if not, who signed both?
     Compare(CompareArguments),
@@ -127,7 +130,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<Report> {
             let checked = check_decision(source.as_ref(), id, &options, &mut progress)?;
             Report::of_decision(source.location(), &checked)
         }
-        Command::Proof { file, leaf } => {
+        Command::Proof { file, leaf, document } => {
             let Some(policy) = policy else {
                 bail!(
                     "a proof is checked against a policy: give one with --policy FILE \
@@ -136,7 +139,11 @@ fn run(arguments: &Arguments) -> anyhow::Result<Report> {
             };
             let bytes = fs::read(file).with_context(|| format!("{}", file.display()))?;
             let leaf = leaf.as_ref().map(fs::read).transpose().context("the entry's file")?;
-            let checked = check_proof(&bytes, leaf.as_deref(), &policy);
+            let mut checked = check_proof(&bytes, leaf.as_deref(), &policy);
+            if let Some(path) = document {
+                let file = fs::read(path).with_context(|| format!("{}", path.display()))?;
+                check_document(&mut checked, &file);
+            }
             Report::of_proof(file.display().to_string(), &checked)
         }
         Command::Compare(heads) => compare_heads(heads, policy.as_ref())?,

@@ -3,12 +3,35 @@
 //! Needs no network. The leaf comes beside the proof or inside it as the `extra` data of C2SP
 //! tlog-proof, which no signature covers: it counts only because its hash is what is proved.
 
+use letopis_ledger::Hash;
 use letopis_ledger::hash::leaf_hash;
+use letopis_ledger::json::Json;
 use letopis_ledger::leaf::Leaf;
 use letopis_ledger::policy::Policy;
 use letopis_ledger::proof::{TlogProof, TlogProofVerificationError};
 
 use crate::finding::{Finding, Findings, Rule};
+
+/// The event by which an agency puts a file on record, as `docs/EVENTS.md` has it.
+const DOCUMENT_ISSUED: &str = "document.issued";
+
+/// Checks that the proved entry records the issue of this very file.
+pub fn check_document(checked: &mut CheckedProof, document: &[u8]) {
+    let Some(leaf) = &checked.leaf else { return };
+    let (sha256, size) = (Hash::of(document).to_hex(), document.len());
+    let issued = leaf.record().events().iter().any(|event| {
+        let says = |name: &str, value: &Json| event.data.get(name) == Some(value);
+        event.event_type.as_str() == DOCUMENT_ISSUED
+            && says("sha256", &sha256.as_str().into())
+            && i64::try_from(size)
+                .is_ok_and(|size| Json::integer(size).is_ok_and(|size| says("size_bytes", &size)))
+    });
+    checked.document = issued.then_some(sha256.clone());
+    if !issued {
+        let detail = format!("the file has {size} bytes and SHA-256 {sha256}");
+        checked.findings.push(Finding::at(Rule::DocumentIssued, leaf.index(), detail));
+    }
+}
 
 /// What a check of a proof came to.
 #[derive(Debug, Default)]
@@ -21,6 +44,8 @@ pub struct CheckedProof {
     pub log: Option<(String, u64)>,
     /// Cosigners that counted, with their time in Unix seconds.
     pub cosigners: Vec<(String, u64)>,
+    /// SHA-256 of the file whose issue the entry records, where a file was given.
+    pub document: Option<String>,
     /// What is wrong.
     pub findings: Findings,
 }

@@ -109,11 +109,15 @@ impl Report {
             }
         }
         report.cosigner_lines(&checked.cosigners);
+        if let Some(sha256) = &checked.document {
+            report.line("proof.document", [("sha256", sha256.clone())]);
+        }
         if report.holds() {
             report.line("proof.unproved", []);
         }
         report.facts = json!({
             "proof": {
+                "document": checked.document,
                 "leaf": checked.leaf_index,
                 "origin": checked.log.as_ref().map(|(origin, _)| origin),
                 "size": checked.log.as_ref().map(|(_, size)| size),

@@ -78,6 +78,8 @@ async fn serve(folder: NodeFolder, metrics: PrometheusHandle) -> anyhow::Result<
     let listener =
         TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))?;
     let address = listener.local_addr()?;
+    // The codes on papers lead to where the node really listens, unless it is told otherwise.
+    let folder = folder.listening_on(address);
     // A short answer must not wait for more to send.
     let listener = listener.tap_io(|socket| drop(socket.set_nodelay(true)));
     let port = PeerPort::bind(&folder).await?;

@@ -13,8 +13,8 @@ use thiserror::Error;
 use super::CaseClock;
 use crate::code::{FieldPath, StepCode};
 use crate::event::{
-    Agreed, Assigned, CaseEvent, Decided, PackRef, Proposed, Registered, RequestAnswered,
-    RequestSent, ResultIssued, Submitted, SubrequestAnswered, SubrequestOpened,
+    Agreed, Assigned, CaseEvent, Decided, DocumentIssued, PackRef, Proposed, Registered,
+    RequestAnswered, RequestSent, ResultIssued, Submitted, SubrequestAnswered, SubrequestOpened,
 };
 
 /// An event of a case as the log has it.
@@ -46,6 +46,7 @@ pub struct CaseState {
     ended: Option<CaseStatus>,
     result: Option<ResultIssued>,
     notices: BTreeSet<StreamVersion>,
+    documents: Vec<DocumentIssued>,
 }
 
 /// A request of a case.
@@ -149,6 +150,7 @@ impl CaseState {
             ended: None,
             result: None,
             notices: BTreeSet::new(),
+            documents: Vec::new(),
         }
     }
 
@@ -185,6 +187,7 @@ impl CaseState {
             CaseEvent::RefusalIssued { .. } => self.ended = Some(CaseStatus::Refused),
             CaseEvent::IntakeRefused(_) => self.ended = Some(CaseStatus::NotTaken),
             CaseEvent::Cancelled(_) => self.ended = Some(CaseStatus::Cancelled),
+            CaseEvent::DocumentIssued(event) => self.documents.push(event),
             CaseEvent::NoticeQueued(_) => {
                 self.notices.insert(recorded.version);
             }
@@ -361,6 +364,12 @@ impl CaseState {
     #[must_use]
     pub const fn notices(&self) -> &BTreeSet<StreamVersion> {
         &self.notices
+    }
+
+    /// The documents that went out, oldest first.
+    #[must_use]
+    pub fn documents(&self) -> &[DocumentIssued] {
+        &self.documents
     }
 
     /// The decision with its number in the stream.

@@ -4,6 +4,7 @@ use thiserror::Error;
 
 use super::adapter::AdapterError;
 use super::port::{AppendRefused, ReadFailed};
+use super::typesetter::TypesettingFailed;
 use crate::case::{CaseRefusal, OutOfPlace};
 use crate::code::{ChannelCode, GroundCode, PackCode, RegistryCode, ServiceCode};
 use crate::entry::EntryRefusal;
@@ -180,6 +181,9 @@ pub enum EngineError {
     /// The tables failed.
     #[error("{0}")]
     Projection(#[from] ProjectionError),
+    /// A paper could not be set; nothing was issued.
+    #[error("{0}")]
+    Typesetting(#[from] TypesettingFailed),
     /// A request brought no answer now.
     #[error("{0}")]
     Adapter(#[from] AdapterError),

@@ -21,6 +21,7 @@ mod reuse;
 mod staff;
 mod submit;
 mod traces;
+mod typesetter;
 mod work;
 
 use std::collections::HashMap;
@@ -37,6 +38,7 @@ pub use adapter::{AdapterAnswer, AdapterError, PendingRequest, RegistryAdapter, 
 pub use advance::CaseProgress;
 pub use consultations::Consultation;
 pub use disclosures::CaseDisclosure;
+pub use documents::IssuedDocument;
 pub use error::EngineError;
 pub use inbox::{AskedOfficial, CaseCard, Inbox, ToAgree};
 pub use keeper::EntriesCreated;
@@ -45,6 +47,7 @@ pub use port::{AppendRefused, Appended, LedgerPort, ReadFailed};
 pub use staff::{AppointedOfficial, Appointment};
 pub use submit::{Accepted, Application};
 pub use traces::{ImportError, TracesImported};
+pub use typesetter::{Paper, Typesetter, TypesettingFailed};
 pub use work::{GivenAnswer, GivenSubanswer, Subrequest};
 
 use crate::case::CaseState;
@@ -92,6 +95,8 @@ pub struct EngineParts<P> {
     pub entropy: Arc<dyn Entropy>,
     /// Who answers requests to registries.
     pub adapter: Arc<dyn RequestAdapter>,
+    /// Who makes files of papers.
+    pub typesetter: Arc<dyn Typesetter>,
 }
 
 /// The engine.
@@ -104,6 +109,7 @@ pub struct CaseEngine<P> {
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     adapter: Arc<dyn RequestAdapter>,
+    typesetter: Arc<dyn Typesetter>,
     packs: Packs,
     numbers: Numbers,
     /// States of cases that this engine is working on, as it last appended to them.
@@ -135,6 +141,7 @@ impl<P: LedgerPort> CaseEngine<P> {
             clock: parts.clock,
             entropy: parts.entropy,
             adapter: parts.adapter,
+            typesetter: parts.typesetter,
             packs: Packs::default(),
             numbers: Numbers::default(),
             under_way: Mutex::default(),

@@ -1,5 +1,6 @@
 //! The engine over a ledger in memory: whole cases from the form to the end.
 
+mod documents;
 mod ownership;
 mod privacy;
 mod races;
@@ -148,7 +149,10 @@ fn each_ground_refuses_and_exactly_one_terminal_event_ends_each_case() {
     assert_eq!(provided.len(), 5);
     assert_eq!(node.engine.model().decided_cases(Outcome::Refused, 9).unwrap().value.len(), 3);
     let refusal = block_on(node.engine.document(third, Language::En)).unwrap().unwrap();
-    assert!(refusal.contains("G3: Two permits are already in force for this dwelling"));
+    let text = String::from_utf8(refusal.bytes.clone()).unwrap();
+    assert!(text.contains("G3: Two permits are already in force for this dwelling"), "{text}");
+    assert!(text.contains("Administration of the town of Zarechny"), "{text}");
+    assert!(text.contains(&format!("check/{third}")), "{text}");
 }
 
 #[test]

@@ -249,11 +249,23 @@ impl TwinNode {
             clock: clock.clone(),
             entropy: Arc::new(TwinEntropy(AtomicU64::new(seed << 32))),
             adapter: Arc::new(RegistryAdapter::new(model, private)),
+            typesetter: Arc::new(PlainTypesetter),
         });
         futures::executor::block_on(async {
             engine.publish_pack(&pack).await.unwrap();
             engine.install_pack(pack).await.unwrap();
         });
         Self { engine, ledger, clock, folder }
+    }
+}
+
+/// Sets the text and the attachment as they are, so that tests can read them.
+struct PlainTypesetter;
+
+impl Typesetter for PlainTypesetter {
+    fn pdf(&self, paper: &Paper) -> Result<Vec<u8>, TypesettingFailed> {
+        let data = String::from_utf8_lossy(&paper.data);
+        let (title, issuer, text) = (&paper.title, &paper.issuer, &paper.markdown);
+        Ok(format!("{title}\n{issuer}\n{text}\n{}\n{data}", paper.check_path).into_bytes())
     }
 }

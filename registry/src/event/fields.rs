@@ -59,7 +59,8 @@ pub(super) fn number(value: u64) -> Json {
         .expect("invariant: positions and sizes are below 2^53")
 }
 
-pub(super) fn leaf(value: LeafIndex) -> Json {
+/// The index of a leaf as events spell it.
+pub fn leaf(value: LeafIndex) -> Json {
     number(value.get())
 }
 

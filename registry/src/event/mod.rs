@@ -28,7 +28,7 @@ pub use case::{
 };
 pub use consultation::{ConsultationOutcome, ConsultationRegistered};
 pub use entry::{Basis, Document, EntryAmended, EntryCreated, EntryEvent, EntryRemoved};
-pub use fields::{date_text, term_object};
+pub use fields::{date_text, leaf, term_object};
 pub use pack::{PackFile, PackPublished};
 pub use staff::{Appointed, HeldPost, StaffEvent};
 pub use stream::{CaseId, ConsultationId, EntryId, OfficialId, StreamError, pack_stream};

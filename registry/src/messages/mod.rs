@@ -167,6 +167,14 @@ messages! {
     EntryExcluded = "entry.excluded", 0;
     /// The last day of an entry has passed.
     EntryExpired = "entry.expired", 0;
+    /// What the QR code of a paper is.
+    PaperCode = "paper.code", 0;
+    /// How a paper is checked.
+    PaperCheck = "paper.check", 0;
+    /// What a paper rests on: name of the log, index of the leaf.
+    PaperLog = "paper.log", 2;
+    /// What is attached to a paper.
+    PaperData = "paper.data", 0;
     /// A service that the agency does not offer; the argument is its code.
     ServiceUnknown = "service.unknown", 1;
     /// A channel that the service is not open to; the argument is its code.

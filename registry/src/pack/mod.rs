@@ -22,7 +22,7 @@ mod unit;
 mod validate;
 mod value;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -69,6 +69,7 @@ pub struct Pack {
     code: PackCode,
     version: u32,
     title: Text,
+    issuer: Text,
     agency: AgencyId,
     calendar: LegalCalendar,
     services: BTreeMap<ServiceCode, Service>,
@@ -164,6 +165,12 @@ impl Pack {
     #[must_use]
     pub const fn title(&self) -> &Text {
         &self.title
+    }
+
+    /// Whose name stands on papers: the agency's, as people know it.
+    #[must_use]
+    pub const fn issuer(&self) -> &Text {
+        &self.issuer
     }
 
     /// The agency whose regulations these are.
@@ -269,6 +276,13 @@ impl Service {
         }
     }
 
+    /// Names of the values that the documents of a kind show, in any language.
+    #[must_use]
+    pub fn shown(&self, kind: DocumentKind) -> BTreeSet<&str> {
+        let templates = self.templates.iter().filter(|((of, _), _)| *of == kind);
+        templates.flat_map(|(_, template)| template.names()).collect()
+    }
+
     /// The document of a kind in a language, filled in.
     ///
     /// # Panics
@@ -281,7 +295,7 @@ impl Service {
         values: &BTreeMap<String, String>,
     ) -> String {
         let template = self.templates.get(&(kind, language));
-        template.expect("invariant: a loaded pack has every template").render(values)
+        template.expect("invariant: a loaded pack has every template").render(values, language)
     }
 }
 

@@ -33,6 +33,8 @@ struct Manifest {
     #[serde(default)]
     title: Text,
     agency: Spanned<String>,
+    #[serde(default)]
+    issuer: Text,
     utc_offset_minutes: Spanned<i32>,
     calendars: Vec<Spanned<String>>,
     services: Vec<Spanned<ServiceCode>>,
@@ -59,9 +61,11 @@ pub(super) fn read(files: PackFiles) -> Result<Pack, Vec<PackError>> {
     };
     let agency = reader.agency(&manifest);
     let calendar = reader.calendar(&manifest);
-    for language in manifest.title.missing() {
-        let what = "the pack's title".to_owned();
-        reader.problems.add(MANIFEST, None, PackRule::MissingLanguage { what, language });
+    for (what, text) in [("title", &manifest.title), ("issuer", &manifest.issuer)] {
+        for language in text.missing() {
+            let what = format!("the pack's {what}");
+            reader.problems.add(MANIFEST, None, PackRule::MissingLanguage { what, language });
+        }
     }
     let parts = reader.parts(&manifest);
     let services = reader.services(&manifest, &parts.classifiers);
@@ -77,6 +81,7 @@ pub(super) fn read(files: PackFiles) -> Result<Pack, Vec<PackError>> {
         code: manifest.code,
         version: manifest.version.value,
         title: manifest.title,
+        issuer: manifest.issuer,
         agency,
         calendar,
         services,

@@ -6,6 +6,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::messages::Language;
 
+/// Written after a value's name, `{{entry.amount_kopecks|hundredths}}`: the integer is a count of
+/// hundredths, such as money in its smaller unit, and is shown as people write it.
+const HUNDREDTHS: &str = "hundredths";
+
+/// The value that is a list of paragraphs, made of the regulation's own texts.
+pub(super) const GROUNDS: &str = "decision.grounds";
+
 /// Which document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum DocumentKind {
@@ -24,26 +31,32 @@ pub struct Template {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Part {
     Literal(String),
-    Value(String),
+    Value { name: String, as_hundredths: bool },
 }
 
 impl DocumentKind {
     /// Both documents.
     pub const ALL: [Self; 2] = [Self::Result, Self::Refusal];
 
+    /// The kind as the log spells it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Result => "result",
+            Self::Refusal => "refusal",
+        }
+    }
+
     /// Path of the template inside the service's folder.
     #[must_use]
     pub fn path(self, language: Language) -> String {
-        let name = match self {
-            Self::Result => "result",
-            Self::Refusal => "refusal",
-        };
-        format!("templates/{name}.{}.md", language.code())
+        format!("templates/{}.{}.md", self.as_str(), language.code())
     }
 }
 
 impl Template {
-    /// Reads a template; `None` when a `{{` has no `}}`.
+    /// Reads a template; `None` when a `{{` has no `}}`, or a value is to be shown in an unknown
+    /// way.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let mut parts = Vec::new();
@@ -51,7 +64,13 @@ impl Template {
         while let Some((before, after)) = rest.split_once("{{") {
             let (name, tail) = after.split_once("}}")?;
             parts.push(Part::Literal(before.to_owned()));
-            parts.push(Part::Value(name.trim().to_owned()));
+            let (name, way) = name.split_once('|').map_or((name, None), |(n, w)| (n, Some(w)));
+            let as_hundredths = match way.map(str::trim) {
+                None => false,
+                Some(HUNDREDTHS) => true,
+                Some(_) => return None,
+            };
+            parts.push(Part::Value { name: name.trim().to_owned(), as_hundredths });
             rest = tail;
         }
         parts.push(Part::Literal(rest.to_owned()));
@@ -62,7 +81,7 @@ impl Template {
     #[must_use]
     pub fn names(&self) -> BTreeSet<&str> {
         let names = self.parts.iter().filter_map(|part| match part {
-            Part::Value(name) => Some(name.as_str()),
+            Part::Value { name, .. } => Some(name.as_str()),
             Part::Literal(_) => None,
         });
         names.collect()
@@ -71,20 +90,44 @@ impl Template {
     /// The document; a value that is absent leaves its place empty. Characters that Markdown
     /// would read as marks are escaped in values.
     #[must_use]
-    pub fn render(&self, values: &BTreeMap<String, String>) -> String {
+    pub fn render(&self, values: &BTreeMap<String, String>, language: Language) -> String {
         let mut document = String::new();
         for part in &self.parts {
             match part {
                 Part::Literal(text) => document.push_str(text),
-                Part::Value(name) => {
-                    if let Some(value) = values.get(name) {
-                        escape(value, &mut document);
+                Part::Value { name, as_hundredths } => match values.get(name) {
+                    Some(value) if *as_hundredths => {
+                        document.push_str(&hundredths(value, language));
                     }
-                }
+                    // The list of grounds is made here, and is to stay a list.
+                    Some(value) if name == GROUNDS => document.push_str(value),
+                    Some(value) => escape(value, &mut document),
+                    None => {}
+                },
             }
         }
         document
     }
+}
+
+/// A count of hundredths as `12 345,06` or `12,345.06`; any other text as it is.
+fn hundredths(value: &str, language: Language) -> String {
+    let Ok(count) = value.parse::<i64>() else { return value.to_owned() };
+    // U+00A0: the number must not be broken between lines.
+    let (point, gap) = match language {
+        Language::Ru => (',', '\u{a0}'),
+        Language::En => ('.', ','),
+    };
+    let whole = (count.unsigned_abs() / 100).to_string();
+    let mut grouped = String::new();
+    for (index, digit) in whole.chars().enumerate() {
+        if index > 0 && (whole.len() - index).is_multiple_of(3) {
+            grouped.push(gap);
+        }
+        grouped.push(digit);
+    }
+    let sign = if count < 0 { "-" } else { "" };
+    format!("{sign}{grouped}{point}{:02}", count.unsigned_abs() % 100)
 }
 
 fn escape(value: &str, document: &mut String) {
@@ -108,7 +151,26 @@ mod tests {
             ("number".to_owned(), "РР-1".to_owned()),
             ("name".to_owned(), "<b>*{{number}}".to_owned()),
         ]);
-        assert_eq!(template.render(&values), "# РР-1\n\\<b\\>\\*\\{\\{number\\}\\}, .");
+        assert_eq!(
+            template.render(&values, Language::En),
+            "# РР-1\n\\<b\\>\\*\\{\\{number\\}\\}, ."
+        );
         assert_eq!(Template::parse("{{number"), None);
+        assert_eq!(Template::parse("{{number|words}}"), None);
+    }
+
+    #[test]
+    fn hundredths_are_written_as_people_write_them() {
+        let template = Template::parse("{{ sum | hundredths }}").unwrap();
+        for (given, ru, en) in [
+            ("1837100", "18\u{a0}371,00", "18,371.00"),
+            ("5", "0,05", "0.05"),
+            ("-123456789", "-1\u{a0}234\u{a0}567,89", "-1,234,567.89"),
+            ("none", "none", "none"),
+        ] {
+            let values = BTreeMap::from([("sum".to_owned(), given.to_owned())]);
+            assert_eq!(template.render(&values, Language::Ru), ru);
+            assert_eq!(template.render(&values, Language::En), en);
+        }
     }
 }

@@ -44,6 +44,12 @@ pub enum PrivateError {
         /// The file.
         path: PathBuf,
     },
+    /// The bytes of a file are not what was stored.
+    #[error("private store: file {sha256} is damaged; restore the private store from a backup")]
+    FileDamaged {
+        /// The SHA-256 asked for.
+        sha256: Hash,
+    },
     /// Stored bytes are not what was stored.
     #[error("private store: disclosure {digest} is damaged; restore the file from a backup")]
     Damaged {
@@ -61,6 +67,8 @@ pub struct PrivateBatch {
     pub tokens: Vec<(TokenDigest, StreamName)>,
     /// A submission under way.
     pub submission: Option<Submission>,
+    /// Files that go out, each with the stream that it belongs to.
+    pub files: Vec<(StreamName, Vec<u8>)>,
 }
 
 /// A submission as the client's idempotency key finds it again.
@@ -154,6 +162,25 @@ impl PrivateStore {
                 .prepare_cached("SELECT 1 FROM token WHERE digest = ?1 AND stream = ?2")?
                 .exists(params![digest.as_bytes(), stream.as_str()])
         })
+    }
+
+    /// The bytes of a file by their SHA-256.
+    ///
+    /// # Errors
+    /// See [`PrivateError`]; the stored bytes have another hash, among others.
+    pub fn file(&self, sha256: &Hash) -> Result<Option<Vec<u8>>, PrivateError> {
+        let found: Option<Vec<u8>> = self.read(|connection| {
+            connection
+                .prepare_cached("SELECT bytes FROM file WHERE sha256 = ?1")?
+                .query_row([sha256.as_bytes()], |row| row.get(0))
+                .optional()
+        })?;
+        match found {
+            Some(bytes) if Hash::of(&bytes) != *sha256 => {
+                Err(PrivateError::FileDamaged { sha256: *sha256 })
+            }
+            found => Ok(found),
+        }
     }
 
     /// The submission of an idempotency key.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags};
 
 /// Shape of the tables; a file of a newer shape is refused.
-const SCHEMA_VERSION: i32 = 1;
+const SCHEMA_VERSION: i32 = 2;
 
 const TABLES: &str = "
     CREATE TABLE disclosure (
@@ -28,6 +28,16 @@ const TABLES: &str = "
     ) WITHOUT ROWID;
 ";
 
+/// What version 2 added: files that were issued, by the SHA-256 that the log states.
+const FILES: &str = "
+    CREATE TABLE file (
+        sha256 BLOB PRIMARY KEY,
+        stream TEXT NOT NULL,
+        bytes BLOB NOT NULL
+    );
+    CREATE INDEX file_stream ON file (stream);
+";
+
 /// Brings a writer's connection and the tables into shape. `synchronous = FULL` makes a commit
 /// durable before it returns, in WAL mode as well.
 pub(super) fn prepare(connection: &mut Connection) -> rusqlite::Result<()> {
@@ -37,13 +47,12 @@ pub(super) fn prepare(connection: &mut Connection) -> rusqlite::Result<()> {
     let transaction = connection.transaction()?;
     let found: i32 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
     match found {
-        0 => {
-            transaction.execute_batch(TABLES)?;
-            transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
-        }
+        0 => transaction.execute_batch(TABLES).and_then(|()| transaction.execute_batch(FILES))?,
+        1 => transaction.execute_batch(FILES)?,
         SCHEMA_VERSION => {}
         _ => return Err(rusqlite::Error::InvalidPath("made by a newer program".into())),
     }
+    transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
     transaction.commit()
 }
 

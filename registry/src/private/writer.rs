@@ -9,6 +9,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
 use futures::channel::oneshot;
+use letopis_ledger::Hash;
 use rusqlite::{Connection, params};
 
 use super::PrivateBatch;
@@ -107,7 +108,13 @@ fn commit(
              ON CONFLICT (key) DO UPDATE SET record = excluded.record
              WHERE case_id = excluded.case_id AND input = excluded.input",
         )?;
+        let mut file = transaction.prepare_cached(
+            "INSERT INTO file (sha256, stream, bytes) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",
+        )?;
         for (batch, _) in jobs {
+            for (stream, bytes) in &batch.files {
+                file.execute(params![Hash::of(bytes).as_bytes(), stream.as_str(), bytes])?;
+            }
             for (stream, opened) in &batch.disclosures {
                 let digest = opened.digest();
                 disclosure.execute(params![

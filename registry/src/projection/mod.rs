@@ -19,6 +19,7 @@ mod known_answers;
 mod lookup;
 mod notices;
 mod packs;
+mod papers;
 mod provided;
 mod requests;
 mod row;
@@ -46,6 +47,7 @@ pub use known_answers::KnownAnswer;
 pub use lookup::EntryQuery;
 pub use notices::NoticeRow;
 pub use packs::PackRow;
+pub use papers::PaperRow;
 pub use provided::ProvidedRow;
 pub use requests::{RequestRow, SubrequestRow};
 pub use staff::WorkRow;
@@ -133,6 +135,7 @@ const PROJECTIONS: &[Projection] = &[
     known_answers::PROJECTION,
     lookup::PROJECTION,
     notices::PROJECTION,
+    papers::PROJECTION,
     packs::PROJECTION,
     provided::PROJECTION,
     staff::PROJECTION,

@@ -12,7 +12,7 @@ use crate::pack::error::{PackRule, Problems};
 use crate::pack::registry::RegistryKind;
 use crate::pack::regulation::{Action, EvidenceRule, Ground, InputRule};
 use crate::pack::value::{Derivation, ValueRef};
-use crate::pack::{Parts, Service, StepGraph};
+use crate::pack::{DocumentKind, Parts, Service, StepGraph};
 
 /// Values that every template may show, beside `form.<field>`.
 const DOCUMENT_VALUES: &[&str] = &[
@@ -333,8 +333,10 @@ impl Check<'_, '_> {
                         self.sources.read.insert(field);
                     }
                     _ if DOCUMENT_VALUES.contains(&name) => {}
+                    _ if *kind == DocumentKind::Result && self.is_of_the_entry(name) => {}
                     _ => {
-                        let known = format!("{}, form.<field>", DOCUMENT_VALUES.join(", "));
+                        let known = DOCUMENT_VALUES.join(", ");
+                        let known = format!("{known}, form.<field>, entry.<field> of a result");
                         let name = name.to_owned();
                         let rule = PackRule::TemplatePlaceholder { name, known };
                         self.problems.add(&file, None, rule);
@@ -342,6 +344,13 @@ impl Check<'_, '_> {
                 }
             }
         }
+    }
+
+    /// Whether a template names a field of the entry that a granted case makes.
+    fn is_of_the_entry(&self, name: &str) -> bool {
+        let field = name.strip_prefix("entry.").and_then(|field| FieldPath::parse(field).ok());
+        let effect = &self.service.regulation.effect;
+        field.is_some_and(|field| effect.fields.keys().any(|known| *known == field))
     }
 
     fn fields_are_read(&mut self) {
