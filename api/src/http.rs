@@ -13,6 +13,7 @@ mod control;
 mod decision;
 mod document;
 mod import;
+mod intake;
 mod log;
 mod node;
 mod notice;
@@ -133,6 +134,8 @@ pub(crate) fn router(state: AppState) -> Router {
 /// Routes for officials, and for those who look at their work.
 fn of_officials() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
+        .routes(routes!(intake::enter))
+        .routes(routes!(intake::refuse))
         .routes(routes!(notice::settle))
         .routes(routes!(staff::appoint, staff::list))
         .routes(routes!(staff::absence))

@@ -3,6 +3,8 @@
 //! The official's file holds its id, token and key; the key signs here and never leaves the file.
 //! Not here: a workplace with pages.
 
+mod intake;
+
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
@@ -42,6 +44,10 @@ enum Command {
         /// Id of the case.
         case: String,
     },
+    /// Enters an application that came on paper, or puts on record why it is not taken.
+    Enter(intake::Enter),
+    /// Does not take an application that is registered, within the regulation's intake check.
+    Refuse(intake::Refuse),
     /// Answers a request, or enters an answer that came by letter or phone.
     Answer {
         /// Id of the case.
@@ -190,6 +196,11 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let shown = match &arguments.command {
         Command::Inbox => remote.get("api/v1/inbox")?.ok()?,
         Command::Show { case } => card(&remote, case)?,
+        Command::Enter(application) => {
+            let path = format!("api/v1/services/{}/entries", application.service);
+            remote.post(&path, application.body()?.to_string().as_bytes())?.ok()?
+        }
+        Command::Refuse(refuse) => post(&refuse.case, "intake-refusal", &refuse.body()?)?,
         Command::Answer { case, request, facts, text, way, letter, second } => {
             let mut body = json!({"request": request, "way": way});
             if !facts.is_empty() {

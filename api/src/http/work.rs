@@ -398,7 +398,7 @@ fn path(text: &str) -> Result<FieldPath, Problem> {
 }
 
 /// The answer to something done; whatever follows from it by itself is taken up.
-fn done(
+pub(super) fn done(
     app: &AppState,
     case: CaseId,
     done: Result<Appended, letopis_registry::engine::EngineError>,

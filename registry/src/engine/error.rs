@@ -5,7 +5,7 @@ use thiserror::Error;
 use super::adapter::AdapterError;
 use super::port::{AppendRefused, ReadFailed};
 use crate::case::{CaseRefusal, OutOfPlace};
-use crate::code::{ChannelCode, GroundCode, PackCode, RegistryCode, ServiceCode};
+use crate::code::{ChannelCode, PackCode, RegistryCode, ServiceCode};
 use crate::entry::EntryRefusal;
 use crate::event::{CaseId, EventError};
 use crate::pack::{FormError, PackError};
@@ -44,15 +44,6 @@ pub enum EngineError {
         service: ServiceCode,
         /// The channel.
         channel: ChannelCode,
-    },
-    /// The application was not taken; the case has ended with that, on record.
-    #[error("application {case} is not taken: {}; correct that and apply again",
-            grounds.iter().map(GroundCode::as_str).collect::<Vec<_>>().join(", "))]
-    NotTaken {
-        /// The case.
-        case: CaseId,
-        /// The grounds of the regulation's closed list.
-        grounds: Vec<GroundCode>,
     },
     /// The idempotency key was used for another application.
     #[error("the idempotency key was used for another application; take a new key")]

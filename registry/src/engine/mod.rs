@@ -43,7 +43,7 @@ pub use keeper::EntriesCreated;
 pub use packs::InstalledPack;
 pub use port::{AppendRefused, Appended, LedgerPort, ReadFailed};
 pub use staff::{AppointedOfficial, Appointment};
-pub use submit::{Accepted, Application};
+pub use submit::{Accepted, Application, Intake};
 pub use traces::{ImportError, TracesImported};
 pub use work::{GivenAnswer, GivenSubanswer, Subrequest};
 

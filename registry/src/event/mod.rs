@@ -20,11 +20,11 @@ use thiserror::Error;
 
 pub use case::{
     Agreed, AnswerSetAside, Arrival, Assigned, Cancelled, CancelledBy, Candidate, CaseEvent,
-    ClockResumed, ClockSuspended, Decided, DocumentIssued, Evidence, EvidenceKind, GroundFound,
-    IntakeRefused, MatchedRules, ModelRef, NewEnd, NoticeQueued, NoticeSettled, OfficialSignature,
-    Outcome, PackRef, Proposed, Registered, RequestAnswered, RequestOutcome, RequestSent,
-    RequestTarget, ResultIssued, Returned, SetAside, Source, Submitted, SubrequestAnswered,
-    SubrequestOpened, TermCause, TermChanged, Way,
+    ClockResumed, ClockSuspended, Decided, DocumentIssued, Entered, Evidence, EvidenceKind,
+    GroundFound, IntakeEvidence, IntakeGround, IntakeRefused, MatchedRules, ModelRef, NewEnd,
+    NoticeQueued, NoticeSettled, OfficialSignature, Outcome, PackRef, Proposed, Registered,
+    RequestAnswered, RequestOutcome, RequestSent, RequestTarget, ResultIssued, Returned, Scan,
+    SetAside, Source, Submitted, SubrequestAnswered, SubrequestOpened, TermCause, TermChanged, Way,
 };
 pub use consultation::{ConsultationOutcome, ConsultationRegistered};
 pub use entry::{Basis, Document, EntryAmended, EntryCreated, EntryEvent, EntryRemoved};

@@ -195,6 +195,12 @@ pub enum PackRule {
         /// What is wrong and what to write.
         reason: String,
     },
+    /// Intake cannot be refused as the regulation says.
+    #[error("{reason}")]
+    Intake {
+        /// What is wrong and what to write.
+        reason: String,
+    },
     /// Nobody would sign.
     #[error("the last stage of an approval is one post, which signs; no stage is empty")]
     ApprovalShape,

@@ -20,7 +20,7 @@ use crate::code::{ChannelCode, FieldPath, GroundCode, RegistryCode, ServiceCode,
 use crate::messages::Text;
 
 pub use applicant::{ApplicantKind, ApplicantRule, RepresentativeRule};
-pub use approval::{Approval, Post, Role};
+pub use approval::{Approval, IntakeCheck, Post, Role};
 pub use condition::Condition;
 pub use request::{Asked, NoData, RequestRule, Reuse, TimedOut};
 
@@ -55,6 +55,12 @@ pub struct Regulation {
     /// The closed list of grounds for not taking an application at all.
     #[serde(default)]
     pub intake_grounds: Vec<Ground>,
+    /// How refusals of intake are numbered; without it they have no number.
+    #[serde(default)]
+    pub intake_number: Option<NumberTemplate>,
+    /// Who may still refuse the intake of what is registered; without it nobody may.
+    #[serde(default)]
+    pub intake_check: Option<IntakeCheck>,
     /// The closed list of grounds for refusal.
     pub grounds: Vec<Ground>,
     /// How the case is decided.

@@ -15,6 +15,7 @@ mod control;
 mod database;
 mod decisions;
 mod entries;
+mod intake;
 mod known_answers;
 mod lookup;
 mod notices;
@@ -42,6 +43,7 @@ pub use consultations::ConsultationRow;
 pub use control::{ControlQuery, ControlRow, DecidedRow, OfficialFigures, Stage};
 pub use decisions::{DecisionRow, GroundCount};
 pub use entries::{EntryChange, EntryRow, EntryStatus};
+pub use intake::NotTakenRow;
 pub use known_answers::KnownAnswer;
 pub use lookup::EntryQuery;
 pub use notices::NoticeRow;
@@ -131,6 +133,7 @@ const PROJECTIONS: &[Projection] = &[
     decisions::PROJECTION,
     entries::PROJECTION,
     known_answers::PROJECTION,
+    intake::PROJECTION,
     lookup::PROJECTION,
     notices::PROJECTION,
     packs::PROJECTION,

@@ -26,7 +26,7 @@ fn seed(number: u8) -> AuthorSigner {
     AuthorSigner::from_seed(&[number; 32])
 }
 
-fn official(number: u8, unit: &str, role: Role) -> Official {
+pub(super) fn official(number: u8, unit: &str, role: Role) -> Official {
     let mut official = Official::new(OfficialId::from_parts(u64::from(number), &[number; 10]));
     let unit = UnitCode::parse(unit).unwrap();
     official.evolve(&StaffEvent::Appointed(Box::new(Appointed {

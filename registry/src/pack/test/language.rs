@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::*;
 use crate::code::{ClassifierCode, FieldPath, GroundCode, RequestKindCode, StepCode};
+use crate::event::{IntakeEvidence, IntakeGround};
 use letopis_ledger::json::Json;
 
 const BENEFIT: &str = "services/child-benefit/regulation.yaml";
@@ -218,6 +219,23 @@ fn u11_kinds_of_applicants_are_offered_by_the_form() {
     );
 }
 
+/// U7: refusals of intake have numbers of their own; only people check what comes in.
+#[test]
+fn intake_is_checked_by_people_and_numbered_apart() {
+    let number = "intake_number: РС-ОТ-{year}";
+    assert_breaks!(PERMIT, number, "intake_number: РС-{year}", PackRule::Intake { .. });
+    let (within, never) = ("within: {working_days: 2}", "within: {working_days: 0}");
+    assert_breaks!(PERMIT, within, never, PackRule::Term { .. });
+    let by = "by: {unit: permits, role: executor}\n  within";
+    let nobody = "by: {unit: harbour, role: executor}\n  within";
+    assert_breaks!(PERMIT, by, nobody, PackRule::Unknown { what: "unit", .. });
+    let check = format!(
+        "intake_number: ЗП-ОТ-{{year}}-{{sequence:4}}\nintake_check:\n  {by}: {{working_days: 1}}\n  \
+         law: {{ru: Пункт, en: Clause}}\nterm:"
+    );
+    assert_breaks!(REGULATION, "\nterm:", &format!("\n{check}"), PackRule::Intake { .. });
+}
+
 /// Hard case 6: the power of a representative counts on the day of registration.
 #[test]
 fn hard_case_6_a_power_that_ended_before_registration_is_a_ground_of_intake() {
@@ -226,9 +244,11 @@ fn hard_case_6_a_power_that_ended_before_registration_is_a_ground_of_intake() {
     let title = |case: &&TestCase| case.title.value.starts_with("I3");
     let case = service.cases.iter().find(title).unwrap();
     let form = service.check_form(&case.form).unwrap();
-    let ground = |code: &str| vec![GroundCode::parse(code).unwrap()];
-    assert_eq!(service.intake_grounds(&form, day("2026-11-20")), ground("I3"));
-    assert_eq!(service.intake_grounds(&form, day("2026-11-19")), vec![]);
+    let field = FieldPath::parse("representative.power_until").unwrap();
+    let evidence = vec![IntakeEvidence::Form(field)];
+    let ground = IntakeGround { code: GroundCode::parse("I3").unwrap(), evidence };
+    assert_eq!(service.intake_grounds(&form, day("2026-11-20")), [ground]);
+    assert_eq!(service.intake_grounds(&form, day("2026-11-19")), []);
 }
 
 #[test]
