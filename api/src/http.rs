@@ -12,6 +12,7 @@ mod consultation;
 mod control;
 mod decision;
 mod document;
+mod draft;
 mod import;
 mod intake;
 mod log;
@@ -80,6 +81,9 @@ pub(crate) fn router(state: AppState) -> Router {
         .routes(routes!(application::submit))
         .routes(routes!(application::status))
         .routes(routes!(application::own_data))
+        .routes(routes!(draft::save))
+        .routes(routes!(draft::read, draft::save_again, draft::forget))
+        .routes(routes!(draft::submit))
         .routes(routes!(work::applicant_answer))
         .routes(routes!(work::cancel))
         .routes(routes!(notice::notices))
@@ -134,6 +138,7 @@ pub(crate) fn router(state: AppState) -> Router {
 /// Routes for officials, and for those who look at their work.
 fn of_officials() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
+        .routes(routes!(draft::take_down))
         .routes(routes!(intake::enter))
         .routes(routes!(intake::refuse))
         .routes(routes!(notice::settle))

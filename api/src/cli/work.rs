@@ -46,6 +46,8 @@ enum Command {
     },
     /// Enters an application that came on paper, or puts on record why it is not taken.
     Enter(intake::Enter),
+    /// Takes down a draft for somebody who calls, and shows its id and token for the caller.
+    Call(intake::Call),
     /// Does not take an application that is registered, within the regulation's intake check.
     Refuse(intake::Refuse),
     /// Answers a request, or enters an answer that came by letter or phone.
@@ -199,6 +201,10 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         Command::Enter(application) => {
             let path = format!("api/v1/services/{}/entries", application.service);
             remote.post(&path, application.body()?.to_string().as_bytes())?.ok()?
+        }
+        Command::Call(call) => {
+            let path = format!("api/v1/services/{}/calls", call.service);
+            remote.post(&path, call.body()?.to_string().as_bytes())?.ok()?
         }
         Command::Refuse(refuse) => post(&refuse.case, "intake-refusal", &refuse.body()?)?,
         Command::Answer { case, request, facts, text, way, letter, second } => {

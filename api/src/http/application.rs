@@ -44,7 +44,7 @@ pub(crate) struct ApplicationDto {
     form: Value,
 }
 
-fn portal() -> String {
+pub(super) fn portal() -> String {
     "portal".to_owned()
 }
 
@@ -348,6 +348,8 @@ pub(super) fn engine_problem(error: &EngineError) -> Problem {
     match error {
         EngineError::Form { errors } => Problem::new(Code::InvalidForm, error.to_string())
             .with_errors(errors.iter().map(field_problem).collect()),
+        EngineError::DraftOutdated { errors, .. } => specific(Code::InvalidForm, "draft-outdated")
+            .with_errors(errors.iter().map(field_problem).collect()),
         EngineError::UnknownService { .. }
         | EngineError::UnknownCase { .. }
         | EngineError::UnknownEntry { .. } => Problem::new(Code::NotFound, error.to_string()),
@@ -386,7 +388,7 @@ pub(super) fn engine_problem(error: &EngineError) -> Problem {
     }
 }
 
-fn field_problem(error: &FormError) -> FieldProblem {
+pub(super) fn field_problem(error: &FormError) -> FieldProblem {
     let arguments: Vec<&str> = error.arguments.iter().map(String::as_str).collect();
     FieldProblem {
         pointer: error.pointer.clone(),

@@ -243,7 +243,7 @@ pub(super) fn grounds_of(
 }
 
 impl AcceptedDto {
-    fn of(app: &AppState, accepted: &Accepted) -> Result<Self, Problem> {
+    pub(super) fn of(app: &AppState, accepted: &Accepted) -> Result<Self, Problem> {
         let mut dto = Self {
             id: accepted.case.to_string(),
             status: "registered",

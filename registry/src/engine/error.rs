@@ -45,6 +45,18 @@ pub enum EngineError {
         /// The channel.
         channel: ChannelCode,
     },
+    /// A draft of an older form does not fit the form in force.
+    #[error("the draft was filled in by version {version}; the form of version {in_force}, in \
+             force now, has {} fields that it does not fit: correct those and submit it again",
+            errors.len())]
+    DraftOutdated {
+        /// The version of the draft.
+        version: u32,
+        /// The version in force.
+        in_force: u32,
+        /// Every field that does not fit, and what to do.
+        errors: Vec<FormError>,
+    },
     /// The idempotency key was used for another application.
     #[error("the idempotency key was used for another application; take a new key")]
     IdempotencyKeyReused,

@@ -9,6 +9,7 @@ mod advance;
 mod consultations;
 mod disclosures;
 mod documents;
+mod drafts;
 mod error;
 mod figures;
 mod inbox;
@@ -37,6 +38,7 @@ pub use adapter::{AdapterAnswer, AdapterError, PendingRequest, RegistryAdapter, 
 pub use advance::CaseProgress;
 pub use consultations::Consultation;
 pub use disclosures::CaseDisclosure;
+pub use drafts::{DraftState, SubmittedDraft};
 pub use error::EngineError;
 pub use inbox::{AskedOfficial, CaseCard, Inbox, ToAgree};
 pub use keeper::EntriesCreated;

@@ -31,7 +31,7 @@ pub use entry::{Basis, Document, EntryAmended, EntryCreated, EntryEvent, EntryRe
 pub use fields::{date_text, term_object};
 pub use pack::{PackFile, PackPublished};
 pub use staff::{Appointed, HeldPost, StaffEvent};
-pub use stream::{CaseId, ConsultationId, EntryId, OfficialId, StreamError, pack_stream};
+pub use stream::{CaseId, ConsultationId, DraftId, EntryId, OfficialId, StreamError, pack_stream};
 pub use trace::{TraceEvent, TraceOpened, TraceStep};
 pub use upcast::schema_version;
 

@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
+use super::draft;
+
 /// Shape of the tables; a file of a newer shape is refused.
-const SCHEMA_VERSION: i32 = 1;
+const SCHEMA_VERSION: i32 = 2;
 
 const TABLES: &str = "
     CREATE TABLE disclosure (
@@ -37,8 +39,12 @@ pub(super) fn prepare(connection: &mut Connection) -> rusqlite::Result<()> {
     let transaction = connection.transaction()?;
     let found: i32 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
     match found {
-        0 => {
-            transaction.execute_batch(TABLES)?;
+        // Version 1 had no drafts.
+        0 | 1 => {
+            if found == 0 {
+                transaction.execute_batch(TABLES)?;
+            }
+            transaction.execute_batch(draft::TABLE)?;
             transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
         }
         SCHEMA_VERSION => {}

@@ -1,5 +1,5 @@
-//! `letopis work enter` and `refuse`: what came on paper is entered with its scan, what is not
-//! taken gets its grounds.
+//! `letopis work enter`, `call` and `refuse`: what came on paper is entered with its scan, what is
+//! said on the phone is taken down as a draft, what is not taken gets its grounds.
 //!
 //! Files are hashed here and stay here. Not here: what the node does with it.
 
@@ -30,6 +30,19 @@ pub(super) struct Enter {
     scan: Option<PathBuf>,
     #[command(flatten)]
     finding: MaybeFinding,
+}
+
+/// What somebody says on the phone.
+#[derive(Debug, Args)]
+pub(super) struct Call {
+    /// Code of the service.
+    pub(super) service: String,
+    /// The channel of calls.
+    #[arg(long, default_value = "phone")]
+    channel: String,
+    /// File with the form as JSON, as far as it is filled in.
+    #[arg(long, value_name = "FILE")]
+    form: PathBuf,
 }
 
 /// Grounds, where there are some.
@@ -79,6 +92,13 @@ impl Enter {
     }
 }
 
+impl Call {
+    /// The body of the request.
+    pub(super) fn body(&self) -> anyhow::Result<Value> {
+        Ok(json!({"channel": self.channel, "form": form(&self.form)?}))
+    }
+}
+
 impl Refuse {
     /// The body of the request.
     pub(super) fn body(&self) -> anyhow::Result<Value> {
@@ -87,7 +107,7 @@ impl Refuse {
 }
 
 /// A form from a file.
-pub(super) fn form(path: &Path) -> anyhow::Result<Value> {
+fn form(path: &Path) -> anyhow::Result<Value> {
     serde_json::from_slice(&read(path)?).with_context(|| format!("{} is no JSON", path.display()))
 }
 
