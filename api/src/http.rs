@@ -24,6 +24,7 @@ pub(crate) mod problem;
 mod registry;
 mod staff;
 mod statistics;
+mod system;
 mod work;
 
 use std::sync::Arc;
@@ -93,6 +94,7 @@ pub(crate) fn router(state: AppState) -> Router {
         .routes(routes!(registry::list))
         .routes(routes!(registry::entries, registry::create))
         .routes(routes!(registry::entry))
+        .routes(routes!(system::digest))
         .routes(routes!(registry::entry_proof))
         .routes(routes!(pack::list, pack::publish))
         .routes(routes!(import::statistics))

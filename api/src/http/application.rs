@@ -11,6 +11,7 @@ use letopis_ledger::disclosure::Disclosure;
 use letopis_registry::case::CaseStatus;
 use letopis_registry::code::{ChannelCode, ServiceCode};
 use letopis_registry::engine::{AppendRefused, Application, EngineError};
+use letopis_registry::entry::EntryRefusal;
 use letopis_registry::event::CaseId;
 use letopis_registry::messages::{Language, MessageId};
 use letopis_registry::pack::FormError;
@@ -361,6 +362,9 @@ pub(super) fn engine_problem(error: &EngineError) -> Problem {
         }
         EngineError::ForeignPack { .. } | EngineError::Offered { .. } => {
             specific(Code::Conflict, "pack-not-for-this-node")
+        }
+        EngineError::Entry(EntryRefusal::System { .. }) => {
+            specific(Code::InvalidForm, "system-registry")
         }
         EngineError::Case(_)
         | EngineError::Entry(_)

@@ -195,6 +195,15 @@ pub enum PackRule {
         /// What is wrong and what to write.
         reason: String,
     },
+    /// A registry that is the program's own.
+    #[error(
+        "registry {registry}: system registries are computed from the log and are always there; \
+         give a registry of your own another code and the kind automatic or manual"
+    )]
+    SystemRegistry {
+        /// Its code.
+        registry: String,
+    },
     /// Intake cannot be refused as the regulation says.
     #[error("{reason}")]
     Intake {

@@ -26,6 +26,7 @@ mod row;
 mod staff;
 mod statistics;
 mod streams;
+mod system;
 mod traces;
 
 use std::path::{Path, PathBuf};
@@ -52,6 +53,7 @@ pub use provided::ProvidedRow;
 pub use requests::{RequestRow, SubrequestRow};
 pub use staff::WorkRow;
 pub use streams::StreamEventRow;
+pub use system::{AsOf, SystemDigest, SystemRegistry, SystemRow};
 pub use traces::{CategoryCount, TraceStatistics};
 
 use crate::event::{DomainEvent, EventError};
@@ -138,6 +140,7 @@ const PROJECTIONS: &[Projection] = &[
     notices::PROJECTION,
     packs::PROJECTION,
     provided::PROJECTION,
+    system::PROJECTION,
     staff::PROJECTION,
     consultations::PROJECTION,
     // After requests: the stage of a case is read from them.
