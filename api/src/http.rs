@@ -20,6 +20,7 @@ mod node;
 mod notice;
 mod operation;
 mod pack;
+mod precedent;
 pub(crate) mod problem;
 mod registry;
 mod staff;
@@ -89,6 +90,7 @@ pub(crate) fn router(state: AppState) -> Router {
         .routes(routes!(work::cancel))
         .routes(routes!(notice::notices))
         .routes(routes!(decision::decision))
+        .routes(routes!(precedent::precedents))
         .routes(routes!(decision::decision_proof))
         .routes(routes!(decision::public_disclosures))
         .routes(routes!(registry::list))

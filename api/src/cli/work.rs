@@ -39,6 +39,23 @@ pub(crate) struct Arguments {
 enum Command {
     /// Shows what waits: cases, requests, proposals.
     Inbox,
+    /// Finds past decisions of a service by outcome, ground and public facts.
+    Precedents {
+        /// Code of the service.
+        service: String,
+        /// granted or refused.
+        #[arg(long)]
+        outcome: Option<String>,
+        /// Code of a ground.
+        #[arg(long)]
+        ground: Option<String>,
+        /// A public fact, as in form.zone=Z1 or input.resident=true.
+        #[arg(long = "fact", value_name = "NAME=VALUE")]
+        facts: Vec<String>,
+        /// Where the page before ended.
+        #[arg(long)]
+        after: Option<String>,
+    },
     /// Shows a case.
     Show {
         /// Id of the case.
@@ -197,6 +214,14 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     };
     let shown = match &arguments.command {
         Command::Inbox => remote.get("api/v1/inbox")?.ok()?,
+        Command::Precedents { service, outcome, ground, facts, after } => {
+            let facts = Value::Object(read_facts(facts)?).to_string();
+            let mut query = vec![("facts", facts.as_str())];
+            for (name, value) in [("outcome", outcome), ("ground", ground), ("after", after)] {
+                query.extend(value.as_deref().map(|value| (name, value)));
+            }
+            remote.get_with(&format!("api/v1/services/{service}/precedents"), &query)?.ok()?
+        }
         Command::Show { case } => card(&remote, case)?,
         Command::Enter(application) => {
             let path = format!("api/v1/services/{}/entries", application.service);
