@@ -26,6 +26,7 @@ mod registry;
 mod staff;
 mod statistics;
 mod system;
+mod typical;
 mod work;
 
 use std::sync::Arc;
@@ -91,6 +92,7 @@ pub(crate) fn router(state: AppState) -> Router {
         .routes(routes!(notice::notices))
         .routes(routes!(decision::decision))
         .routes(routes!(precedent::precedents))
+        .routes(routes!(typical::list))
         .routes(routes!(decision::decision_proof))
         .routes(routes!(decision::public_disclosures))
         .routes(routes!(registry::list))

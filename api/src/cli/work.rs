@@ -4,6 +4,7 @@
 //! Not here: a workplace with pages.
 
 mod intake;
+mod look_up;
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
@@ -37,30 +38,8 @@ pub(crate) struct Arguments {
 /// What to do.
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Shows what waits: cases, requests, proposals.
-    Inbox,
-    /// Finds past decisions of a service by outcome, ground and public facts.
-    Precedents {
-        /// Code of the service.
-        service: String,
-        /// granted or refused.
-        #[arg(long)]
-        outcome: Option<String>,
-        /// Code of a ground.
-        #[arg(long)]
-        ground: Option<String>,
-        /// A public fact, as in form.zone=Z1 or input.resident=true.
-        #[arg(long = "fact", value_name = "NAME=VALUE")]
-        facts: Vec<String>,
-        /// Where the page before ended.
-        #[arg(long)]
-        after: Option<String>,
-    },
-    /// Shows a case.
-    Show {
-        /// Id of the case.
-        case: String,
-    },
+    #[command(flatten)]
+    LookUp(look_up::LookUp),
     /// Enters an application that came on paper, or puts on record why it is not taken.
     Enter(intake::Enter),
     /// Takes down a draft for somebody who calls, and shows its id and token for the caller.
@@ -113,8 +92,14 @@ enum Command {
         /// Id of the case.
         case: String,
         /// Why, in words.
-        #[arg(long)]
-        motive: String,
+        #[arg(long, required_unless_present = "typical")]
+        motive: Option<String>,
+        /// Code of a typical decision whose reasons are taken over.
+        #[arg(long, conflicts_with = "motive")]
+        typical: Option<String>,
+        /// Language of these reasons, ru or en.
+        #[arg(long, default_value = "ru")]
+        language: String,
     },
     /// Agrees to the proposal that waits, and signs it.
     Agree {
@@ -213,16 +198,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         remote.post(&path, body.to_string().as_bytes())?.ok()
     };
     let shown = match &arguments.command {
-        Command::Inbox => remote.get("api/v1/inbox")?.ok()?,
-        Command::Precedents { service, outcome, ground, facts, after } => {
-            let facts = Value::Object(read_facts(facts)?).to_string();
-            let mut query = vec![("facts", facts.as_str())];
-            for (name, value) in [("outcome", outcome), ("ground", ground), ("after", after)] {
-                query.extend(value.as_deref().map(|value| (name, value)));
-            }
-            remote.get_with(&format!("api/v1/services/{service}/precedents"), &query)?.ok()?
-        }
-        Command::Show { case } => card(&remote, case)?,
+        Command::LookUp(look_up) => look_up.found(&remote)?,
         Command::Enter(application) => {
             let path = format!("api/v1/services/{}/entries", application.service);
             remote.post(&path, application.body()?.to_string().as_bytes())?.ok()?
@@ -251,7 +227,13 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
             });
             post(case, "subrequests", &body)?
         }
-        Command::Propose { case, motive } => post(case, "proposals", &json!({"motive": motive}))?,
+        Command::Propose { case, motive, typical, language } => {
+            let body = match typical {
+                Some(code) => json!({"typical": code, "language": language}),
+                None => json!({"motive": motive}),
+            };
+            post(case, "proposals", &body)?
+        }
         Command::Agree { case } => {
             let to_agree = &card(&remote, case)?["to_agree"];
             let Some(text) = to_agree["text"].as_str() else {

@@ -23,6 +23,7 @@ pub use command::assign::{AssignCase, Candidates, ReassignCase};
 pub use command::cancel::CancelCase;
 pub use command::decide::{DecideCase, Holdings};
 pub use command::intake::{IntakeFinding, RefuseIntake};
+pub use command::motive::Motive;
 pub use command::pass_time::{PassTime, RecountTerm};
 pub use command::request::{Executors, has_more_to_send};
 pub(crate) use command::submit::check_may_enter;

@@ -4,7 +4,7 @@ use letopis_ledger::{StreamVersion, Timestamp};
 use thiserror::Error;
 
 use super::opened::OpenedError;
-use crate::code::{ChannelCode, FieldPath, GroundCode, StepCode};
+use crate::code::{ChannelCode, FieldPath, GroundCode, StepCode, TypicalCode};
 use crate::event::{OfficialId, PackRef};
 use crate::pack::JudgeError;
 
@@ -176,6 +176,24 @@ pub enum CaseRefusal {
     /// Nobody works on the case yet.
     #[error("nobody works on this case yet; give it to an official first")]
     Unassigned,
+    /// The regulation has no such typical decision.
+    #[error("the regulation has no typical decision {code}; propose in your own words")]
+    NoTypicalDecision {
+        /// The code given.
+        code: TypicalCode,
+    },
+    /// A typical decision is for another outcome or for other grounds.
+    #[error("typical decision {code} is for another decision: the rules say {outcome}{}; \
+             take another one, or your own words",
+            grounds.iter().map(|ground| format!(" {ground}")).collect::<String>())]
+    TypicalDiffers {
+        /// The code given.
+        code: TypicalCode,
+        /// What the rules say.
+        outcome: &'static str,
+        /// On which grounds.
+        grounds: Vec<GroundCode>,
+    },
     /// A proposal is on its way.
     #[error("proposal {proposal} waits for agreement; it must be returned before another is made")]
     ProposalWaits {

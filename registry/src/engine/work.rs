@@ -15,8 +15,8 @@ use super::advance::Pinned;
 use super::{Appended, CaseEngine, EngineError, LedgerPort, Race, TRIES_MAX};
 use crate::case::{
     AgreeToDecision, AnswerRequest, AnswerSubrequest, CancelCase, CaseRefusal, CaseRules,
-    CaseState, IntakeFinding, OpenSubrequest, Opened, ProposeDecision, ReassignCase, RefuseIntake,
-    ReturnDecision, SetAsideAnswer,
+    CaseState, IntakeFinding, Motive, OpenSubrequest, Opened, ProposeDecision, ReassignCase,
+    RefuseIntake, ReturnDecision, SetAsideAnswer,
 };
 use crate::code::{FieldPath, StepCode};
 use crate::event::{
@@ -177,7 +177,7 @@ impl<P: LedgerPort> CaseEngine<P> {
         &self,
         case: CaseId,
         acting: &Official,
-        motive: &str,
+        motive: &Motive,
     ) -> Result<StreamVersion, EngineError> {
         let mut version = StreamVersion::ZERO;
         self.work_on(case, |engine, state, installed| {
@@ -185,7 +185,7 @@ impl<P: LedgerPort> CaseEngine<P> {
             let opened = engine.open(state)?;
             let (decide, number) = engine.decision(state, installed, &opened)?;
             version = state.length();
-            let command = ProposeDecision { acting, motive: motive.to_owned(), decide };
+            let command = ProposeDecision { acting, motive: motive.clone(), decide };
             let proposed = command.decide(state, &opened, &rules);
             // A proposal makes no entry yet.
             number.keep_if(engine, &proposed);

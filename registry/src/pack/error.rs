@@ -204,6 +204,12 @@ pub enum PackRule {
         /// Its code.
         registry: String,
     },
+    /// A typical decision that puts no decision into words.
+    #[error("{reason}")]
+    Typical {
+        /// What is wrong and what to write.
+        reason: String,
+    },
     /// Intake cannot be refused as the regulation says.
     #[error("{reason}")]
     Intake {

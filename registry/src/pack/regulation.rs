@@ -6,6 +6,7 @@ mod applicant;
 mod approval;
 mod condition;
 mod request;
+mod typical;
 
 use std::collections::BTreeMap;
 
@@ -16,13 +17,16 @@ use serde_saphyr::Spanned;
 use super::number::NumberTemplate;
 use super::registry::Visibility;
 use super::value::{Derivation, Scalar, ValueRef};
-use crate::code::{ChannelCode, FieldPath, GroundCode, RegistryCode, ServiceCode, StepCode};
+use crate::code::{
+    ChannelCode, FieldPath, GroundCode, RegistryCode, ServiceCode, StepCode, TypicalCode,
+};
 use crate::messages::Text;
 
 pub use applicant::{ApplicantKind, ApplicantRule, RepresentativeRule};
 pub use approval::{Approval, IntakeCheck, Post, Role};
 pub use condition::Condition;
 pub use request::{Asked, NoData, RequestRule, Reuse, TimedOut};
+pub use typical::{TypicalDecision, TypicalOutcome};
 
 /// The regulation of one service.
 #[derive(Debug, Clone, Deserialize)]
@@ -68,6 +72,9 @@ pub struct Regulation {
     /// Who proposes, agrees and signs; without it the decision is automatic.
     #[serde(default)]
     pub approval: Option<Approval>,
+    /// Reasons that the official who proposes can take over.
+    #[serde(default)]
+    pub typical_decisions: Vec<TypicalDecision>,
     /// What a granted case enters.
     pub effect: Effect,
 }
@@ -243,6 +250,12 @@ impl Regulation {
     /// The requests with their steps, in the order of the regulation.
     pub fn requests(&self) -> impl Iterator<Item = (&Step, &RequestRule)> {
         self.steps.iter().filter_map(|step| Some((step, step.request()?)))
+    }
+
+    /// The typical decision of a code.
+    #[must_use]
+    pub fn typical(&self, code: &TypicalCode) -> Option<&TypicalDecision> {
+        self.typical_decisions.iter().find(|typical| &typical.code.value == code)
     }
 
     /// The ground of a code.

@@ -69,7 +69,7 @@ fn assigned<'a>(rules: CaseRules<'a>, office: &Office) -> Given<'a> {
 
 impl Given<'_> {
     fn propose(&mut self, acting: &Official) -> Result<Decision, CaseRefusal> {
-        let motive = "Проверено по ответам".to_owned();
+        let motive = Motive::Words("Проверено по ответам".to_owned());
         let command = ProposeDecision { acting, motive, decide: decide(0, 0) };
         let decision = command.decide(&self.state, &Opened::new(&self.disclosures), &self.rules)?;
         self.take(&decision);

@@ -292,3 +292,24 @@ fn a_case_must_not_answer_what_is_left_out() {
     let [error] = &errors[..] else { panic!("one rule is broken: {}", lines(&errors)) };
     assert!(matches!(error.rule, PackRule::CaseAnswersLeftOut { .. }), "{}", lines(&errors));
 }
+
+/// U24: typical decisions cite the law and grounds of the list, and take values that there are.
+#[test]
+fn u24_a_typical_decision_is_for_grounds_of_the_list_and_cites_the_law() {
+    let grounds = "grounds: [G3]";
+    assert_breaks!(PERMIT, grounds, "grounds: [G9]", PackRule::Unknown { what: "ground", .. });
+    assert_breaks!(PERMIT, "    grounds: [G3]\n", "", PackRule::Typical { .. });
+    let code = "code: not-the-holder";
+    assert_breaks!(PERMIT, code, "code: all-in-order", PackRule::Duplicate { .. });
+    assert_breaks!(
+        PERMIT,
+        "does not hold parcel {{form.parcel}}",
+        "does not hold parcel {{form.nothing}}",
+        PackRule::TemplatePlaceholder { .. }
+    );
+    let (closed, open) = ("{{decision.grounds}}\n    law", "{{decision.grounds\n    law");
+    assert_breaks!(PERMIT, closed, open, PackRule::Typical { .. });
+    let law =
+        "    law: {ru: \"Постановление № 11, пункт 2.8\", en: \"Resolution No 11, clause 2.8\"}\n";
+    assert_breaks!(PERMIT, law, "", PackRule::MissingCitation { .. });
+}

@@ -12,7 +12,7 @@ use letopis_ledger::{Hash, StreamVersion, Timestamp};
 use serde_json::json;
 
 use crate::case::signing::AGREEMENT_PAYLOAD_TYPE;
-use crate::case::{AnswerRequest, CaseRefusal, CaseState, CaseStatus, Entry};
+use crate::case::{AnswerRequest, CaseRefusal, CaseState, CaseStatus, Entry, Motive};
 use crate::code::{ChannelCode, FieldPath, ServiceCode, StepCode, TopicCode, UnitCode};
 use crate::engine::twin::TwinNode;
 use crate::engine::{Application, Appointment, Consultation, EngineError};
@@ -324,7 +324,7 @@ impl Town {
         let Some(proposal) = waiting else {
             let Some(assigned) = state.assigned() else { return };
             let official = engine.model().official(assigned.official).unwrap().value.unwrap();
-            block_on(engine.propose(case, &official, "Проверено")).unwrap();
+            block_on(engine.propose(case, &official, &Motive::Words("Проверено".into()))).unwrap();
             return;
         };
         let version = proposal.version;
