@@ -12,17 +12,22 @@ mod consultation;
 mod control;
 mod decision;
 mod document;
+mod draft;
 mod import;
+mod intake;
 mod log;
 mod node;
 mod notice;
 mod operation;
 mod pack;
 mod paper;
+mod precedent;
 pub(crate) mod problem;
 mod registry;
 mod staff;
 mod statistics;
+mod system;
+mod typical;
 mod work;
 
 use std::sync::Arc;
@@ -80,6 +85,9 @@ pub(crate) fn router(state: AppState) -> Router {
         .routes(routes!(application::submit))
         .routes(routes!(application::status))
         .routes(routes!(application::own_data))
+        .routes(routes!(draft::save))
+        .routes(routes!(draft::read, draft::save_again, draft::forget))
+        .routes(routes!(draft::submit))
         .routes(routes!(work::applicant_answer))
         .routes(routes!(work::cancel))
         .routes(routes!(notice::notices))
@@ -87,11 +95,14 @@ pub(crate) fn router(state: AppState) -> Router {
         .routes(routes!(paper::paper))
         .routes(routes!(paper::paper_proof))
         .routes(routes!(decision::decision))
+        .routes(routes!(precedent::precedents))
+        .routes(routes!(typical::list))
         .routes(routes!(decision::decision_proof))
         .routes(routes!(decision::public_disclosures))
         .routes(routes!(registry::list))
         .routes(routes!(registry::entries, registry::create))
         .routes(routes!(registry::entry))
+        .routes(routes!(system::digest))
         .routes(routes!(registry::entry_proof))
         .routes(routes!(pack::list, pack::publish))
         .routes(routes!(import::statistics))
@@ -138,6 +149,9 @@ pub(crate) fn router(state: AppState) -> Router {
 /// Routes for officials, and for those who look at their work.
 fn of_officials() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
+        .routes(routes!(draft::take_down))
+        .routes(routes!(intake::enter))
+        .routes(routes!(intake::refuse))
         .routes(routes!(notice::settle))
         .routes(routes!(staff::appoint, staff::list))
         .routes(routes!(staff::absence))

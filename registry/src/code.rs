@@ -111,6 +111,10 @@ plain_code! {
     TopicCode, "topic code"
 }
 plain_code! {
+    /// A typical decision of a regulation.
+    TypicalCode, "typical decision's code"
+}
+plain_code! {
     /// A step of a regulation; a request's code is the code of its step.
     StepCode, "step code"
 }

@@ -1,5 +1,5 @@
-//! U8, U15, K37, D20: who is no official sees and does nothing; `letopis staff` and `letopis work`
-//! do what they say; the demonstration has the whole way of a signed decision.
+//! U8, U15, U24, K37, D20: who is no official sees and does nothing; `letopis staff` and `letopis
+//! work` do what they say; the demonstration has the whole way of a signed decision.
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -166,4 +166,49 @@ fn an_applicant_reads_notices_and_calls_the_application_off() {
     assert_eq!(ended, "cancelled", "{status}");
     let again = office.node.try_post(&path, Some(&token), b"").unwrap();
     assert_eq!(again.status, 422);
+}
+
+/// U24: the reasons of a typical decision go into a proposal, where the rules decide so.
+#[test]
+fn u24_an_executor_takes_over_the_reasons_of_a_typical_decision() {
+    let office = Office::new();
+    let place = tempfile::tempdir().unwrap();
+    let (executor, _) = office.appoint(place.path(), "executor");
+    let planner = place.path().join("planner.json").display().to_string();
+    let arguments =
+        ["appoint", "--name", "x", "--post", "planning:executor", "--credentials", &planner];
+    assert!(office.staff(&arguments).status.success());
+    let (case, token) = office.submit();
+    let facts =
+        ["--fact", "number=ГП-1", "--fact", "issued_on=2026-11-20", "--fact", "complies=true"];
+    shown(&work(&planner, &[&["answer", &case, "planning"][..], &facts].concat()));
+    let listed = shown(&work(&executor, &["typical", "building-permit"]));
+    let codes = listed["typical_decisions"].as_array().unwrap().iter();
+    let codes: Vec<&str> = codes.map(|typical| typical["code"].as_str().unwrap()).collect();
+    assert_eq!(codes, ["all-in-order", "not-the-holder"]);
+    let propose =
+        |code: &str| work(&executor, &["propose", &case, "--typical", code, "--language", "en"]);
+    let complaint = |code: &str| {
+        let limit = std::time::Duration::from_secs(20);
+        letopis_tests::wait_for("the answers", limit, || {
+            let output = propose(code);
+            assert!(!output.status.success());
+            let text = String::from_utf8_lossy(&output.stderr).into_owned();
+            // The register of rights is asked, and the case given to somebody, meanwhile.
+            let early = text.contains("waits for") || text.contains("nobody works");
+            (!early).then_some(text)
+        })
+    };
+    // Nobody holds the parcel by the register: what is in order elsewhere is not so here.
+    assert!(complaint("all-in-order").contains("refused G3"), "{}", complaint("all-in-order"));
+    assert!(complaint("no-such").contains("no typical decision"));
+    shown(&propose("not-the-holder"));
+    // The reasons are the applicant's, with the values of the case and the act.
+    let own = format!("/api/v1/applications/{case}/private");
+    let own = office.node.client().get_with_token(&own, &token).unwrap().json();
+    let motive = own["fields"].as_array().unwrap().iter().find(|f| f["name"] == "motive").unwrap();
+    let motive = motive["value"].as_str().unwrap();
+    for part in ["91:02:0001001:7", "G3", "Resolution No 11, clause 2.10 (3)"] {
+        assert!(motive.contains(part), "{motive}");
+    }
 }

@@ -55,6 +55,12 @@ impl Remote {
         self.read(self.introduced(self.agent.get(self.url(path))).call())
     }
 
+    /// Sends a GET request with query parameters.
+    pub(crate) fn get_with(&self, path: &str, query: &[(&str, &str)]) -> anyhow::Result<Answer> {
+        let request = self.agent.get(self.url(path)).query_pairs(query.iter().copied());
+        self.read(self.introduced(request).call())
+    }
+
     /// Sends a DELETE request.
     pub(crate) fn delete(&self, path: &str) -> anyhow::Result<Answer> {
         self.read(self.introduced(self.agent.delete(self.url(path))).call())

@@ -3,6 +3,9 @@
 //! The official's file holds its id, token and key; the key signs here and never leaves the file.
 //! Not here: a workplace with pages.
 
+mod intake;
+mod look_up;
+
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
@@ -35,13 +38,14 @@ pub(crate) struct Arguments {
 /// What to do.
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Shows what waits: cases, requests, proposals.
-    Inbox,
-    /// Shows a case.
-    Show {
-        /// Id of the case.
-        case: String,
-    },
+    #[command(flatten)]
+    LookUp(look_up::LookUp),
+    /// Enters an application that came on paper, or puts on record why it is not taken.
+    Enter(intake::Enter),
+    /// Takes down a draft for somebody who calls, and shows its id and token for the caller.
+    Call(intake::Call),
+    /// Does not take an application that is registered, within the regulation's intake check.
+    Refuse(intake::Refuse),
     /// Answers a request, or enters an answer that came by letter or phone.
     Answer {
         /// Id of the case.
@@ -88,8 +92,14 @@ enum Command {
         /// Id of the case.
         case: String,
         /// Why, in words.
-        #[arg(long)]
-        motive: String,
+        #[arg(long, required_unless_present = "typical")]
+        motive: Option<String>,
+        /// Code of a typical decision whose reasons are taken over.
+        #[arg(long, conflicts_with = "motive")]
+        typical: Option<String>,
+        /// Language of these reasons, ru or en.
+        #[arg(long, default_value = "ru")]
+        language: String,
     },
     /// Agrees to the proposal that waits, and signs it.
     Agree {
@@ -188,8 +198,16 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         remote.post(&path, body.to_string().as_bytes())?.ok()
     };
     let shown = match &arguments.command {
-        Command::Inbox => remote.get("api/v1/inbox")?.ok()?,
-        Command::Show { case } => card(&remote, case)?,
+        Command::LookUp(look_up) => look_up.found(&remote)?,
+        Command::Enter(application) => {
+            let path = format!("api/v1/services/{}/entries", application.service);
+            remote.post(&path, application.body()?.to_string().as_bytes())?.ok()?
+        }
+        Command::Call(call) => {
+            let path = format!("api/v1/services/{}/calls", call.service);
+            remote.post(&path, call.body()?.to_string().as_bytes())?.ok()?
+        }
+        Command::Refuse(refuse) => post(&refuse.case, "intake-refusal", &refuse.body()?)?,
         Command::Answer { case, request, facts, text, way, letter, second } => {
             let mut body = json!({"request": request, "way": way});
             if !facts.is_empty() {
@@ -209,7 +227,13 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
             });
             post(case, "subrequests", &body)?
         }
-        Command::Propose { case, motive } => post(case, "proposals", &json!({"motive": motive}))?,
+        Command::Propose { case, motive, typical, language } => {
+            let body = match typical {
+                Some(code) => json!({"typical": code, "language": language}),
+                None => json!({"motive": motive}),
+            };
+            post(case, "proposals", &body)?
+        }
         Command::Agree { case } => {
             let to_agree = &card(&remote, case)?["to_agree"];
             let Some(text) = to_agree["text"].as_str() else {

@@ -5,23 +5,25 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use letopis_ledger::disclosure::Disclosure;
 use letopis_registry::case::CaseStatus;
 use letopis_registry::code::{ChannelCode, ServiceCode};
-use letopis_registry::engine::{Accepted, AppendRefused, Application, EngineError};
+use letopis_registry::engine::{AppendRefused, Application, EngineError};
+use letopis_registry::entry::EntryRefusal;
 use letopis_registry::event::CaseId;
 use letopis_registry::messages::{Language, MessageId};
 use letopis_registry::pack::FormError;
 use letopis_registry::private::AccessToken;
-use letopis_registry::projection::CaseRow;
+use letopis_registry::projection::{CaseRow, NotTakenRow, ProjectionError};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
 use super::body::JsonOf;
 use super::document::{IdempotencyKey, Uuid7};
+use super::intake::{AcceptedDto, IntakeGroundDto, accepted_answer, grounds_of};
 use super::problem::{Code, FieldProblem, Problem, ProblemDto};
 use super::{AppState, PathOf, bearer};
 use crate::service::Finality;
@@ -43,29 +45,8 @@ pub(crate) struct ApplicationDto {
     form: Value,
 }
 
-fn portal() -> String {
+pub(super) fn portal() -> String {
     "portal".to_owned()
-}
-
-/// A registered application.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct AcceptedDto {
-    /// Id of the case.
-    id: String,
-    /// Number of the case.
-    number: String,
-    /// Gives access to the case's private values. It is shown once; keep it.
-    token: String,
-    /// Last instant of the legal term.
-    due: String,
-    /// Whether a calendar not yet published may move the end of the term.
-    provisional: bool,
-    /// Leaf of the registration.
-    leaf: u64,
-    /// When the log took it.
-    time: String,
-    /// Whether an earlier submission with the same idempotency key made the case.
-    repeated: bool,
 }
 
 /// How far a case is.
@@ -73,20 +54,23 @@ pub(crate) struct AcceptedDto {
 pub(crate) struct StatusDto {
     /// Id of the case.
     pub(crate) id: String,
-    /// Number of the case.
-    pub(crate) number: String,
+    /// Number of the case; of the refusal where it was not taken and the regulation numbers those.
+    pub(crate) number: Option<String>,
     /// The service.
     pub(crate) service: String,
     /// `in_progress`, `granted`, `refused`, `not_taken` or `cancelled`.
     pub(crate) status: &'static str,
     /// The status in words, by language.
     pub(crate) status_text: TextDto,
-    /// When its term began.
-    pub(crate) registered_at: String,
+    /// Why it was not taken.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) grounds: Vec<IntakeGroundDto>,
+    /// When its term began; absent when it was never registered.
+    pub(crate) registered_at: Option<String>,
     /// Last instant of the legal term.
-    pub(crate) due: String,
+    pub(crate) due: Option<String>,
     /// Whether a calendar not yet published may move the end of the term.
-    pub(crate) provisional: bool,
+    pub(crate) provisional: Option<bool>,
     /// When it ended.
     pub(crate) ended_at: Option<String>,
     /// Leaf that ended it.
@@ -137,7 +121,7 @@ pub(crate) struct WaitQuery {
     wait_ms: u64,
 }
 
-/// Submits an application.
+/// Submits an application. One that is not taken is on record with the grounds for that.
 #[utoipa::path(
     post, path = "/api/v1/services/{service}/applications", tag = "services",
     params(
@@ -147,7 +131,7 @@ pub(crate) struct WaitQuery {
     ),
     request_body = ApplicationDto,
     responses(
-        (status = 201, description = "Registered", body = AcceptedDto),
+        (status = 201, description = "On record: registered or not taken", body = AcceptedDto),
         (status = 400, description = "Not JSON of this shape", body = ProblemDto),
         (status = 404, description = "No such service", body = ProblemDto),
         (status = 409, description = "The key was used for another form", body = ProblemDto),
@@ -170,19 +154,14 @@ pub(super) async fn submit(
         form: body.form,
         registered_at: None,
         idempotency_key: idempotency_key(&headers)?,
+        entry: None,
     };
-    let accepted =
-        app.service.engine().submit(&application).await.map_err(|e| engine_problem(&e))?;
-    app.service.worker().take_up(accepted.case);
-    let location = format!("/api/v1/applications/{}", accepted.case);
-    let body = Json(AcceptedDto::of(&accepted));
-    // The token is for the applicant alone; nobody on the way may keep it.
-    let headers = [(header::LOCATION, location), (header::CACHE_CONTROL, "no-store".to_owned())];
-    Ok((StatusCode::CREATED, headers, body).into_response())
+    let accepted = app.service.engine().submit(&application).await;
+    accepted_answer(&app, &accepted.map_err(|error| engine_problem(&error))?)
 }
 
 /// The idempotency key of a request, if it has one.
-fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     let mut given = headers.get_all("idempotency-key").iter();
     let Some(key) = given.next() else { return Ok(None) };
     let text = key.to_str().ok().filter(|_| given.next().is_none());
@@ -223,14 +202,21 @@ pub(super) async fn status(
     }
     if !limit.is_zero() {
         let model = app.service.model();
-        let ended = || {
-            let row = model.case(case).ok()?.value?;
-            (row.status != CaseStatus::InProgress).then_some(())
+        let ended = || match model.case(case).ok()?.value {
+            Some(row) => (row.status != CaseStatus::InProgress).then_some(()),
+            None => model.not_taken(case).ok()?.value.map(drop),
         };
         app.service.wait_for(limit, ended).await;
     }
-    let (row, position) = case_row(&app, case)?;
-    Ok(Json(StatusDto::of(&app, &row, position)))
+    let unreadable = |e: ProjectionError| Problem::new(Code::Unavailable, e.to_string());
+    let found = app.service.model().not_taken(case).map_err(unreadable)?;
+    let Some(refused) = found.value else {
+        let (row, position) = case_row(&app, case)?;
+        return Ok(Json(StatusDto::of(&app, &row, position)));
+    };
+    let row = app.service.model().case(case).map_err(unreadable)?.value;
+    let status = StatusDto::not_taken(&app, &refused, row.as_ref(), found.size.get())?;
+    Ok(Json(status))
 }
 
 /// The private values of a case.
@@ -291,21 +277,6 @@ pub(super) fn case_row(app: &AppState, case: CaseId) -> Result<(CaseRow, u64), P
     }
 }
 
-impl AcceptedDto {
-    fn of(accepted: &Accepted) -> Self {
-        Self {
-            id: accepted.case.to_string(),
-            number: accepted.registered.number.clone(),
-            token: accepted.token.reveal(),
-            due: accepted.registered.due.to_string(),
-            provisional: accepted.registered.provisional,
-            leaf: accepted.appended.leaf.get(),
-            time: accepted.appended.time.to_string(),
-            repeated: accepted.repeated,
-        }
-    }
-}
-
 impl OwnFieldDto {
     fn of(disclosure: &Disclosure) -> Self {
         Self {
@@ -318,31 +289,58 @@ impl OwnFieldDto {
 
 impl StatusDto {
     fn of(app: &AppState, row: &CaseRow, position: u64) -> Self {
-        let message = match row.status {
-            CaseStatus::Granted => MessageId::StatusGranted,
-            CaseStatus::Refused => MessageId::StatusRefused,
-            CaseStatus::NotTaken => MessageId::StatusNotTaken,
-            CaseStatus::Cancelled => MessageId::StatusCancelled,
-            CaseStatus::InProgress | CaseStatus::Absent => MessageId::StatusInProgress,
-        };
         Self {
             id: row.case.to_string(),
-            number: row.number.clone(),
+            number: Some(row.number.clone()),
             service: row.service.to_string(),
             status: row.status.as_str(),
-            status_text: TextDto {
-                ru: message.text(Language::Ru, &[]),
-                en: message.text(Language::En, &[]),
-            },
-            registered_at: row.registered_at.to_string(),
-            due: row.due.to_string(),
-            provisional: row.provisional,
+            status_text: status_text(row.status),
+            grounds: vec![],
+            registered_at: Some(row.registered_at.to_string()),
+            due: Some(row.due.to_string()),
+            provisional: Some(row.provisional),
             ended_at: row.ended_at.map(|time| time.to_string()),
             ended_leaf: row.ended_leaf.map(letopis_ledger::LeafIndex::get),
             state: Finality::of(app.service.ledger(), row.leaf).as_str(),
             position,
         }
     }
+
+    /// `row` is there when the application was registered before it was not taken.
+    fn not_taken(
+        app: &AppState,
+        refused: &NotTakenRow,
+        row: Option<&CaseRow>,
+        position: u64,
+    ) -> Result<Self, Problem> {
+        let number = row.map(|row| row.number.clone());
+        Ok(Self {
+            id: refused.case.to_string(),
+            number: number.or_else(|| refused.number.clone()),
+            service: refused.service.to_string(),
+            status: CaseStatus::NotTaken.as_str(),
+            status_text: status_text(CaseStatus::NotTaken),
+            grounds: grounds_of(app, (&refused.pack, &refused.service), &refused.grounds)?,
+            registered_at: row.map(|row| row.registered_at.to_string()),
+            due: row.map(|row| row.due.to_string()),
+            provisional: row.map(|row| row.provisional),
+            ended_at: Some(refused.refused_at.to_string()),
+            ended_leaf: Some(refused.leaf.get()),
+            state: Finality::of(app.service.ledger(), refused.leaf).as_str(),
+            position,
+        })
+    }
+}
+
+fn status_text(status: CaseStatus) -> TextDto {
+    let message = match status {
+        CaseStatus::Granted => MessageId::StatusGranted,
+        CaseStatus::Refused => MessageId::StatusRefused,
+        CaseStatus::NotTaken => MessageId::StatusNotTaken,
+        CaseStatus::Cancelled => MessageId::StatusCancelled,
+        CaseStatus::InProgress | CaseStatus::Absent => MessageId::StatusInProgress,
+    };
+    TextDto { ru: message.text(Language::Ru, &[]), en: message.text(Language::En, &[]) }
 }
 
 /// Why the engine did not do what it was asked, as a problem.
@@ -351,18 +349,22 @@ pub(super) fn engine_problem(error: &EngineError) -> Problem {
     match error {
         EngineError::Form { errors } => Problem::new(Code::InvalidForm, error.to_string())
             .with_errors(errors.iter().map(field_problem).collect()),
+        EngineError::DraftOutdated { errors, .. } => specific(Code::InvalidForm, "draft-outdated")
+            .with_errors(errors.iter().map(field_problem).collect()),
         EngineError::UnknownService { .. }
         | EngineError::UnknownCase { .. }
         | EngineError::UnknownEntry { .. } => Problem::new(Code::NotFound, error.to_string()),
         EngineError::ChannelClosed { .. } => specific(Code::InvalidForm, "channel-closed"),
         EngineError::DraftOnly { .. } => specific(Code::InvalidForm, "channel-draft-only"),
-        EngineError::NotTaken { .. } => specific(Code::InvalidForm, "not-taken"),
         EngineError::IdempotencyKeyReused => specific(Code::Conflict, "idempotency-key-reused"),
         EngineError::PackVersionTaken { .. } | EngineError::PackVersionGap { .. } => {
             specific(Code::Conflict, "pack-version")
         }
         EngineError::ForeignPack { .. } | EngineError::Offered { .. } => {
             specific(Code::Conflict, "pack-not-for-this-node")
+        }
+        EngineError::Entry(EntryRefusal::System { .. }) => {
+            specific(Code::InvalidForm, "system-registry")
         }
         EngineError::Case(_)
         | EngineError::Entry(_)
@@ -390,7 +392,7 @@ pub(super) fn engine_problem(error: &EngineError) -> Problem {
     }
 }
 
-fn field_problem(error: &FormError) -> FieldProblem {
+pub(super) fn field_problem(error: &FormError) -> FieldProblem {
     let arguments: Vec<&str> = error.arguments.iter().map(String::as_str).collect();
     FieldProblem {
         pointer: error.pointer.clone(),

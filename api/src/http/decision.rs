@@ -7,7 +7,8 @@ use axum::response::{IntoResponse, Response};
 use letopis_ledger::disclosure::Disclosure;
 use letopis_registry::engine::CaseDisclosure;
 use letopis_registry::event::CaseId;
-use letopis_registry::pack::Visibility;
+use letopis_registry::messages::Text;
+use letopis_registry::pack::{Service, Visibility};
 use letopis_registry::projection::DecisionRow;
 use serde::Serialize;
 use serde_json::Value;
@@ -101,20 +102,6 @@ pub(super) async fn decision(
     let installed = app.service.engine().pinned_pack(&file.pack);
     let installed = installed.map_err(|e| Problem::new(Code::Unavailable, e.to_string()))?;
     let service = installed.service(&file.service);
-    let ground = |code: &String| {
-        let known = service.and_then(|service| {
-            service.regulation.grounds.iter().find(|ground| ground.code.value.as_str() == code)
-        });
-        let text = |text: Option<&letopis_registry::messages::Text>| TextDto {
-            ru: text.map(|text| text.ru.clone()).unwrap_or_default(),
-            en: text.map(|text| text.en.clone()).unwrap_or_default(),
-        };
-        GroundDto {
-            code: code.clone(),
-            text: text(known.map(|ground| &ground.text)),
-            law: text(known.map(|ground| &ground.law)),
-        }
-    };
     let input = |disclosure: &Disclosure| InputDto {
         name: disclosure.name().trim_start_matches("input.").to_owned(),
         value: disclosure.value().to_value(),
@@ -127,7 +114,7 @@ pub(super) async fn decision(
         agency: row.author.to_string(),
         decided_at: row.decided_at.to_string(),
         outcome: row.outcome.clone(),
-        grounds: row.grounds.iter().map(ground).collect(),
+        grounds: row.grounds.iter().map(|code| ground_of(service, code)).collect(),
         pack: PackRefDto {
             code: file.pack.code.to_string(),
             version: file.pack.version,
@@ -195,14 +182,30 @@ pub(super) async fn public_disclosures(
     Ok(([(header::CACHE_CONTROL, "no-store")], body).into_response())
 }
 
-fn decision_row(app: &AppState, case: CaseId) -> Result<DecisionRow, Problem> {
+/// A ground in the words of the regulation that it is of.
+pub(super) fn ground_of(service: Option<&Service>, code: &str) -> GroundDto {
+    let known = service.and_then(|service| {
+        service.regulation.grounds.iter().find(|ground| ground.code.value.as_str() == code)
+    });
+    let text = |text: Option<&Text>| TextDto {
+        ru: text.map(|text| text.ru.clone()).unwrap_or_default(),
+        en: text.map(|text| text.en.clone()).unwrap_or_default(),
+    };
+    GroundDto {
+        code: code.to_owned(),
+        text: text(known.map(|ground| &ground.text)),
+        law: text(known.map(|ground| &ground.law)),
+    }
+}
+
+pub(super) fn decision_row(app: &AppState, case: CaseId) -> Result<DecisionRow, Problem> {
     let found = app.service.model().decision(case);
     let found = found.map_err(|e| Problem::new(Code::Unavailable, e.to_string()))?.value;
     found.ok_or_else(|| Problem::new(Code::NotFound, format!("case {case} has no decision")))
 }
 
 /// The facts of a decision that the pinned regulation declares public, opened.
-async fn public_inputs(
+pub(super) async fn public_inputs(
     app: &AppState,
     case: CaseId,
     row: &DecisionRow,

@@ -9,19 +9,20 @@ use letopis_ledger::id::StreamName;
 use letopis_ledger::json::Json as LedgerJson;
 use letopis_registry::code::RegistryCode;
 use letopis_registry::engine::EngineError;
+use letopis_registry::entry::EntryRefusal;
 use letopis_registry::event::{Document, EntryId};
 use letopis_registry::pack::RegistryKind;
-use letopis_registry::projection::{EntryChange, EntryRow, Reflected};
+use letopis_registry::projection::{EntryChange, EntryRow, Reflected, SystemRegistry};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
 use super::application::{TextDto, engine_problem};
 use super::body::JsonOf;
-use super::document::Uuid7;
 use super::log::proof_of;
 use super::problem::{Code, Problem, ProblemDto};
-use super::{AppState, Operator, PathOf};
+use super::system::AsOfQuery;
+use super::{AppState, Operator, PathOf, system};
 use crate::service::Finality;
 
 /// Most entries of one answer.
@@ -32,12 +33,12 @@ const NUMBER_MAX_CHARS: usize = 200;
 /// A registry.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct RegistryDto {
-    code: String,
-    title: TextDto,
-    /// `automatic`: by decisions only; `manual`: by its keeper; `system`: a projection.
-    kind: &'static str,
+    pub(super) code: String,
+    pub(super) title: TextDto,
+    /// `automatic`: by decisions only; `manual`: by its keeper; `system`: computed from the log.
+    pub(super) kind: &'static str,
     /// Entries in force.
-    in_force: u64,
+    pub(super) in_force: u64,
 }
 
 /// All registries.
@@ -51,27 +52,27 @@ pub(crate) struct RegistriesDto {
 /// A registry entry as the public sees it.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct EntryDto {
-    /// Id of the entry.
-    id: String,
-    registry: String,
+    /// Id of the entry; of a system registry's row.
+    pub(super) id: String,
+    pub(super) registry: String,
     /// Its number, in registries that number entries.
-    number: Option<String>,
+    pub(super) number: Option<String>,
     /// Public fields.
-    fields: Value,
-    valid_from: Option<String>,
-    valid_until: Option<String>,
+    pub(super) fields: Value,
+    pub(super) valid_from: Option<String>,
+    pub(super) valid_until: Option<String>,
     /// `in_force`, `excluded` or `expired`.
-    status: &'static str,
-    created_at: String,
+    pub(super) status: &'static str,
+    pub(super) created_at: String,
     /// Leaf of the newest change.
-    leaf: u64,
+    pub(super) leaf: u64,
     /// `committed` or `final`, of the newest change.
-    state: &'static str,
+    pub(super) state: &'static str,
     /// Every change, oldest first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    history: Vec<ChangeDto>,
+    pub(super) history: Vec<ChangeDto>,
     /// Leaves that this answer reflects.
-    position: u64,
+    pub(super) position: u64,
 }
 
 /// A change of an entry.
@@ -87,11 +88,11 @@ pub(crate) struct ChangeDto {
 /// A page of entries.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct EntriesDto {
-    entries: Vec<EntryDto>,
+    pub(super) entries: Vec<EntryDto>,
     /// Give this as `after` to get the next page; absent on the last one.
-    next: Option<String>,
+    pub(super) next: Option<String>,
     /// Leaves that this answer reflects.
-    position: u64,
+    pub(super) position: u64,
 }
 
 /// Which page.
@@ -100,12 +101,19 @@ pub(crate) struct EntriesDto {
 #[into_params(parameter_in = Query)]
 pub(crate) struct PageQuery {
     /// Id of the entry after which the page begins.
-    #[param(value_type = Uuid7, inline, required = false)]
+    #[param(required = false)]
     after: Option<String>,
     /// Most entries of the page, at most 200.
     #[serde(default = "page_default")]
     #[param(minimum = 1, maximum = 200, required = false)]
     limit: u32,
+    /// System registries only: leaves that count; all that the log has without it.
+    #[param(minimum = 0, maximum = 9_007_199_254_740_991_u64, required = false)]
+    as_of: Option<u64>,
+    /// System registries only: only what was there at this instant counts, as in
+    /// 2026-11-21T19:34:52.123Z.
+    #[param(required = false)]
+    at: Option<String>,
 }
 
 const fn page_default() -> u32 {
@@ -136,13 +144,13 @@ pub(crate) struct EntriesCreatedDto {
     records: usize,
 }
 
-/// The registries of this agency.
+/// The registries of this agency, and those that are computed from the log.
 #[utoipa::path(
     get, path = "/api/v1/registries", tag = "registries",
     responses((status = 200, description = "Every registry", body = RegistriesDto))
 )]
 pub(super) async fn list(State(app): State<AppState>) -> Result<Json<RegistriesDto>, Problem> {
-    let mut registries = Vec::new();
+    let mut registries = system::listed(&app)?;
     for installed in app.service.engine().installed_packs() {
         for (code, registry) in installed.pack.registries() {
             let count = app.service.model().entry_count(code).map_err(|e| tables(&e))?;
@@ -178,13 +186,21 @@ pub(super) async fn entries(
     page: Result<Query<PageQuery>, QueryRejection>,
 ) -> Result<Json<EntriesDto>, Problem> {
     let Query(page) = page.map_err(|e| Problem::new(Code::BadRequest, e.body_text()))?;
-    let registry = known_registry(&app, &code.0)?;
     if page.limit == 0 || page.limit > PAGE_MAX {
         return Err(Problem::new(
             Code::BadRequest,
             format!("limit {} is not 1 to {PAGE_MAX}", page.limit),
         ));
     }
+    if let Some(registry) = system::named(&code.0) {
+        let after = page.after.as_deref().unwrap_or_default();
+        let query = AsOfQuery { as_of: page.as_of, at: page.at.clone() };
+        return Ok(Json(system::page(&app, registry, &query, (after, page.limit))?));
+    }
+    if page.as_of.is_some() || page.at.is_some() {
+        return Err(Problem::bad_request("\"as_of\" and \"at\" are for system registries"));
+    }
+    let registry = known_registry(&app, &code.0)?;
     let after = page.after.as_deref().map(|id| entry_stream(&registry, id)).transpose()?;
     let found = app.service.model().entries_after(&registry, after.as_ref(), page.limit);
     let Reflected { size, value } = found.map_err(|e| tables(&e))?;
@@ -218,6 +234,9 @@ pub(super) async fn create(
     code: PathOf<String>,
     JsonOf(body): JsonOf<NewEntriesDto>,
 ) -> Result<Response, Problem> {
+    if let Some(registry) = RegistryCode::parse(&code.0).ok().filter(is_system) {
+        return Err(engine_problem(&EntryRefusal::System { registry }.into()));
+    }
     let registry = known_registry(&app, &code.0)?;
     let document = body.document()?;
     if body.rows.is_empty() {
@@ -253,6 +272,9 @@ pub(super) async fn entry(
     State(app): State<AppState>,
     names: PathOf<(String, String)>,
 ) -> Result<Json<EntryDto>, Problem> {
+    if let Some(registry) = system::named(&names.0.0) {
+        return Ok(Json(system::entry(&app, registry, &names.0.1)?.0));
+    }
     let (row, position) = entry_row(&app, &names.0.0, &names.0.1)?;
     let history = app.service.model().entry_history(&row.stream).map_err(|e| tables(&e))?;
     let history = history.value.iter().map(ChangeDto::of).collect();
@@ -276,6 +298,9 @@ pub(super) async fn entry_proof(
     State(app): State<AppState>,
     names: PathOf<(String, String)>,
 ) -> Result<Response, Problem> {
+    if let Some(registry) = system::named(&names.0.0) {
+        return proof_of(&app, system::entry(&app, registry, &names.0.1)?.1.leaf);
+    }
     let (row, _) = entry_row(&app, &names.0.0, &names.0.1)?;
     proof_of(&app, row.leaf)
 }
@@ -284,6 +309,10 @@ fn known_registry(app: &AppState, code: &str) -> Result<RegistryCode, Problem> {
     let unknown = || Problem::new(Code::NotFound, format!("there is no registry {code}"));
     let code = RegistryCode::parse(code).map_err(|_| unknown())?;
     app.service.engine().registry(&code).map(|_| code.clone()).ok_or_else(unknown)
+}
+
+fn is_system(code: &RegistryCode) -> bool {
+    SystemRegistry::of(code).is_some()
 }
 
 fn entry_stream(registry: &RegistryCode, id: &str) -> Result<StreamName, Problem> {

@@ -10,10 +10,12 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use letopis_ledger::key::AuthorSignature;
 use letopis_ledger::{StreamVersion, Timestamp};
-use letopis_registry::code::{FieldPath, StepCode};
+use letopis_registry::case::Motive;
+use letopis_registry::code::{FieldPath, StepCode, TypicalCode};
 use letopis_registry::engine::{Appended, GivenAnswer, GivenSubanswer, Subrequest};
 use letopis_registry::environment::Clock;
 use letopis_registry::event::{Arrival, CancelledBy, CaseId, Way};
+use letopis_registry::messages::Language;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -85,9 +87,16 @@ pub(crate) struct SubrequestDto {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ProposalDto {
-    /// Why, in words; it is private.
+    /// Why, in words; it is private. This or `typical`.
+    #[serde(default)]
     #[schema(min_length = 1, max_length = 4000)]
-    motive: String,
+    motive: Option<String>,
+    /// Code of the regulation's typical decision whose reasons are taken over.
+    #[serde(default)]
+    typical: Option<String>,
+    /// Language of these reasons, `ru` or `en`; `ru` without it.
+    #[serde(default)]
+    language: Option<String>,
 }
 
 /// A proposal that was made.
@@ -292,7 +301,8 @@ pub(super) async fn propose(
     id: PathOf<String>,
     JsonOf(body): JsonOf<ProposalDto>,
 ) -> Result<Json<ProposedDto>, Problem> {
-    let proposed = app.service.engine().propose(case_id(&id.0)?, &official, &body.motive).await;
+    let (case, motive) = (case_id(&id.0)?, body.motive()?);
+    let proposed = app.service.engine().propose(case, &official, &motive).await;
     let proposal = proposed.map_err(|error| engine_problem(&error))?.get();
     Ok(Json(ProposedDto { proposal }))
 }
@@ -373,6 +383,23 @@ pub(super) async fn reassign(
     done(&app, case, app.service.engine().reassign(case, &official, to).await)
 }
 
+impl ProposalDto {
+    fn motive(self) -> Result<Motive, Problem> {
+        let language = self.language.as_deref().map(|code| {
+            Language::parse(code).ok_or_else(|| Problem::bad_request("language is ru or en"))
+        });
+        let language = language.transpose()?;
+        match (self.motive, self.typical) {
+            (Some(words), None) => Ok(Motive::Words(words)),
+            (None, Some(code)) => Ok(Motive::Typical {
+                code: TypicalCode::parse(&code).map_err(Problem::bad_request)?,
+                language: language.unwrap_or(Language::Ru),
+            }),
+            _ => Err(Problem::bad_request("give \"motive\" or \"typical\", one of both")),
+        }
+    }
+}
+
 impl AnswerDto {
     fn arrival(&self, way: Way) -> Result<Arrival, Problem> {
         let now = System.now();
@@ -398,7 +425,7 @@ fn path(text: &str) -> Result<FieldPath, Problem> {
 }
 
 /// The answer to something done; whatever follows from it by itself is taken up.
-fn done(
+pub(super) fn done(
     app: &AppState,
     case: CaseId,
     done: Result<Appended, letopis_registry::engine::EngineError>,

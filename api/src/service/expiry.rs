@@ -1,4 +1,5 @@
-//! Ends registry entries whose last day has passed, at the start and then every hour.
+//! Ends registry entries whose last day has passed, and throws old drafts away, at the start and
+//! then every hour.
 //!
 //! An expired permit frees its plate and its place; the record that says so is what makes the next
 //! applicant's facts true. Not here: what expiring means; the registry's engine decides.
@@ -23,6 +24,9 @@ pub(crate) async fn run(engine: Arc<Engine>) {
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
+        if let Err(error) = forget_drafts(&engine).await {
+            tracing::warn!(%error, "old drafts were not thrown away");
+        }
         for installed in engine.installed_packs() {
             for registry in installed.pack.registries().keys() {
                 match expire_all(&engine, registry).await {
@@ -34,6 +38,11 @@ pub(crate) async fn run(engine: Arc<Engine>) {
             }
         }
     }
+}
+
+async fn forget_drafts(engine: &Engine) -> Result<(), EngineError> {
+    while engine.forget_old_drafts().await? > 0 {}
+    Ok(())
 }
 
 async fn expire_all(engine: &Engine, registry: &RegistryCode) -> Result<u64, EngineError> {

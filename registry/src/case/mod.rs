@@ -22,9 +22,12 @@ pub use command::approve::{
 pub use command::assign::{AssignCase, Candidates, ReassignCase};
 pub use command::cancel::CancelCase;
 pub use command::decide::{DecideCase, Holdings};
+pub use command::intake::{IntakeFinding, RefuseIntake};
+pub use command::motive::Motive;
 pub use command::pass_time::{PassTime, RecountTerm};
 pub use command::request::{Executors, has_more_to_send};
-pub use command::submit::{ENTERED_AFTER_DAYS_MAX, SubmitApplication};
+pub(crate) use command::submit::check_may_enter;
+pub use command::submit::{ENTERED_AFTER_DAYS_MAX, Entry, SubmitApplication, payload_digest};
 pub use command::subrequest::{AnswerSubrequest, OpenSubrequest};
 pub use opened::{Opened, OpenedError};
 pub use refusal::CaseRefusal;

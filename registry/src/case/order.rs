@@ -28,10 +28,7 @@ impl CaseState {
                 (self.submitted().is_some(), "the case was not submitted"),
                 (self.registered().is_none(), "the case was registered"),
             ],
-            CaseEvent::IntakeRefused(_) => vec![
-                (self.submitted().is_some(), "the case was not submitted"),
-                (self.registered().is_none(), "the case was registered"),
-            ],
+            CaseEvent::IntakeRefused(refused) => self.intake_checks(refused.official.is_some()),
             CaseEvent::Decided(_)
             | CaseEvent::Cancelled(_)
             | CaseEvent::Assigned(_)
@@ -63,6 +60,17 @@ impl CaseState {
             CaseEvent::DocumentIssued(_) => vec![(self.decided().is_some(), "nothing was decided")],
             _ => self.request_checks(event),
         }
+    }
+
+    /// The program refuses instead of registering; an official may also check afterwards.
+    fn intake_checks(&self, by_official: bool) -> Checks {
+        let proposed = self.proposal().is_some_and(|proposal| !proposal.returned);
+        vec![
+            (self.submitted().is_some(), "the case was not submitted"),
+            (by_official || self.registered().is_none(), "the case was registered"),
+            (self.decided().is_none(), "the case was decided"),
+            (!proposed, "a proposal waits for agreement"),
+        ]
     }
 
     fn under_way(&self) -> Checks {

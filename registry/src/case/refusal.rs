@@ -4,7 +4,7 @@ use letopis_ledger::{StreamVersion, Timestamp};
 use thiserror::Error;
 
 use super::opened::OpenedError;
-use crate::code::{ChannelCode, StepCode};
+use crate::code::{ChannelCode, FieldPath, GroundCode, StepCode, TypicalCode};
 use crate::event::{OfficialId, PackRef};
 use crate::pack::JudgeError;
 
@@ -36,6 +36,53 @@ pub enum CaseRefusal {
     NotEnteredByOfficial {
         /// The channel.
         channel: ChannelCode,
+    },
+    /// What comes by this channel is entered by an official alone.
+    #[error("what comes by channel {channel} is entered by an official; bring it to the agency")]
+    OfficialsEnter {
+        /// The channel.
+        channel: ChannelCode,
+    },
+    /// The scan of a paper is missing, or one is given where there is no paper.
+    #[error("the scan of what came by channel {channel} {problem}")]
+    Scan {
+        /// The channel.
+        channel: ChannelCode,
+        /// What is wrong.
+        problem: &'static str,
+    },
+    /// Nobody refuses the intake of what is registered: the regulation has no such check.
+    #[error("the regulation has no intake check; what is registered is decided")]
+    NoIntakeCheck,
+    /// The days of the intake check are over.
+    #[error("the intake check ended at {until}; the application is decided now")]
+    IntakeCheckOver {
+        /// Its last instant.
+        until: Timestamp,
+    },
+    /// A case is registered without a number.
+    #[error("a registered application has a number; give one")]
+    NoNumber,
+    /// An intake is refused without a ground.
+    #[error("an application is not taken only on a ground of the regulation; give one")]
+    NoIntakeGround,
+    /// A ground that the regulation does not have.
+    #[error("intake ground {ground} is not in the regulation's closed list")]
+    UnknownIntakeGround {
+        /// The ground.
+        ground: GroundCode,
+    },
+    /// A ground that rests on nothing.
+    #[error("ground {ground} needs at least one fact that it rests on")]
+    NoEvidence {
+        /// The ground.
+        ground: GroundCode,
+    },
+    /// A field that the form does not have.
+    #[error("the form has no field {field}; name one that it has")]
+    NoSuchField {
+        /// The field.
+        field: FieldPath,
     },
     /// A registration that is still to come, or was too long ago.
     #[error(
@@ -129,6 +176,24 @@ pub enum CaseRefusal {
     /// Nobody works on the case yet.
     #[error("nobody works on this case yet; give it to an official first")]
     Unassigned,
+    /// The regulation has no such typical decision.
+    #[error("the regulation has no typical decision {code}; propose in your own words")]
+    NoTypicalDecision {
+        /// The code given.
+        code: TypicalCode,
+    },
+    /// A typical decision is for another outcome or for other grounds.
+    #[error("typical decision {code} is for another decision: the rules say {outcome}{}; \
+             take another one, or your own words",
+            grounds.iter().map(|ground| format!(" {ground}")).collect::<String>())]
+    TypicalDiffers {
+        /// The code given.
+        code: TypicalCode,
+        /// What the rules say.
+        outcome: &'static str,
+        /// On which grounds.
+        grounds: Vec<GroundCode>,
+    },
     /// A proposal is on its way.
     #[error("proposal {proposal} waits for agreement; it must be returned before another is made")]
     ProposalWaits {

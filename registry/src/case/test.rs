@@ -108,10 +108,11 @@ fn submit(rules: &CaseRules<'_>) -> SubmitApplication {
     SubmitApplication {
         channel: ChannelCode::parse("portal").unwrap(),
         form: rules.service.check_form(&form).unwrap(),
-        number: "ЗП-2026-000001".into(),
+        number: Some("ЗП-2026-000001".into()),
         at: at("2026-11-20T07:00:00.000Z"),
         registered_at: None,
         executors: Executors::new(),
+        entry: None,
     }
 }
 

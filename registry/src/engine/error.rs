@@ -6,7 +6,7 @@ use super::adapter::AdapterError;
 use super::port::{AppendRefused, ReadFailed};
 use super::typesetter::TypesettingFailed;
 use crate::case::{CaseRefusal, OutOfPlace};
-use crate::code::{ChannelCode, GroundCode, PackCode, RegistryCode, ServiceCode};
+use crate::code::{ChannelCode, PackCode, RegistryCode, ServiceCode};
 use crate::entry::EntryRefusal;
 use crate::event::{CaseId, EventError};
 use crate::pack::{FormError, PackError};
@@ -46,14 +46,17 @@ pub enum EngineError {
         /// The channel.
         channel: ChannelCode,
     },
-    /// The application was not taken; the case has ended with that, on record.
-    #[error("application {case} is not taken: {}; correct that and apply again",
-            grounds.iter().map(GroundCode::as_str).collect::<Vec<_>>().join(", "))]
-    NotTaken {
-        /// The case.
-        case: CaseId,
-        /// The grounds of the regulation's closed list.
-        grounds: Vec<GroundCode>,
+    /// A draft of an older form does not fit the form in force.
+    #[error("the draft was filled in by version {version}; the form of version {in_force}, in \
+             force now, has {} fields that it does not fit: correct those and submit it again",
+            errors.len())]
+    DraftOutdated {
+        /// The version of the draft.
+        version: u32,
+        /// The version in force.
+        in_force: u32,
+        /// Every field that does not fit, and what to do.
+        errors: Vec<FormError>,
     },
     /// The idempotency key was used for another application.
     #[error("the idempotency key was used for another application; take a new key")]

@@ -18,7 +18,7 @@ use crate::entry::{
 use crate::environment::random;
 use crate::event::{Document, EntryId};
 use crate::pack::{Registry, plain_text};
-use crate::projection::{EntryRow, EntryStatus};
+use crate::projection::{EntryRow, EntryStatus, SystemRegistry};
 use crate::record_draft::Decision;
 
 /// Most entries of one record.
@@ -56,6 +56,9 @@ impl<P: LedgerPort> CaseEngine<P> {
         rows: &[Value],
         document: &Document,
     ) -> Result<EntriesCreated, EngineError> {
+        if SystemRegistry::of(registry).is_some() {
+            return Err(EntryRefusal::System { registry: registry.clone() }.into());
+        }
         let (installed, definition) = self.definition(registry)?;
         check_manual(&definition)?;
         let mut checked = Vec::with_capacity(rows.len());

@@ -115,12 +115,17 @@ impl<P: LedgerPort> CaseEngine<P> {
     /// How the applicant of a case is told: as the regulation says for the channel of the
     /// application.
     fn notice_channel(&self, case: CaseId) -> Result<ChannelCode, EngineError> {
-        let row = self.model.case(case)?.value;
-        let channel = row.and_then(|row| {
-            let installed = self.packs.pinned(&row.pack).ok()?;
-            let regulation = &installed.service(&row.service)?.regulation;
+        let row = self.model.case(case)?.value.map(|row| (row.pack, row.service, row.channel));
+        let not_taken = || Ok::<_, EngineError>(self.model.not_taken(case)?.value);
+        let row = match row {
+            Some(row) => Some(row),
+            None => not_taken()?.map(|row| (row.pack, row.service, row.channel)),
+        };
+        let channel = row.and_then(|(pack, service, came_by)| {
+            let installed = self.packs.pinned(&pack).ok()?;
+            let regulation = &installed.service(&service)?.regulation;
             let channels = regulation.channels.iter();
-            let found = channels.filter(|channel| channel.code.value == row.channel);
+            let found = channels.filter(|channel| channel.code.value == came_by);
             found.map(|channel| channel.notice.clone()).next()?
         });
         let portal = || ChannelCode::parse(PORTAL).expect("invariant: it is a code");

@@ -10,11 +10,13 @@ use super::{
     AppendRefused, Appended, CaseEngine, EngineError, InstalledPack, LedgerPort, Prepared, Race,
     TRIES_MAX,
 };
-use crate::case::{CaseRefusal, CaseRules, CaseState, RecordedCaseEvent, SubmitApplication};
+use crate::case::{
+    CaseRefusal, CaseRules, CaseState, Entry, RecordedCaseEvent, SubmitApplication, payload_digest,
+};
 use crate::code::{ChannelCode, ServiceCode};
 use crate::environment::random;
-use crate::event::{CaseEvent, CaseId, DomainEvent, PackRef, Registered};
-use crate::pack::{CheckedForm, Service};
+use crate::event::{CaseEvent, CaseId, DomainEvent, IntakeRefused, PackRef, Registered};
+use crate::pack::{CheckedForm, NumberTemplate, Service};
 use crate::private::{AccessToken, PrivateBatch, Submission};
 use crate::secret::AgencySecret;
 
@@ -31,18 +33,34 @@ pub struct Application {
     pub registered_at: Option<Timestamp>,
     /// A key of the client's choice: the same key with the same application gives the same case.
     pub idempotency_key: Option<String>,
+    /// Who of the agency enters it; nobody when it came electronically.
+    pub entry: Option<Entry>,
 }
 
-/// An application that was registered.
+/// What became of an application.
+#[derive(Debug, Clone)]
+pub enum Intake {
+    /// It was registered: number, term, deadline.
+    Registered(Registered),
+    /// It was not taken, for these grounds.
+    NotTaken(IntakeRefused),
+}
+
+/// An application that is on record.
 #[derive(Debug, Clone)]
 pub struct Accepted {
     /// The case.
     pub case: CaseId,
-    /// Its registration: number, term, deadline.
-    pub registered: Registered,
+    /// The service.
+    pub service: ServiceCode,
+    /// Whether it was taken.
+    pub intake: Intake,
+    /// The digest of what is applied for; see [`payload_digest`].
+    pub payload: Hash,
     /// The version of the pack that it follows.
     pub pack: PackRef,
-    /// Gives access to the case's private values; shown to the applicant once.
+    /// Gives access to the case's private values, also where it was not taken; shown to the
+    /// applicant once.
     pub token: AccessToken,
     /// Where the record stands.
     pub appended: Appended,
@@ -70,7 +88,12 @@ impl<P: LedgerPort> CaseEngine<P> {
         let unknown = || EngineError::UnknownService { service: code.clone() };
         let installed = self.packs.in_force(code).ok_or_else(unknown)?;
         let service = installed.service(code).ok_or_else(unknown)?;
-        let form = service.check_form(&application.form);
+        let not_taken = application.entry.as_ref().is_some_and(|entry| entry.finding.is_some());
+        // What an official does not take may be incomplete for that very reason.
+        let form = match not_taken {
+            true => service.check_partly(&application.form),
+            false => service.check_form(&application.form),
+        };
         let form = form.map_err(|errors| EngineError::Form { errors })?;
         let attempt = Attempt {
             application,
@@ -109,7 +132,10 @@ impl<P: LedgerPort> CaseEngine<P> {
                 return Box::pin(self.repeat(attempt, first)).await;
             }
             match self.port.append(prepared.record).await.map_err(EngineError::from) {
-                Ok(appended) => return self.accept(case, &record, token, appended, false),
+                Ok(appended) => {
+                    let repeated = false;
+                    return self.accept(attempt, case, (&record, token), (appended, repeated));
+                }
                 Err(error) => match Race::of(&error) {
                     Some(Race::Number) => self.raise_case_numbers(attempt).await?,
                     _ => return Err(error),
@@ -147,7 +173,7 @@ impl<P: LedgerPort> CaseEngine<P> {
                 let token = AccessToken::new(&*self.entropy);
                 let tokens = vec![(token.digest(), case.stream())];
                 self.private.put(PrivateBatch { tokens, ..PrivateBatch::default() }).await?;
-                self.accept(case, &record, token, appended, true)
+                self.accept(attempt, case, (&record, token), (appended, true))
             }
             // The first try lost its number; the same case is submitted with another one.
             Err(AppendRefused::ClaimTaken { .. }) => self.submit_as(attempt, case).await,
@@ -161,13 +187,14 @@ impl<P: LedgerPort> CaseEngine<P> {
         case: CaseId,
     ) -> Result<(Prepared, AccessToken), EngineError> {
         let at = self.clock.now();
-        let command = SubmitApplication {
+        let mut command = SubmitApplication {
             channel: attempt.application.channel.clone(),
             form: attempt.form.clone(),
-            number: self.case_number(attempt, at)?,
+            number: None,
             at,
             registered_at: attempt.application.registered_at,
             executors: self.executors_of(attempt.service, &attempt.installed.pack)?,
+            entry: attempt.application.entry.clone(),
         };
         let rules = CaseRules {
             pack: &attempt.installed.pack,
@@ -176,18 +203,10 @@ impl<P: LedgerPort> CaseEngine<P> {
             pack_ref: &attempt.installed.pack_ref,
             secret: &self.secret,
         };
-        let decision = command.decide(&CaseState::new(case.stream()), &rules);
-        let decision = decision.map_err(|refusal| match refusal {
-            CaseRefusal::ChannelClosed { channel } => {
-                let service = attempt.application.service.clone();
-                EngineError::ChannelClosed { service, channel }
-            }
-            CaseRefusal::DraftOnly { channel } => {
-                let service = attempt.application.service.clone();
-                EngineError::DraftOnly { service, channel }
-            }
-            other => other.into(),
-        })?;
+        let refusal = |refusal| refused(&attempt.application.service, refusal);
+        let taken = command.intake_grounds(&rules).map_err(refusal)?.is_empty();
+        command.number = self.number(attempt, taken, at)?;
+        let decision = command.decide(&CaseState::new(case.stream()), &rules).map_err(refusal)?;
         let mut prepared = self.seal(decision)?;
         let token = AccessToken::new(&*self.entropy);
         prepared.batch.tokens.push((token.digest(), case.stream()));
@@ -202,50 +221,96 @@ impl<P: LedgerPort> CaseEngine<P> {
 
     fn accept(
         &self,
+        attempt: &Attempt<'_>,
         case: CaseId,
-        record: &SignedRecord,
-        token: AccessToken,
-        appended: Appended,
-        repeated: bool,
+        (record, token): (&SignedRecord, AccessToken),
+        (appended, repeated): (Appended, bool),
     ) -> Result<Accepted, EngineError> {
         let mut state = CaseState::new(case.stream());
+        let mut not_taken = None;
         for event in record.record().events() {
             if let Some(DomainEvent::Case(read)) = DomainEvent::read(event)? {
-                if let CaseEvent::IntakeRefused(refused) = read {
-                    return Err(EngineError::NotTaken { case, grounds: refused.grounds });
+                if let CaseEvent::IntakeRefused(refused) = &read {
+                    not_taken = Some(refused.clone());
                 }
                 let (version, private) = (event.version, event.private.clone());
                 state.evolve(&RecordedCaseEvent { version, event: read, private })?;
             }
         }
-        let registered = state.registered().cloned();
+        let intake = match not_taken {
+            Some(refused) => Some(Intake::NotTaken(refused)),
+            None => state.registered().cloned().map(Intake::Registered),
+        };
         let pack = state.pack().cloned();
-        let (registered, pack) = registered.zip(pack).ok_or_else(|| EngineError::StoredRecord {
+        let (intake, pack) = intake.zip(pack).ok_or_else(|| EngineError::StoredRecord {
             reason: "it registers no case".to_owned(),
         })?;
-        if !repeated {
+        if !repeated && state.ended().is_none() {
             self.remember(case, state);
         }
-        Ok(Accepted { case, registered, pack, token, appended, repeated })
+        let service = attempt.application.service.clone();
+        let payload = payload_digest(&service, attempt.form);
+        Ok(Accepted { case, service, intake, payload, pack, token, appended, repeated })
     }
 
-    fn case_number(&self, attempt: &Attempt<'_>, at: Timestamp) -> Result<String, EngineError> {
-        let service = &attempt.application.service;
+    /// The number of the case, or that of its refused intake where the regulation numbers those.
+    fn number(
+        &self,
+        attempt: &Attempt<'_>,
+        taken: bool,
+        at: Timestamp,
+    ) -> Result<Option<String>, EngineError> {
+        let Some((kind, template)) = attempt.numbered(taken) else { return Ok(None) };
         let date = attempt.installed.pack.calendar().date(at);
-        let template = &attempt.service.regulation.number;
-        self.numbers.next(&format!("case/{service}"), template, date, || {
-            Ok(self.model.latest_case_numbers(service, LATEST_NUMBERS)?.value)
-        })
+        let number =
+            self.numbers.next(&kind, template, date, || self.latest_numbers(attempt, taken))?;
+        Ok(Some(number))
+    }
+
+    fn latest_numbers(
+        &self,
+        attempt: &Attempt<'_>,
+        taken: bool,
+    ) -> Result<Vec<String>, EngineError> {
+        let service = &attempt.application.service;
+        let latest = match taken {
+            true => self.model.latest_case_numbers(service, LATEST_NUMBERS)?,
+            false => self.model.latest_intake_numbers(service, LATEST_NUMBERS)?,
+        };
+        Ok(latest.value)
     }
 
     async fn raise_case_numbers(&self, attempt: &Attempt<'_>) -> Result<(), EngineError> {
         self.catch_up().await?;
-        let service = &attempt.application.service;
-        let latest = self.model.latest_case_numbers(service, LATEST_NUMBERS)?.value;
         let date = attempt.installed.pack.calendar().date(self.clock.now());
-        let template = &attempt.service.regulation.number;
-        self.numbers.raise(&format!("case/{service}"), template, date, &latest);
+        for taken in [true, false] {
+            let Some((kind, template)) = attempt.numbered(taken) else { continue };
+            let latest = self.latest_numbers(attempt, taken)?;
+            self.numbers.raise(&kind, template, date, &latest);
+        }
         Ok(())
+    }
+}
+
+impl Attempt<'_> {
+    /// The kind of number that a case gets, or its refused intake, and the template.
+    fn numbered(&self, taken: bool) -> Option<(String, &NumberTemplate)> {
+        let service = &self.application.service;
+        let regulation = &self.service.regulation;
+        match taken {
+            true => Some((format!("case/{service}"), &regulation.number)),
+            false => Some((format!("intake/{service}"), regulation.intake_number.as_ref()?)),
+        }
+    }
+}
+
+/// A refusal of the rules, with the service where the channel is wrong.
+fn refused(service: &ServiceCode, refusal: CaseRefusal) -> EngineError {
+    let service = service.clone();
+    match refusal {
+        CaseRefusal::ChannelClosed { channel } => EngineError::ChannelClosed { service, channel },
+        CaseRefusal::DraftOnly { channel } => EngineError::DraftOnly { service, channel },
+        other => other.into(),
     }
 }
 
@@ -259,11 +324,19 @@ fn keys(
 ) -> (Hash, Hash) {
     let values = form.values().iter();
     let values = values.map(|(field, value)| (field.to_string(), value.clone())).collect();
-    let input = Json::Array(vec![
+    let mut input: Vec<Json> = vec![
         application.service.as_str().into(),
         application.channel.as_str().into(),
         Json::Object(values),
-    ]);
+    ];
+    if let Some(entry) = &application.entry {
+        let came = application.registered_at.map(|at| at.to_string());
+        let scan = entry.scan.as_ref().map(|scan| scan.sha256.to_hex());
+        input.push(came.unwrap_or_default().as_str().into());
+        input.push(scan.unwrap_or_default().as_str().into());
+        let codes = entry.finding.iter().flat_map(|finding| &finding.grounds);
+        input.extend(codes.map(|ground| Json::from(ground.code.as_str())));
+    }
     let hash = |purpose, text| Hash::from_bytes(*secret.digest(purpose, &[text]).as_bytes());
-    (hash("idempotency-key", key), hash("submission", &input.to_string()))
+    (hash("idempotency-key", key), hash("submission", &Json::Array(input).to_string()))
 }

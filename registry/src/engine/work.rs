@@ -15,8 +15,8 @@ use super::advance::Pinned;
 use super::{Appended, CaseEngine, EngineError, LedgerPort, Race, TRIES_MAX};
 use crate::case::{
     AgreeToDecision, AnswerRequest, AnswerSubrequest, CancelCase, CaseRefusal, CaseRules,
-    CaseState, OpenSubrequest, Opened, ProposeDecision, ReassignCase, ReturnDecision,
-    SetAsideAnswer,
+    CaseState, IntakeFinding, Motive, OpenSubrequest, Opened, ProposeDecision, ReassignCase,
+    RefuseIntake, ReturnDecision, SetAsideAnswer,
 };
 use crate::code::{FieldPath, StepCode};
 use crate::event::{
@@ -177,7 +177,7 @@ impl<P: LedgerPort> CaseEngine<P> {
         &self,
         case: CaseId,
         acting: &Official,
-        motive: &str,
+        motive: &Motive,
     ) -> Result<StreamVersion, EngineError> {
         let mut version = StreamVersion::ZERO;
         self.work_on(case, |engine, state, installed| {
@@ -185,7 +185,7 @@ impl<P: LedgerPort> CaseEngine<P> {
             let opened = engine.open(state)?;
             let (decide, number) = engine.decision(state, installed, &opened)?;
             version = state.length();
-            let command = ProposeDecision { acting, motive: motive.to_owned(), decide };
+            let command = ProposeDecision { acting, motive: motive.clone(), decide };
             let proposed = command.decide(state, &opened, &rules);
             // A proposal makes no entry yet.
             number.keep_if(engine, &proposed);
@@ -252,6 +252,24 @@ impl<P: LedgerPort> CaseEngine<P> {
             let rules = engine.rules(state, installed)?;
             let reason = reason.to_owned();
             Ok(ReassignCase { acting, to: &to, reason }.decide(state, &rules)?)
+        })
+        .await
+    }
+
+    /// Does not take an application that is registered, on the check that the regulation allows.
+    ///
+    /// # Errors
+    /// See [`EngineError`].
+    pub async fn refuse_intake(
+        &self,
+        case: CaseId,
+        acting: &Official,
+        finding: &IntakeFinding,
+    ) -> Result<Appended, EngineError> {
+        self.work_on(case, |engine, state, installed| {
+            let rules = engine.rules(state, installed)?;
+            let (finding, at) = (finding.clone(), engine.clock.now());
+            Ok(RefuseIntake { acting, finding, at }.decide(state, &rules)?)
         })
         .await
     }

@@ -58,6 +58,12 @@ pub enum EntryRefusal {
         /// The most entries.
         most: u32,
     },
+    /// A system registry follows from the log alone.
+    #[error("registry {registry} is computed from the log, and nobody writes it")]
+    System {
+        /// The registry.
+        registry: RegistryCode,
+    },
     /// The last day of the entry has not passed.
     #[error("the entry is in force until {valid_until}; it expires the day after")]
     NotExpired {

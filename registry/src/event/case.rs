@@ -6,6 +6,7 @@
 
 mod decided;
 mod ended;
+mod intake;
 mod request;
 mod term;
 mod work;
@@ -24,9 +25,8 @@ use super::fields::{
 use crate::code::{ChannelCode, FieldPath, GroundCode, PackCode, ServiceCode, StepCode};
 
 pub use decided::{Decided, Evidence, EvidenceKind, GroundFound, MatchedRules, ModelRef, Outcome};
-pub use ended::{
-    Cancelled, CancelledBy, DocumentIssued, IntakeRefused, NoticeQueued, NoticeSettled,
-};
+pub use ended::{Cancelled, CancelledBy, DocumentIssued, NoticeQueued, NoticeSettled};
+pub use intake::{Entered, IntakeEvidence, IntakeGround, IntakeRefused, Scan};
 pub use request::{
     AnswerSetAside, Arrival, RequestAnswered, RequestOutcome, RequestSent, RequestTarget, SetAside,
     Source, SubrequestAnswered, SubrequestOpened, Way,
@@ -118,6 +118,8 @@ pub struct Submitted {
     pub channel: ChannelCode,
     /// Public fields by field path.
     pub form: Object,
+    /// Who of the agency entered it; nobody when it came electronically.
+    pub entered: Option<Entered>,
 }
 
 /// The application got its number and its term.
@@ -281,11 +283,15 @@ impl Submitted {
             .with("code", self.pack.code.as_str())
             .with("version", self.pack.version)
             .with("leaf", leaf(self.pack.leaf));
-        Object::new()
+        let data = Object::new()
             .with("service", self.service.as_str())
             .with("pack", pack)
             .with("channel", self.channel.as_str())
-            .with("form", self.form.clone())
+            .with("form", self.form.clone());
+        match &self.entered {
+            Some(entered) => data.with("entered", entered.data()),
+            None => data,
+        }
     }
 
     fn read(data: &Object) -> Result<Self, FieldError> {
@@ -295,6 +301,7 @@ impl Submitted {
             pack: PackRef::read(fields.object("pack")?)?,
             channel: fields.parsed("channel", ChannelCode::parse)?,
             form: fields.object("form")?.clone(),
+            entered: fields.optional("entered").map(Entered::read).transpose()?,
         };
         fields.finish()?;
         Ok(read)

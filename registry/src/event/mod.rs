@@ -20,18 +20,18 @@ use thiserror::Error;
 
 pub use case::{
     Agreed, AnswerSetAside, Arrival, Assigned, Cancelled, CancelledBy, Candidate, CaseEvent,
-    ClockResumed, ClockSuspended, Decided, DocumentIssued, Evidence, EvidenceKind, GroundFound,
-    IntakeRefused, MatchedRules, ModelRef, NewEnd, NoticeQueued, NoticeSettled, OfficialSignature,
-    Outcome, PackRef, Proposed, Registered, RequestAnswered, RequestOutcome, RequestSent,
-    RequestTarget, ResultIssued, Returned, SetAside, Source, Submitted, SubrequestAnswered,
-    SubrequestOpened, TermCause, TermChanged, Way,
+    ClockResumed, ClockSuspended, Decided, DocumentIssued, Entered, Evidence, EvidenceKind,
+    GroundFound, IntakeEvidence, IntakeGround, IntakeRefused, MatchedRules, ModelRef, NewEnd,
+    NoticeQueued, NoticeSettled, OfficialSignature, Outcome, PackRef, Proposed, Registered,
+    RequestAnswered, RequestOutcome, RequestSent, RequestTarget, ResultIssued, Returned, Scan,
+    SetAside, Source, Submitted, SubrequestAnswered, SubrequestOpened, TermCause, TermChanged, Way,
 };
 pub use consultation::{ConsultationOutcome, ConsultationRegistered};
 pub use entry::{Basis, Document, EntryAmended, EntryCreated, EntryEvent, EntryRemoved};
 pub use fields::{date_text, leaf, term_object};
 pub use pack::{PackFile, PackPublished};
 pub use staff::{Appointed, HeldPost, StaffEvent};
-pub use stream::{CaseId, ConsultationId, EntryId, OfficialId, StreamError, pack_stream};
+pub use stream::{CaseId, ConsultationId, DraftId, EntryId, OfficialId, StreamError, pack_stream};
 pub use trace::{TraceEvent, TraceOpened, TraceStep};
 pub use upcast::schema_version;
 

@@ -29,6 +29,10 @@ pub struct CaseId(Uuid);
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OfficialId(Uuid);
 
+/// Id of a draft. It names its token; no draft has a stream in the log.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DraftId(Uuid);
+
 /// Id of a consultation.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConsultationId(Uuid);
@@ -67,6 +71,7 @@ macro_rules! stream_id {
 stream_id!(CaseId, "application");
 stream_id!(OfficialId, "staff");
 stream_id!(ConsultationId, "consultation");
+stream_id!(DraftId, "draft");
 
 /// One entry of one registry.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -82,6 +87,19 @@ pub struct EntryId {
 #[must_use]
 pub fn pack_stream(code: &PackCode) -> StreamName {
     stream(&format!("pack/{code}"))
+}
+
+impl DraftId {
+    /// Reads the lower-case hyphenated spelling.
+    ///
+    /// # Errors
+    /// Any other text.
+    pub fn parse(text: &str) -> Result<Self, StreamError> {
+        parse_uuid(text).map(Self).ok_or_else(|| StreamError {
+            text: text.to_owned(),
+            expected: "the id of a draft, a UUID of version 7 in lower case",
+        })
+    }
 }
 
 impl CaseId {

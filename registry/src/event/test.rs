@@ -7,6 +7,7 @@ use letopis_ledger::{Hash, LeafIndex, StreamVersion, Timestamp, TreeSize};
 use letopis_rules::deadline::Term;
 
 mod consultation;
+mod intake;
 mod work;
 
 use super::*;
@@ -46,6 +47,7 @@ fn case_samples() -> Vec<CaseEvent> {
             pack,
             channel: ChannelCode::parse("portal").unwrap(),
             form: Object::new().with("zone", "Z1").with("validity_years", 2_u32),
+            entered: None,
         }),
         CaseEvent::Registered(Registered {
             number: "ЗП-2026-000042".into(),
@@ -186,7 +188,8 @@ fn as_event((stream, event): &(StreamName, DomainEvent)) -> Event {
 }
 
 fn every_sample() -> impl Iterator<Item = (StreamName, DomainEvent)> {
-    samples().into_iter().chain(work::samples()).chain(consultation::samples())
+    let first = samples().into_iter().chain(work::samples());
+    first.chain(consultation::samples()).chain(intake::samples())
 }
 
 fn lines(samples: &[(StreamName, DomainEvent)]) -> Vec<String> {
@@ -204,6 +207,9 @@ fn golden_bytes_of_every_shape() {
     assert_eq!(found, golden.lines().collect::<Vec<_>>(), "\n{}\n", found.join("\n"));
     let found = lines(&consultation::samples());
     let golden = include_str!("../../testdata/events-of-consultations.txt");
+    assert_eq!(found, golden.lines().collect::<Vec<_>>(), "\n{}\n", found.join("\n"));
+    let found = lines(&intake::samples());
+    let golden = include_str!("../../testdata/events-of-intake.txt");
     assert_eq!(found, golden.lines().collect::<Vec<_>>(), "\n{}\n", found.join("\n"));
 }
 
@@ -241,7 +247,7 @@ fn every_member_is_needed_and_no_other_is_taken() {
             let data = without.map(|(name, value)| (name.to_owned(), value.clone())).collect();
             let read = DomainEvent::read(&Event { data, ..event.clone() });
             let optional = ["source", "number", "valid_from", "valid_until", "sha256", "came"];
-            let optional = [&optional[..], &["official", "by"]].concat().contains(&name);
+            let optional = [&optional[..], &["official", "by", "entered"]].concat().contains(&name);
             assert!(optional || read.is_err(), "{} without {name}", event.event_type);
         }
     }
@@ -250,7 +256,7 @@ fn every_member_is_needed_and_no_other_is_taken() {
 #[test]
 fn newer_shapes_and_strange_types_are_unreadable_and_other_streams_are_none_of_ours() {
     let event = as_event(&samples()[1]);
-    for schema in [0, 2] {
+    for schema in [0, 3] {
         let read = DomainEvent::read(&Event { schema, ..event.clone() });
         assert!(matches!(read, Err(EventError::Unknown { .. })));
     }

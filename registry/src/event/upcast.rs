@@ -4,6 +4,8 @@
 
 use letopis_ledger::json::Object;
 
+use super::IntakeRefused;
+
 /// Turns the public fields of `event_type` in version `from` into those of `from + 1`.
 struct Upcast {
     event_type: &'static str,
@@ -11,8 +13,15 @@ struct Upcast {
     step: fn(&Object) -> Object,
 }
 
-/// Version 2 of requests knows people, letters and phones; whatever version 1 says, it says too.
+/// Version 2 of requests knows people, letters and phones, that of a submission who entered it;
+/// whatever version 1 says, it says too. Version 2 of a refused intake has evidence.
 const UPCASTS: &[Upcast] = &[
+    Upcast { event_type: "application.submitted", from: 1, step: Object::clone },
+    Upcast {
+        event_type: "application.intake_refused",
+        from: 1,
+        step: IntakeRefused::from_version_1,
+    },
     Upcast { event_type: "request.sent", from: 1, step: Object::clone },
     Upcast { event_type: "request.answered", from: 1, step: Object::clone },
 ];

@@ -270,6 +270,9 @@ fn officials_of(event: &CaseEvent) -> Vec<(OfficialId, &'static str)> {
         CaseEvent::SubrequestAnswered(answered) => came(&answered.came),
         CaseEvent::AnswerSetAside(aside) => came(&aside.came),
         CaseEvent::SubrequestOpened(opened) => by(opened.official),
+        CaseEvent::Submitted(submitted) => {
+            by(submitted.entered.as_ref().map(|entered| entered.official))
+        }
         CaseEvent::IntakeRefused(refused) => by(refused.official),
         CaseEvent::NoticeSettled(settled) => by(settled.official),
         CaseEvent::Cancelled(cancelled) => match cancelled.by {

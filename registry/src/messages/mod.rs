@@ -175,6 +175,14 @@ messages! {
     PaperLog = "paper.log", 2;
     /// What is attached to a paper.
     PaperData = "paper.data", 0;
+    /// The system registry of services that were provided or refused.
+    SystemProvidedServices = "system.provided_services", 0;
+    /// The system registry of services.
+    SystemServices = "system.services", 0;
+    /// The system registry of kinds of requests.
+    SystemRequestKinds = "system.request_kinds", 0;
+    /// The system registry of classifiers.
+    SystemClassifiers = "system.classifiers", 0;
     /// A service that the agency does not offer; the argument is its code.
     ServiceUnknown = "service.unknown", 1;
     /// A channel that the service is not open to; the argument is its code.

@@ -155,8 +155,8 @@ fn outcome(service: &Service, case: &TestCase) -> Result<Found, LeftOut> {
     };
     let day = case.registered_on.map(|day| day.0);
     let grounds = day.map(|day| service.intake_grounds(&form, day)).unwrap_or_default();
+    let grounds = grounds.into_iter().map(|ground| ground.code).collect::<BTreeSet<_>>();
     if !grounds.is_empty() {
-        let grounds = grounds.into_iter().collect();
         return Ok((CaseExpectation { grounds, ..plain(ExpectedOutcome::NotTaken) }, None));
     }
     let mut values = CaseValues {

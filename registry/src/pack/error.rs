@@ -195,6 +195,27 @@ pub enum PackRule {
         /// What is wrong and what to write.
         reason: String,
     },
+    /// A registry that is the program's own.
+    #[error(
+        "registry {registry}: system registries are computed from the log and are always there; \
+         give a registry of your own another code and the kind automatic or manual"
+    )]
+    SystemRegistry {
+        /// Its code.
+        registry: String,
+    },
+    /// A typical decision that puts no decision into words.
+    #[error("{reason}")]
+    Typical {
+        /// What is wrong and what to write.
+        reason: String,
+    },
+    /// Intake cannot be refused as the regulation says.
+    #[error("{reason}")]
+    Intake {
+        /// What is wrong and what to write.
+        reason: String,
+    },
     /// Nobody would sign.
     #[error("the last stage of an approval is one post, which signs; no stage is empty")]
     ApprovalShape,

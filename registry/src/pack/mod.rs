@@ -48,8 +48,9 @@ pub use number::{NumberTemplate, NumberTemplateError, TEMPLATE_MAX_BYTES, WIDTH_
 pub use registry::{QUOTA_MAX, Quota, Registry, RegistryField, RegistryKind, Visibility};
 pub use regulation::{
     Action, ApplicantKind, ApplicantRule, Approval, Asked, Channel, Condition, DecisionRule,
-    DocumentAsked, Effect, EvidenceRule, Ground, InputRule, NoData, Post, Regulation,
-    RepresentativeRule, RequestRule, Reuse, Role, Step, TermRule, TimedOut,
+    DocumentAsked, Effect, EvidenceRule, Ground, InputRule, IntakeCheck, NoData, Post, Regulation,
+    RepresentativeRule, RequestRule, Reuse, Role, Step, TermRule, TimedOut, TypicalDecision,
+    TypicalOutcome,
 };
 pub use request_kind::{ANSWER_TEXT_CHARS_MAX, KindField, RequestKind, ValueType};
 pub use start::starting_pack;

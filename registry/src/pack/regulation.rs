@@ -6,6 +6,7 @@ mod applicant;
 mod approval;
 mod condition;
 mod request;
+mod typical;
 
 use std::collections::BTreeMap;
 
@@ -16,13 +17,16 @@ use serde_saphyr::Spanned;
 use super::number::NumberTemplate;
 use super::registry::Visibility;
 use super::value::{Derivation, Scalar, ValueRef};
-use crate::code::{ChannelCode, FieldPath, GroundCode, RegistryCode, ServiceCode, StepCode};
+use crate::code::{
+    ChannelCode, FieldPath, GroundCode, RegistryCode, ServiceCode, StepCode, TypicalCode,
+};
 use crate::messages::Text;
 
 pub use applicant::{ApplicantKind, ApplicantRule, RepresentativeRule};
-pub use approval::{Approval, Post, Role};
+pub use approval::{Approval, IntakeCheck, Post, Role};
 pub use condition::Condition;
 pub use request::{Asked, NoData, RequestRule, Reuse, TimedOut};
+pub use typical::{TypicalDecision, TypicalOutcome};
 
 /// The regulation of one service.
 #[derive(Debug, Clone, Deserialize)]
@@ -55,6 +59,12 @@ pub struct Regulation {
     /// The closed list of grounds for not taking an application at all.
     #[serde(default)]
     pub intake_grounds: Vec<Ground>,
+    /// How refusals of intake are numbered; without it they have no number.
+    #[serde(default)]
+    pub intake_number: Option<NumberTemplate>,
+    /// Who may still refuse the intake of what is registered; without it nobody may.
+    #[serde(default)]
+    pub intake_check: Option<IntakeCheck>,
     /// The closed list of grounds for refusal.
     pub grounds: Vec<Ground>,
     /// How the case is decided.
@@ -62,6 +72,9 @@ pub struct Regulation {
     /// Who proposes, agrees and signs; without it the decision is automatic.
     #[serde(default)]
     pub approval: Option<Approval>,
+    /// Reasons that the official who proposes can take over.
+    #[serde(default)]
+    pub typical_decisions: Vec<TypicalDecision>,
     /// What a granted case enters.
     pub effect: Effect,
 }
@@ -237,6 +250,12 @@ impl Regulation {
     /// The requests with their steps, in the order of the regulation.
     pub fn requests(&self) -> impl Iterator<Item = (&Step, &RequestRule)> {
         self.steps.iter().filter_map(|step| Some((step, step.request()?)))
+    }
+
+    /// The typical decision of a code.
+    #[must_use]
+    pub fn typical(&self, code: &TypicalCode) -> Option<&TypicalDecision> {
+        self.typical_decisions.iter().find(|typical| &typical.code.value == code)
     }
 
     /// The ground of a code.

@@ -6,6 +6,7 @@ mod registries;
 mod requests;
 mod services;
 mod sources;
+mod typical;
 
 pub(super) use parts::{classifier, request_kind, units};
 pub(super) use registries::registry;

@@ -1,9 +1,11 @@
-//! What the agency keeps to itself beside the log: disclosures, tokens, submissions under way.
+//! What the agency keeps to itself beside the log: disclosures, tokens, submissions under way,
+//! drafts.
 //!
 //! One SQLite file, durable before a record is proposed: whoever reads a digest in the log can be
 //! answered as long as this file exists. Writes of many callers are batched by one writer thread,
 //! so that one sync serves them all. Not here: who may see what; encryption of the file's disk.
 
+mod draft;
 mod schema;
 mod token;
 mod writer;
@@ -19,6 +21,7 @@ use letopis_ledger::id::StreamName;
 use rusqlite::{Connection, OptionalExtension, params};
 use thiserror::Error;
 
+pub use draft::{DRAFT_DAYS_MAX, Draft, DraftChange, SUBMITTED_DAYS_MAX};
 pub use token::{AccessToken, TokenDigest, TokenError};
 
 use crate::event::CaseId;
@@ -69,6 +72,8 @@ pub struct PrivateBatch {
     pub submission: Option<Submission>,
     /// Files that go out, each with the stream that it belongs to.
     pub files: Vec<(StreamName, Vec<u8>)>,
+    /// What becomes of drafts.
+    pub drafts: Vec<DraftChange>,
 }
 
 /// A submission as the client's idempotency key finds it again.

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
+use super::draft;
+
 /// Shape of the tables; a file of a newer shape is refused.
 const SCHEMA_VERSION: i32 = 2;
 
@@ -47,12 +49,18 @@ pub(super) fn prepare(connection: &mut Connection) -> rusqlite::Result<()> {
     let transaction = connection.transaction()?;
     let found: i32 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
     match found {
-        0 => transaction.execute_batch(TABLES).and_then(|()| transaction.execute_batch(FILES))?,
-        1 => transaction.execute_batch(FILES)?,
+        // Version 1 had neither files nor drafts.
+        0 | 1 => {
+            if found == 0 {
+                transaction.execute_batch(TABLES)?;
+            }
+            transaction.execute_batch(FILES)?;
+            transaction.execute_batch(draft::TABLE)?;
+            transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
+        }
         SCHEMA_VERSION => {}
         _ => return Err(rusqlite::Error::InvalidPath("made by a newer program".into())),
     }
-    transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
     transaction.commit()
 }
 

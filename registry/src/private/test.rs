@@ -147,3 +147,24 @@ fn a_file_that_cannot_be_written_is_an_error_and_nothing_is_acknowledged() {
     Connection::open(&newer).unwrap().pragma_update(None, "user_version", 99).unwrap();
     assert!(PrivateStore::open(&newer).is_err());
 }
+
+#[test]
+fn a_store_of_the_first_version_gets_the_table_of_drafts() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("private.sqlite");
+    let one = disclosure(1, "А");
+    let store = PrivateStore::open(&path).unwrap();
+    block_on(store.put(batch("a/1", std::slice::from_ref(&one)))).unwrap();
+    drop(store);
+    let connection = Connection::open(&path).unwrap();
+    connection.execute_batch("DROP TABLE draft; PRAGMA user_version = 1;").unwrap();
+    drop(connection);
+    let store = PrivateStore::open(&path).unwrap();
+    assert_eq!(store.open_digests(&[one.digest()]).unwrap(), [Some(one)]);
+    let id = crate::event::DraftId::from_parts(1, &[1; 10]);
+    assert_eq!(store.draft(id).unwrap(), None);
+    drop(store);
+    let connection = Connection::open(&path).unwrap();
+    connection.pragma_update(None, "user_version", 3).unwrap();
+    assert!(PrivateStore::open(&path).is_err(), "a newer program made it");
+}

@@ -126,6 +126,9 @@ fn commit(
             for (digest, stream) in &batch.tokens {
                 token.execute(params![digest.as_bytes(), stream.as_str()])?;
             }
+            for change in &batch.drafts {
+                change.write(&transaction)?;
+            }
             if let Some(row) = &batch.submission {
                 submission.execute(params![
                     row.key.as_bytes(),

@@ -15,17 +15,20 @@ mod control;
 mod database;
 mod decisions;
 mod entries;
+mod intake;
 mod known_answers;
 mod lookup;
 mod notices;
 mod packs;
 mod papers;
+mod precedents;
 mod provided;
 mod requests;
 mod row;
 mod staff;
 mod statistics;
 mod streams;
+mod system;
 mod traces;
 
 use std::path::{Path, PathBuf};
@@ -43,15 +46,18 @@ pub use consultations::ConsultationRow;
 pub use control::{ControlQuery, ControlRow, DecidedRow, OfficialFigures, Stage};
 pub use decisions::{DecisionRow, GroundCount};
 pub use entries::{EntryChange, EntryRow, EntryStatus};
+pub use intake::NotTakenRow;
 pub use known_answers::KnownAnswer;
 pub use lookup::EntryQuery;
 pub use notices::NoticeRow;
 pub use packs::PackRow;
 pub use papers::PaperRow;
+pub use precedents::{PrecedentQuery, PrecedentRow};
 pub use provided::ProvidedRow;
 pub use requests::{RequestRow, SubrequestRow};
 pub use staff::WorkRow;
 pub use streams::StreamEventRow;
+pub use system::{AsOf, SystemDigest, SystemRegistry, SystemRow};
 pub use traces::{CategoryCount, TraceStatistics};
 
 use crate::event::{DomainEvent, EventError};
@@ -133,11 +139,13 @@ const PROJECTIONS: &[Projection] = &[
     decisions::PROJECTION,
     entries::PROJECTION,
     known_answers::PROJECTION,
+    intake::PROJECTION,
     lookup::PROJECTION,
     notices::PROJECTION,
     papers::PROJECTION,
     packs::PROJECTION,
     provided::PROJECTION,
+    system::PROJECTION,
     staff::PROJECTION,
     consultations::PROJECTION,
     // After requests: the stage of a case is read from them.

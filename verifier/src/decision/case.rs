@@ -14,7 +14,7 @@ use crate::finding::{Finding, Findings, Rule};
 /// Newest version of the shape of a type that this program knows.
 fn newest_shape(event_type: &str) -> u32 {
     match event_type {
-        SENT | ANSWERED => 2,
+        SUBMITTED | SENT | ANSWERED => 2,
         _ => 1,
     }
 }

@@ -11,7 +11,7 @@ use letopis_ledger::key::AuthorSignature;
 use super::decide::input_fields;
 use super::{CaseEvents, check_text, check_under_way};
 use crate::case::signing::{AGREEMENT_PAYLOAD_TYPE, agreement_text};
-use crate::case::{CaseRefusal, CaseRules, CaseState, DecideCase, Opened, ProposalState};
+use crate::case::{CaseRefusal, CaseRules, CaseState, DecideCase, Motive, Opened, ProposalState};
 use crate::event::{Agreed, CaseEvent, OfficialSignature, Proposed, Returned};
 use crate::pack::{Approval, Judgement, Post};
 use crate::record_draft::{Decision, PrivateField};
@@ -26,7 +26,7 @@ pub struct ProposeDecision<'a> {
     /// Who proposes.
     pub acting: &'a Official,
     /// Why, in words; the grounds are the rules'.
-    pub motive: String,
+    pub motive: Motive,
     /// What the decision needs.
     pub decide: DecideCase,
 }
@@ -67,7 +67,6 @@ impl ProposeDecision<'_> {
         rules: &CaseRules<'_>,
     ) -> Result<Decision, CaseRefusal> {
         let approval = approval(rules)?;
-        check_text("the motive", &self.motive, REMARKS_MAX_CHARS)?;
         entitle(self.acting, &[(0, &approval.proposes)])?;
         let assigned = state.assigned().ok_or(CaseRefusal::Unassigned)?;
         if assigned.official != self.acting.id {
@@ -76,11 +75,12 @@ impl ProposeDecision<'_> {
         if let Some(waiting) = state.proposal().filter(|proposal| !proposal.returned) {
             return Err(CaseRefusal::ProposalWaits { proposal: waiting.version });
         }
-        let (judgement, _) = self.decide.judge(state, opened, rules)?;
+        let (judgement, values) = self.decide.judge(state, opened, rules)?;
+        let motive = self.motive.text(state, rules, (&judgement, &values))?;
         let mut events = CaseEvents::after(state);
         let decision = self.decide.decided(state, rules, &judgement, events.next);
         let mut private = input_fields(&judgement);
-        private.push(PrivateField::new("motive", text(&self.motive)));
+        private.push(PrivateField::new("motive", text(&motive)));
         let proposed = Proposed { decision, official: self.acting.id };
         events.push(CaseEvent::Proposed(proposed), private);
         Ok(Decision { events: events.events, claims: vec![] })

@@ -24,14 +24,19 @@ impl CancelCase {
     ) -> Result<Decision, CaseRefusal> {
         check_under_way(state, rules)?;
         let mut events = CaseEvents::after(state);
-        let open = state.subrequests().iter().filter(|(_, subrequest)| !subrequest.is_closed());
-        // The deepest first, so that none is called off above one that is open.
-        let mut open: Vec<_> = open.map(|(path, _)| path).collect();
-        open.sort_by_key(|path| std::cmp::Reverse(path.as_str().split('.').count()));
-        for path in open {
-            events.push(CaseEvent::SubrequestCancelled(path.clone()), vec![]);
-        }
+        call_off(state, &mut events);
         events.push(CaseEvent::Cancelled(Cancelled { by: self.by }), vec![]);
         Ok(Decision { events: events.events, claims: vec![] })
+    }
+}
+
+/// Calls off the subrequests that are open: the case ends, and nobody needs their answers.
+pub(super) fn call_off(state: &CaseState, events: &mut CaseEvents) {
+    let open = state.subrequests().iter().filter(|(_, subrequest)| !subrequest.is_closed());
+    // The deepest first, so that none is called off above one that is open.
+    let mut open: Vec<_> = open.map(|(path, _)| path).collect();
+    open.sort_by_key(|path| std::cmp::Reverse(path.as_str().split('.').count()));
+    for path in open {
+        events.push(CaseEvent::SubrequestCancelled(path.clone()), vec![]);
     }
 }

@@ -5,6 +5,8 @@ pub(super) mod approve;
 pub(super) mod assign;
 pub(super) mod cancel;
 pub(super) mod decide;
+pub(super) mod intake;
+pub(super) mod motive;
 pub(super) mod pass_time;
 pub(super) mod request;
 pub(super) mod submit;

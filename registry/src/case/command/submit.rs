@@ -3,16 +3,19 @@
 //! One record holds the submission, the registration and every request that nothing holds back;
 //! or the submission and the grounds for which the application is not taken.
 
-use letopis_ledger::Timestamp;
+use letopis_ledger::json::{Json, Object};
 use letopis_ledger::record::{Claim, ClaimOperation};
+use letopis_ledger::{Hash, Timestamp};
 
 use super::CaseEvents;
+use super::intake::IntakeFinding;
 use super::request::{Executors, Progress, send_enabled};
 use crate::case::{CaseClock, CaseRefusal, CaseRules, CaseState, case_number_claim};
-use crate::code::ChannelCode;
-use crate::event::{CaseEvent, IntakeRefused, Registered, Submitted};
-use crate::pack::{CaseValues, CheckedForm};
-use crate::record_draft::Decision;
+use crate::code::{ChannelCode, ServiceCode};
+use crate::event::{CaseEvent, Entered, IntakeGround, IntakeRefused, Registered, Scan, Submitted};
+use crate::pack::{Approval, CaseValues, Channel, CheckedForm, Role};
+use crate::record_draft::{Decision, PrivateField};
+use crate::staff::Official;
 
 /// Most days between the day on which an application came and its entry by an official.
 pub const ENTERED_AFTER_DAYS_MAX: i64 = 60;
@@ -25,17 +28,53 @@ pub struct SubmitApplication {
     pub channel: ChannelCode,
     /// The form, checked by [`crate::pack::Service::check_form`].
     pub form: CheckedForm,
-    /// The number that the case gets if nobody took it.
-    pub number: String,
+    /// The number that the case gets if nobody took it, or that of the refused intake: the caller
+    /// asks [`SubmitApplication::intake_grounds`] which.
+    pub number: Option<String>,
     /// When it is entered.
     pub at: Timestamp,
     /// When it came, if an official enters it later: its term runs from then.
     pub registered_at: Option<Timestamp>,
     /// Whom the rule of assignment names where a request asks a person.
     pub executors: Executors,
+    /// Who of the agency enters it; nobody when it came electronically.
+    pub entry: Option<Entry>,
+}
+
+/// An official enters an application.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// Who.
+    pub official: Official,
+    /// The scan of the paper.
+    pub scan: Option<Scan>,
+    /// Why it is not taken, if the official finds that.
+    pub finding: Option<IntakeFinding>,
+}
+
+/// The digest of what is applied for: SHA-256 of the canonical JSON `{"form":{path: value,…},
+/// "service":code}` with every value, in normal form. It does not depend on the way it came.
+#[must_use]
+pub fn payload_digest(service: &ServiceCode, form: &CheckedForm) -> Hash {
+    let values = form.values().iter().map(|(path, value)| (path.to_string(), value.clone()));
+    let form: Object = values.collect();
+    let payload = Object::new().with("service", service.as_str()).with("form", form);
+    Hash::of(Json::from(payload).to_string().as_bytes())
 }
 
 impl SubmitApplication {
+    /// The grounds for which it is not taken; none when it is registered.
+    ///
+    /// # Errors
+    /// The channel is not open to it, or the official may not do this.
+    pub fn intake_grounds(&self, rules: &CaseRules<'_>) -> Result<Vec<IntakeGround>, CaseRefusal> {
+        let registered_on = rules.calendar.date(self.registration_time(rules)?);
+        match self.entry.as_ref().and_then(|entry| entry.finding.as_ref()) {
+            Some(finding) => finding.checked(rules),
+            None => Ok(rules.service.intake_grounds(&self.form, registered_on)),
+        }
+    }
+
     /// Decides.
     ///
     /// # Errors
@@ -60,15 +99,28 @@ impl SubmitApplication {
             pack: rules.pack_ref.clone(),
             channel: self.channel.clone(),
             form: self.form.public().clone(),
+            entered: self
+                .entry
+                .as_ref()
+                .map(|entry| Entered { official: entry.official.id, scan: entry.scan.clone() }),
         };
         events.push(CaseEvent::Submitted(submitted), self.form.private().to_vec());
-        let grounds = rules.service.intake_grounds(&self.form, registered_on);
+        let number = self.number.as_deref();
+        let claim = |number: &str| Claim {
+            name: case_number_claim(&regulation.service.value, number),
+            operation: ClaimOperation::Take,
+            holder: state.stream().clone(),
+        };
+        let grounds = self.intake_grounds(rules)?;
         if !grounds.is_empty() {
-            let refused = IntakeRefused { grounds, official: None };
-            events.push(CaseEvent::IntakeRefused(refused), vec![]);
-            return Ok(Decision { events: events.events, claims: vec![] });
+            let number = number.filter(|_| regulation.intake_number.is_some());
+            let (refused, motive) = self.refuse(grounds, number);
+            events.push(CaseEvent::IntakeRefused(refused), motive);
+            let claims = number.map(claim).into_iter().collect();
+            return Ok(Decision { events: events.events, claims });
         }
-        let registered = self.register(rules, registered_at);
+        let number = number.ok_or(CaseRefusal::NoNumber)?;
+        let registered = self.register(rules, registered_at, number);
         let clock = CaseClock::start(&registered);
         events.push(CaseEvent::Registered(registered), vec![]);
         let form = self.form.values().clone();
@@ -76,12 +128,23 @@ impl SubmitApplication {
         rules.service.set_registration_day(&mut values, registered_on);
         let progress = Progress::of_new(rules, clock);
         send_enabled(rules, progress, &values, (self.at, &self.executors), &mut events);
-        let claims = vec![Claim {
-            name: case_number_claim(&regulation.service.value, &self.number),
-            operation: ClaimOperation::Take,
-            holder: state.stream().clone(),
-        }];
+        let claims = vec![claim(number)];
         Ok(Decision { events: events.events, claims })
+    }
+
+    fn refuse(
+        &self,
+        grounds: Vec<IntakeGround>,
+        number: Option<&str>,
+    ) -> (IntakeRefused, Vec<PrivateField>) {
+        let entry = self.entry.as_ref().filter(|entry| entry.finding.is_some());
+        let motive = entry.and_then(|entry| entry.finding.as_ref()).map(IntakeFinding::motive);
+        let refused = IntakeRefused {
+            grounds,
+            number: number.map(str::to_owned),
+            official: entry.map(|entry| entry.official.id),
+        };
+        (refused, motive.into_iter().collect())
     }
 
     /// When the term begins, if the channel is open for such an application.
@@ -93,6 +156,7 @@ impl SubmitApplication {
         if open.draft_only {
             return Err(CaseRefusal::DraftOnly { channel });
         }
+        self.check_entry(open, rules)?;
         let Some(registered_at) = self.registered_at else { return Ok(self.at) };
         if !open.entered_by_official {
             return Err(CaseRefusal::NotEnteredByOfficial { channel });
@@ -104,11 +168,36 @@ impl SubmitApplication {
         Ok(registered_at)
     }
 
-    fn register(&self, rules: &CaseRules<'_>, registered_at: Timestamp) -> Registered {
+    /// That an official who may do so enters what officials enter, with the scan of a paper.
+    fn check_entry(&self, open: &Channel, rules: &CaseRules<'_>) -> Result<(), CaseRefusal> {
+        let channel = self.channel.clone();
+        let Some(entry) = &self.entry else {
+            return match open.entered_by_official {
+                true => Err(CaseRefusal::OfficialsEnter { channel }),
+                false => Ok(()),
+            };
+        };
+        check_may_enter(&entry.official, rules)?;
+        match (&entry.scan, open.entered_by_official) {
+            (None, true) => Err(CaseRefusal::Scan { channel, problem: "is missing; add it" }),
+            (Some(scan), _) if !is_media_type(&scan.media_type) => {
+                let problem = "has no media type such as application/pdf; give it";
+                Err(CaseRefusal::Scan { channel, problem })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn register(
+        &self,
+        rules: &CaseRules<'_>,
+        registered_at: Timestamp,
+        number: &str,
+    ) -> Registered {
         let term = rules.service.regulation.term.length;
         let deadline = rules.calendar.deadline(registered_at, term);
         Registered {
-            number: self.number.clone(),
+            number: number.to_owned(),
             registered_at,
             term,
             due: Timestamp::from_unix_ms(deadline.due.get())
@@ -117,4 +206,35 @@ impl SubmitApplication {
             provisional: deadline.provisional,
         }
     }
+}
+
+/// Operators enter what comes to the agency, and those who work on the service's cases.
+///
+/// # Errors
+/// The official does neither.
+pub(crate) fn check_may_enter(
+    official: &Official,
+    rules: &CaseRules<'_>,
+) -> Result<(), CaseRefusal> {
+    let approval = rules.service.regulation.approval.as_ref();
+    let operates = official.posts.iter().any(|held| held.role == Role::Operator);
+    if operates || approval.is_some_and(|approval| official.holds(&approval.proposes)) {
+        return Ok(());
+    }
+    let expected = match approval {
+        Some(Approval { proposes, .. }) => {
+            format!("an operator, or {} of {},", proposes.role.as_str(), proposes.unit.value)
+        }
+        None => "an operator".to_owned(),
+    };
+    Err(CaseRefusal::NotEntitled { official: official.id, expected })
+}
+
+/// Whether a text is a media type, `type/subtype` (RFC 6838, section 4.2).
+fn is_media_type(text: &str) -> bool {
+    let name = |name: &str| {
+        let plain = |b: u8| b.is_ascii_alphanumeric() || b"!#$&-^_.+".contains(&b);
+        (1..=127).contains(&name.len()) && name.bytes().all(plain)
+    };
+    text.split_once('/').is_some_and(|(kind, subtype)| name(kind) && name(subtype))
 }

@@ -26,7 +26,7 @@ fn seed(number: u8) -> AuthorSigner {
     AuthorSigner::from_seed(&[number; 32])
 }
 
-fn official(number: u8, unit: &str, role: Role) -> Official {
+pub(super) fn official(number: u8, unit: &str, role: Role) -> Official {
     let mut official = Official::new(OfficialId::from_parts(u64::from(number), &[number; 10]));
     let unit = UnitCode::parse(unit).unwrap();
     official.evolve(&StaffEvent::Appointed(Box::new(Appointed {
@@ -69,7 +69,7 @@ fn assigned<'a>(rules: CaseRules<'a>, office: &Office) -> Given<'a> {
 
 impl Given<'_> {
     fn propose(&mut self, acting: &Official) -> Result<Decision, CaseRefusal> {
-        let motive = "Проверено по ответам".to_owned();
+        let motive = Motive::Words("Проверено по ответам".to_owned());
         let command = ProposeDecision { acting, motive, decide: decide(0, 0) };
         let decision = command.decide(&self.state, &Opened::new(&self.disclosures), &self.rules)?;
         self.take(&decision);

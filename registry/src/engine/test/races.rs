@@ -52,7 +52,7 @@ fn two_nodes_that_give_one_number_both_register() {
     let numbers: Vec<String> = [&node, &other, &other, &node]
         .into_iter()
         .zip(PLATES)
-        .map(|(node, plate)| submit(node, ANNA, plate).registered.number)
+        .map(|(node, plate)| registered(&submit(node, ANNA, plate)).number.clone())
         .collect();
     let unique: std::collections::BTreeSet<_> = numbers.iter().collect();
     assert_eq!(unique.len(), 4, "{numbers:?}");

@@ -163,7 +163,7 @@ fn every_case_follows_the_version_that_it_began_with() {
     block_on(node.engine.install_pack(raised(2))).unwrap();
     let accepted = submit(&node, ANNA, PLATES[1]);
     assert_eq!(
-        (accepted.pack.version, accepted.registered.last_day.to_string().as_str()),
+        (accepted.pack.version, registered(&accepted).last_day.to_string().as_str()),
         (2, "2026-11-25")
     );
     assert_eq!(block_on(node.engine.advance(case)).unwrap().status, CaseStatus::Granted);

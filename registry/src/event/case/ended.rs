@@ -1,22 +1,14 @@
 //! How a case ends without a decision, and what goes out to the applicant.
 //!
-//! Not here: results and refusals, which follow a decision (`decided`, `super`).
+//! Not here: results and refusals, which follow a decision (`decided`, `super`), and applications
+//! that were not taken (`intake`).
 
 use letopis_ledger::json::{FieldError, Fields, Object};
 use letopis_ledger::{Hash, StreamVersion};
 
-use crate::code::{ChannelCode, GroundCode};
-use crate::event::fields::{number, parse_optional, parse_texts, text, texts, version};
+use crate::code::ChannelCode;
+use crate::event::fields::{number, parse_optional, text, version};
 use crate::event::stream::OfficialId;
-
-/// The application was not taken.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct IntakeRefused {
-    /// Grounds of the regulation's closed list for not taking an application.
-    pub grounds: Vec<GroundCode>,
-    /// Who found them; nobody when the program did.
-    pub official: Option<OfficialId>,
-}
 
 /// The case ended because somebody wanted no more of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,25 +59,6 @@ pub struct DocumentIssued {
     pub size_bytes: u64,
     /// Their type.
     pub media_type: String,
-}
-
-impl IntakeRefused {
-    pub(super) fn data(&self) -> Object {
-        with_official(Object::new().with("grounds", texts(&self.grounds)), self.official)
-    }
-
-    pub(super) fn read(data: &Object) -> Result<Self, FieldError> {
-        let mut fields = Fields::of_object("application.intake_refused", data);
-        let read = Self {
-            grounds: parse_texts(&mut fields, "grounds", GroundCode::parse)?,
-            official: parse_optional(&mut fields, "official", OfficialId::parse)?,
-        };
-        if read.grounds.is_empty() {
-            return Err(fields.invalid("grounds", &"a refusal needs a ground"));
-        }
-        fields.finish()?;
-        Ok(read)
-    }
 }
 
 impl Cancelled {
@@ -177,7 +150,7 @@ impl DocumentIssued {
     }
 }
 
-fn with_official(data: Object, official: Option<OfficialId>) -> Object {
+pub(super) fn with_official(data: Object, official: Option<OfficialId>) -> Object {
     match official {
         Some(official) => data.with("official", text(official)),
         None => data,

@@ -6,7 +6,7 @@ use super::*;
 use crate::code::{FieldPath, UnitCode};
 use crate::pack::Role;
 
-fn official(number: u8) -> OfficialId {
+pub(super) fn official(number: u8) -> OfficialId {
     OfficialId::from_parts(0x0192_3456_789a, &[number; 10])
 }
 
@@ -99,10 +99,6 @@ fn clock_and_end() -> Vec<CaseEvent> {
         CaseEvent::TermChanged(TermChanged { cause, ..changed }),
         CaseEvent::DeadlineWarned(end().due),
         CaseEvent::DeadlineBreached(end().due),
-        CaseEvent::IntakeRefused(IntakeRefused {
-            grounds: vec![GroundCode::parse("I1").unwrap()],
-            official: Some(official(1)),
-        }),
         CaseEvent::Cancelled(Cancelled { by: CancelledBy::Applicant }),
         CaseEvent::DocumentIssued(DocumentIssued {
             kind: "result".into(),

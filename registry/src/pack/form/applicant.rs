@@ -4,7 +4,7 @@
 //! What the applicant can correct is an error of a field; what the regulation names as a ground
 //! for not taking an application is found here too. Not here: what a ground then leads to.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::civil::Date;
 use letopis_ledger::json::Json;
@@ -14,6 +14,7 @@ use serde_saphyr::Spanned;
 use super::check::error;
 use super::{CheckedForm, FormError};
 use crate::code::{FieldPath, GroundCode};
+use crate::event::{IntakeEvidence, IntakeGround};
 use crate::messages::MessageId;
 use crate::pack::Service;
 use crate::pack::regulation::{ApplicantRule, DocumentAsked};
@@ -51,24 +52,39 @@ impl Service {
         if errors.is_empty() { Ok(checked) } else { Err(errors) }
     }
 
+    /// Checks what is filled in of a form that may be incomplete: nothing is required, and what is
+    /// asked of kinds of applicants is not asked yet.
+    ///
+    /// # Errors
+    /// Every problem of every field that is filled in.
+    pub fn check_partly(&self, form: &Value) -> Result<CheckedForm, Vec<FormError>> {
+        self.form.check_partly(form)
+    }
+
     /// The grounds for not taking an application that is registered on a day, in the order of
-    /// the regulation; none when it is taken.
+    /// the regulation, each with the fields that it rests on; none when it is taken.
     #[must_use]
-    pub fn intake_grounds(&self, form: &CheckedForm, on: Date) -> Vec<GroundCode> {
-        let mut found = BTreeSet::new();
+    pub fn intake_grounds(&self, form: &CheckedForm, on: Date) -> Vec<IntakeGround> {
+        let mut found: BTreeMap<&GroundCode, BTreeSet<FieldPath>> = BTreeMap::new();
         if let Some(rule) = &self.regulation.representative
             && form.values.contains_key(&rule.by.value)
             && form.date(&rule.power_until.value).is_none_or(|until| until < on)
         {
-            found.insert(&rule.ground.value);
+            found.entry(&rule.ground.value).or_default().insert(rule.power_until.value.clone());
         }
         for document in &self.regulation.documents {
-            if let Some(ground) = document.ground.as_ref().filter(|_| !form.is_taken(document)) {
-                found.insert(&ground.value);
+            if let Some(ground) = &document.ground
+                && let Some(field) = form.wrong_type(document)
+            {
+                found.entry(&ground.value).or_default().insert(field);
             }
         }
         let listed = self.regulation.intake_grounds.iter().map(|ground| &ground.code.value);
-        listed.filter(|code| found.contains(code)).cloned().collect()
+        let ground = |code: &GroundCode| {
+            let evidence = found.get(code)?.iter().cloned().map(IntakeEvidence::Form).collect();
+            Some(IntakeGround { code: code.clone(), evidence })
+        };
+        listed.filter_map(ground).collect()
     }
 
     fn applicant_rule(&self, form: &CheckedForm) -> Result<&ApplicantRule, FormError> {
@@ -91,12 +107,12 @@ impl CheckedForm {
         self.values.get(field)?.as_str()?.parse().ok()
     }
 
-    /// Whether a document, if there is one, is of a media type that is taken.
-    fn is_taken(&self, document: &DocumentAsked) -> bool {
-        let field = document.form.as_ref().and_then(|group| media_type(&group.value));
-        let given = field.and_then(|field| self.values.get(&field)?.as_str());
-        let Some(given) = given else { return true };
-        document.accept.is_empty() || document.accept.iter().any(|accepted| accepted == given)
+    /// The field with a document's media type, if there is one that is not taken.
+    fn wrong_type(&self, document: &DocumentAsked) -> Option<FieldPath> {
+        let field = media_type(&document.form.as_ref()?.value)?;
+        let given = self.values.get(&field)?.as_str()?;
+        let taken = document.accept.is_empty() || document.accept.iter().any(|one| one == given);
+        (!taken).then_some(field)
     }
 }
 

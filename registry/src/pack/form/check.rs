@@ -21,6 +21,20 @@ impl FormSchema {
     /// # Errors
     /// Every problem of every field.
     pub fn check(&self, form: &Value) -> Result<CheckedForm, Vec<FormError>> {
+        self.check_but(form, |_| false)
+    }
+
+    /// Checks what is filled in of a form that may be incomplete.
+    pub(super) fn check_partly(&self, form: &Value) -> Result<CheckedForm, Vec<FormError>> {
+        self.check_but(form, |error| error.message == MessageId::FieldRequired)
+    }
+
+    /// Checks a form but for what is `borne`.
+    fn check_but(
+        &self,
+        form: &Value,
+        borne: impl Fn(&FormError) -> bool,
+    ) -> Result<CheckedForm, Vec<FormError>> {
         let form = normalised(form);
         if form.to_string().len() > FORM_MAX_BYTES {
             let limit = FORM_MAX_BYTES.to_string();
@@ -28,6 +42,7 @@ impl FormSchema {
         }
         let mut errors: Vec<FormError> =
             self.validator.iter_errors(&form).flat_map(|e| self.explain(&e)).collect();
+        errors.retain(|error| !borne(error));
         if !errors.is_empty() {
             errors.sort_by(|a, b| a.pointer.cmp(&b.pointer));
             return Err(errors);

@@ -1,7 +1,9 @@
-//! Who decides where people do: posts in units, and the stages that a proposal passes.
+//! Who decides where people do: posts in units, the stages that a proposal passes, and who checks
+//! what comes in.
 //!
 //! Not here: which person holds a post, and who of several gets a case.
 
+use letopis_rules::deadline::Term;
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
@@ -44,6 +46,19 @@ pub struct Approval {
     /// post, which signs.
     pub stages: Vec<Vec<Post>>,
     /// The act that asks for it.
+    #[serde(default)]
+    pub law: Text,
+}
+
+/// Who checks what came in, and for how long after registration.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct IntakeCheck {
+    /// Who.
+    pub by: Post,
+    /// For how long, counted from registration.
+    pub within: Term,
+    /// The act that allows it.
     #[serde(default)]
     pub law: Text,
 }

@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::*;
 use crate::code::{ClassifierCode, FieldPath, GroundCode, RequestKindCode, StepCode};
+use crate::event::{IntakeEvidence, IntakeGround};
 use letopis_ledger::json::Json;
 
 const BENEFIT: &str = "services/child-benefit/regulation.yaml";
@@ -218,6 +219,23 @@ fn u11_kinds_of_applicants_are_offered_by_the_form() {
     );
 }
 
+/// U7: refusals of intake have numbers of their own; only people check what comes in.
+#[test]
+fn intake_is_checked_by_people_and_numbered_apart() {
+    let number = "intake_number: РС-ОТ-{year}";
+    assert_breaks!(PERMIT, number, "intake_number: РС-{year}", PackRule::Intake { .. });
+    let (within, never) = ("within: {working_days: 2}", "within: {working_days: 0}");
+    assert_breaks!(PERMIT, within, never, PackRule::Term { .. });
+    let by = "by: {unit: permits, role: executor}\n  within";
+    let nobody = "by: {unit: harbour, role: executor}\n  within";
+    assert_breaks!(PERMIT, by, nobody, PackRule::Unknown { what: "unit", .. });
+    let check = format!(
+        "intake_number: ЗП-ОТ-{{year}}-{{sequence:4}}\nintake_check:\n  {by}: {{working_days: 1}}\n  \
+         law: {{ru: Пункт, en: Clause}}\nterm:"
+    );
+    assert_breaks!(REGULATION, "\nterm:", &format!("\n{check}"), PackRule::Intake { .. });
+}
+
 /// Hard case 6: the power of a representative counts on the day of registration.
 #[test]
 fn hard_case_6_a_power_that_ended_before_registration_is_a_ground_of_intake() {
@@ -226,9 +244,11 @@ fn hard_case_6_a_power_that_ended_before_registration_is_a_ground_of_intake() {
     let title = |case: &&TestCase| case.title.value.starts_with("I3");
     let case = service.cases.iter().find(title).unwrap();
     let form = service.check_form(&case.form).unwrap();
-    let ground = |code: &str| vec![GroundCode::parse(code).unwrap()];
-    assert_eq!(service.intake_grounds(&form, day("2026-11-20")), ground("I3"));
-    assert_eq!(service.intake_grounds(&form, day("2026-11-19")), vec![]);
+    let field = FieldPath::parse("representative.power_until").unwrap();
+    let evidence = vec![IntakeEvidence::Form(field)];
+    let ground = IntakeGround { code: GroundCode::parse("I3").unwrap(), evidence };
+    assert_eq!(service.intake_grounds(&form, day("2026-11-20")), [ground]);
+    assert_eq!(service.intake_grounds(&form, day("2026-11-19")), []);
 }
 
 #[test]
@@ -271,4 +291,25 @@ fn a_case_must_not_answer_what_is_left_out() {
     let errors = changed(path, answers, &more).unwrap().check().unwrap_err();
     let [error] = &errors[..] else { panic!("one rule is broken: {}", lines(&errors)) };
     assert!(matches!(error.rule, PackRule::CaseAnswersLeftOut { .. }), "{}", lines(&errors));
+}
+
+/// U24: typical decisions cite the law and grounds of the list, and take values that there are.
+#[test]
+fn u24_a_typical_decision_is_for_grounds_of_the_list_and_cites_the_law() {
+    let grounds = "grounds: [G3]";
+    assert_breaks!(PERMIT, grounds, "grounds: [G9]", PackRule::Unknown { what: "ground", .. });
+    assert_breaks!(PERMIT, "    grounds: [G3]\n", "", PackRule::Typical { .. });
+    let code = "code: not-the-holder";
+    assert_breaks!(PERMIT, code, "code: all-in-order", PackRule::Duplicate { .. });
+    assert_breaks!(
+        PERMIT,
+        "does not hold parcel {{form.parcel}}",
+        "does not hold parcel {{form.nothing}}",
+        PackRule::TemplatePlaceholder { .. }
+    );
+    let (closed, open) = ("{{decision.grounds}}\n    law", "{{decision.grounds\n    law");
+    assert_breaks!(PERMIT, closed, open, PackRule::Typical { .. });
+    let law =
+        "    law: {ru: \"Постановление № 11, пункт 2.8\", en: \"Resolution No 11, clause 2.8\"}\n";
+    assert_breaks!(PERMIT, law, "", PackRule::MissingCitation { .. });
 }

@@ -10,7 +10,7 @@ use crate::code::{FieldPath, GroundCode, UnitCode};
 use crate::pack::error::PackRule;
 use crate::pack::form::KIND_FIELD;
 use crate::pack::regulation::{DocumentAsked, RepresentativeRule};
-use crate::pack::unit;
+use crate::pack::{NumberTemplate, unit};
 
 impl Check<'_, '_> {
     pub(super) fn people(&mut self) {
@@ -23,6 +23,7 @@ impl Check<'_, '_> {
             self.document(document);
         }
         self.approval();
+        self.intake();
     }
 
     fn applicants(&mut self) {
@@ -103,6 +104,34 @@ impl Check<'_, '_> {
         let signs = approval.stages.last().is_some_and(|stage| stage.len() == 1);
         if !signs || approval.stages.iter().any(Vec::is_empty) {
             self.add(at, PackRule::ApprovalShape);
+        }
+    }
+
+    fn intake(&mut self) {
+        let regulation = &self.service.regulation;
+        let sample = |template: &NumberTemplate| template.number(jiff::civil::Date::ZERO, 1);
+        if let Some(number) = &regulation.intake_number
+            && regulation.number.read(&sample(number)).is_some()
+        {
+            let reason = "\"intake_number\" makes the same numbers as \"number\"; refusals of \
+                          intake have numbers of their own"
+                .to_owned();
+            self.add(line(&regulation.service), PackRule::Intake { reason });
+        }
+        let Some(check) = &regulation.intake_check else { return };
+        let at = line(&check.by.unit);
+        law(self.problems, self.file, at, "the intake check", &check.law);
+        self.term(at, "the intake check", check.within);
+        self.unit(&check.by.unit);
+        if regulation.approval.is_none() {
+            let reason = "\"intake_check\" needs \"approval\": a service without it is decided as \
+                          soon as the facts are there"
+                .to_owned();
+            self.add(at, PackRule::Intake { reason });
+        }
+        if regulation.intake_grounds.is_empty() {
+            let reason = "\"intake_check\" needs \"intake_grounds\"".to_owned();
+            self.add(at, PackRule::Intake { reason });
         }
     }
 

@@ -10,11 +10,16 @@ use super::{law, text};
 use crate::code::FieldPath;
 use crate::pack::error::{PackRule, Problems};
 use crate::pack::registry::{QUOTA_MAX, Registry, RegistryKind};
+use crate::projection::SystemRegistry;
 
 pub(in crate::pack) fn registry(registry: &Registry, file: &str, problems: &mut Problems) {
     let line = Some(registry.code.referenced.line());
     text(problems, file, line, "the registry's title", &registry.title);
     law(problems, file, line, "the registry", &registry.law);
+    let code = &registry.code.value;
+    if registry.kind == RegistryKind::System || SystemRegistry::of(code).is_some() {
+        problems.add(file, line, PackRule::SystemRegistry { registry: code.to_string() });
+    }
     fields(registry, file, problems);
     let limits = registry
         .keys

@@ -42,6 +42,7 @@ pub(in crate::pack) fn service(service: &Service, parts: &Parts, problems: &mut 
     check.grounds(&decide);
     check.effect(&grant);
     check.templates();
+    check.typical_decisions();
     check.fields_are_read();
     check.cases();
 }
@@ -113,6 +114,8 @@ impl Check<'_, '_> {
         let grounds = grounds.map(|ground| ("ground", at(&ground.code)));
         let channels = regulation.channels.iter().map(|channel| ("channel", at(&channel.code)));
         let inputs = regulation.decision.inputs.iter().map(|input| ("input", at(&input.name)));
+        let typical = regulation.typical_decisions.iter();
+        let inputs = inputs.chain(typical.map(|one| ("typical decision", at(&one.code))));
         let mut seen = BTreeSet::new();
         for (what, (name, line)) in steps.chain(grounds).chain(channels).chain(inputs) {
             if !seen.insert((what, name.clone())) {

@@ -8,16 +8,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures::executor::block_on;
 use letopis_ledger::json::Json;
 use letopis_ledger::key::AuthorSigner;
-use letopis_ledger::{StreamVersion, Timestamp};
+use letopis_ledger::{Hash, StreamVersion, Timestamp};
 use serde_json::json;
 
 use crate::case::signing::AGREEMENT_PAYLOAD_TYPE;
-use crate::case::{AnswerRequest, CaseRefusal, CaseState, CaseStatus};
+use crate::case::{AnswerRequest, CaseRefusal, CaseState, CaseStatus, Entry, Motive};
 use crate::code::{ChannelCode, FieldPath, ServiceCode, StepCode, TopicCode, UnitCode};
 use crate::engine::twin::TwinNode;
 use crate::engine::{Application, Appointment, Consultation, EngineError};
 use crate::event::{
-    Appointed, Arrival, CancelledBy, CaseId, ConsultationOutcome, HeldPost, OfficialId, Way,
+    Appointed, Arrival, CancelledBy, CaseId, ConsultationOutcome, HeldPost, OfficialId, Scan, Way,
 };
 use crate::pack::fixture::with_guest_permit;
 use crate::pack::{Action, Regulation, RequestRule, Role};
@@ -167,6 +167,7 @@ impl Town {
             ("colleague", "permits", Role::Executor),
             ("lawyer", "legal", Role::Lawyer),
             ("head", "permits", Role::Head),
+            ("desk", "permits", Role::Operator),
         ];
         for (number, (name, unit, role)) in (1_u8..).zip(posts) {
             let signer = AuthorSigner::from_seed(&[100 + number; 32]);
@@ -234,6 +235,7 @@ impl Town {
             }),
             idempotency_key: None,
             registered_at: (channel == "paper").then(|| came_before(at, number)),
+            entry: (channel == "paper").then(|| self.paper()),
         };
         let case = block_on(self.node.engine.submit(&application)).unwrap().case;
         self.people.insert(case, person);
@@ -250,6 +252,13 @@ impl Town {
             _ => at + self.hours(0, 3),
         };
         self.plan(next, Act::Advance(case));
+    }
+
+    /// The desk enters a paper.
+    fn paper(&self) -> Entry {
+        let sha256 = Hash::of(b"scan");
+        let scan = Scan { sha256, size_bytes: 4, media_type: "image/png".into() };
+        Entry { official: self.official("desk"), scan: Some(scan), finding: None }
     }
 
     fn official(&self, name: &str) -> Official {
@@ -315,7 +324,7 @@ impl Town {
         let Some(proposal) = waiting else {
             let Some(assigned) = state.assigned() else { return };
             let official = engine.model().official(assigned.official).unwrap().value.unwrap();
-            block_on(engine.propose(case, &official, "Проверено")).unwrap();
+            block_on(engine.propose(case, &official, &Motive::Words("Проверено".into()))).unwrap();
             return;
         };
         let version = proposal.version;

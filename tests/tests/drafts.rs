@@ -1,0 +1,224 @@
+//! F9, U21, hard case 4: a draft is saved, read again and submitted another day, by the form that
+//! is in force then; by phone comes nothing but a draft.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use letopis_tests::node::{Answer, NodeFolder, RunningNode};
+use letopis_tests::{binary, workspace};
+use serde_json::{Value, json};
+
+struct Home {
+    // Before the folder, so that the process ends before its files go.
+    node: RunningNode,
+    folder: NodeFolder,
+    place: tempfile::TempDir,
+}
+
+impl Home {
+    fn new() -> Self {
+        let folder = NodeFolder::init();
+        let node = folder.start();
+        folder.publish_pack(&node);
+        Self { node, folder, place: tempfile::tempdir().unwrap() }
+    }
+
+    /// Publishes the next version of the pack with a changed parking permit.
+    fn publish(&self, version: u32, changes: &[(&str, &str)]) {
+        let pack = self.place.path().join(format!("v{version}"));
+        copy(&workspace().join("deploy/packs/zarechny"), &pack);
+        let number = [("version: 1", format!("version: {version}"))];
+        change(&pack.join("pack.yaml"), &number.each_ref().map(|(from, to)| (*from, to.as_str())));
+        change(&pack.join("services/parking-permit"), changes);
+        let published = Command::new(binary("letopis"))
+            .args(["pack", "publish", "--node", self.node.address(), "--folder"])
+            .args([&self.folder.path(), &pack])
+            .output()
+            .unwrap();
+        assert!(published.status.success(), "{}", String::from_utf8_lossy(&published.stderr));
+    }
+
+    fn save(&self, body: &Value) -> Answer {
+        let path = "/api/v1/services/parking-permit/drafts";
+        self.node.post(path, body.to_string().as_bytes())
+    }
+
+    fn saved(&self, form: &Value) -> Value {
+        let answer = self.save(&json!({ "form": form }));
+        assert_eq!(answer.status, 201, "{}", String::from_utf8_lossy(&answer.bytes));
+        answer.json()
+    }
+
+    fn read(&self, draft: &Value) -> Answer {
+        let token = draft["token"].as_str().unwrap();
+        self.node.client().get_with_token(&path(draft, ""), token).unwrap()
+    }
+
+    fn post(&self, draft: &Value, what: &str, body: &Value) -> Answer {
+        let token = draft["token"].as_str();
+        self.node.try_post(&path(draft, what), token, body.to_string().as_bytes()).unwrap()
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+/// Replaces texts in a file, or in every file below a folder.
+fn change(place: &Path, changes: &[(&str, &str)]) {
+    if place.is_dir() {
+        fs::read_dir(place).unwrap().for_each(|entry| change(&entry.unwrap().path(), changes));
+        return;
+    }
+    let mut text = fs::read_to_string(place).unwrap();
+    for (from, to) in changes {
+        text = text.replace(from, to);
+    }
+    fs::write(place, text).unwrap();
+}
+
+fn path(draft: &Value, what: &str) -> String {
+    format!("/api/v1/drafts/{}{what}", draft["id"].as_str().unwrap())
+}
+
+fn form() -> Value {
+    json!({
+        "applicant": {
+            "surname": "Соколова", "given_name": "Анна", "patronymic": "Ивановна",
+            "snils": "112-233-445 95",
+        },
+        "plate": "А123ВС92", "dwelling": "0c5b2444-70a0-4932-980c-b4dc0d3f02b5", "zone": "Z5",
+        "validity_years": 2,
+    })
+}
+
+fn pointers(problems: &Value) -> Vec<&str> {
+    problems.as_array().unwrap().iter().map(|one| one["pointer"].as_str().unwrap()).collect()
+}
+
+/// A form begun by half is completed later, and its case follows the pack in force.
+#[test]
+fn a_draft_is_completed_another_day_and_submitted_once() {
+    let home = Home::new();
+    let before = home.node.get("/healthz").json()["applied"].clone();
+    let half = json!({"applicant": {"surname": "Соколова"}, "zone": "Z5"});
+    let draft = home.saved(&half);
+    assert_eq!(home.node.get("/healthz").json()["applied"], before, "a draft is no record");
+    let missing = home.read(&draft).json();
+    assert_eq!(missing["form"], half);
+    assert!(pointers(&missing["problems"]).contains(&"/plate"), "{missing}");
+    assert_eq!(home.node.get(&path(&draft, "")).status, 401);
+    let early = home.post(&draft, "/submission", &json!({}));
+    assert_eq!((early.status, early.code()), (422, "invalid-form".to_owned()));
+    let wrong = home.post(&draft, "", &json!({"form": {"zone": "Z9"}}));
+    assert_eq!((wrong.status, wrong.code()), (422, "invalid-form".to_owned()));
+    let whole = home.post(&draft, "", &json!({"form": form()}));
+    assert_eq!(whole.json()["problems"], json!([]));
+    let accepted = home.post(&draft, "/submission", &json!({}));
+    assert_eq!(accepted.status, 201, "{}", String::from_utf8_lossy(&accepted.bytes));
+    let accepted = accepted.json();
+    assert!(accepted.get("carried_over").is_none(), "{accepted}");
+    // Asked again after a lost answer: the same case, another token for it.
+    let again = home.post(&draft, "/submission", &json!({})).json();
+    assert_eq!((&again["id"], &again["repeated"]), (&accepted["id"], &json!(true)));
+    let own = format!("/api/v1/applications/{}/private", accepted["id"].as_str().unwrap());
+    for token in [&accepted["token"], &again["token"]] {
+        let own = home.node.client().get_with_token(&own, token.as_str().unwrap()).unwrap();
+        assert_eq!(own.status, 200);
+    }
+    let late = home.post(&draft, "", &json!({"form": half}));
+    assert_eq!((late.status, late.code()), (422, "rule-broken".to_owned()));
+}
+
+#[test]
+fn a_draft_that_is_thrown_away_is_gone() {
+    let home = Home::new();
+    let draft = home.saved(&form());
+    let token = draft["token"].as_str().unwrap();
+    let url = format!("{}{}", home.node.address(), path(&draft, ""));
+    let gone = ureq::delete(url).header("authorization", format!("Bearer {token}")).call().unwrap();
+    assert_eq!(gone.status(), 204);
+    assert_eq!(home.read(&draft).status, 401);
+    assert_eq!(home.post(&draft, "/submission", &json!({})).status, 401);
+}
+
+/// F9, hard case 4: the regulation is amended between draft and submission.
+#[test]
+fn f9_a_draft_of_an_older_form_is_carried_over_or_refused_by_field() {
+    let home = Home::new();
+    let (one, two) = (home.saved(&form()), home.saved(&form()));
+    // Version 2 offers one more zone: every value still fits.
+    home.publish(2, &[("\"Z5\"]", "\"Z5\", \"Z6\"]")]);
+    assert_eq!(home.read(&one).json()["in_force_version"], 2);
+    let carried = home.post(&one, "/submission", &json!({}));
+    assert_eq!(carried.status, 201, "{}", String::from_utf8_lossy(&carried.bytes));
+    let carried = carried.json();
+    assert_eq!(carried["carried_from_version"], 1);
+    let fields: Vec<&str> =
+        carried["carried_over"].as_array().unwrap().iter().map(|f| f.as_str().unwrap()).collect();
+    assert!(fields.contains(&"/applicant/snils") && fields.contains(&"/zone"), "{fields:?}");
+    let leaf = home.node.get(&format!("/api/v1/leaves/{}", carried["leaf"])).json();
+    assert_eq!(leaf["record"]["events"][0]["data"]["pack"]["version"], 2);
+    // Version 3 has no patronymic, and zone Z5 is no more.
+    home.publish(3, &[("patronymic", "middle_name"), ("\"Z4\", \"Z5\"]", "\"Z4\"]")]);
+    let refused = home.post(&two, "/submission", &json!({}));
+    assert_eq!((refused.status, refused.code()), (422, "draft-outdated".to_owned()));
+    let refused = refused.json();
+    assert_eq!(pointers(&refused["errors"]), ["/applicant/patronymic", "/zone"]);
+    for error in refused["errors"].as_array().unwrap() {
+        assert!(!error["ru"].as_str().unwrap().is_empty(), "what to do: {error}");
+    }
+    // What does not fit is corrected, and the draft goes in.
+    let mut corrected = form();
+    corrected["applicant"].as_object_mut().unwrap().remove("patronymic");
+    corrected["zone"] = json!("Z4");
+    assert_eq!(home.post(&two, "", &json!({"form": corrected})).status, 200);
+    let accepted = home.post(&two, "/submission", &json!({}));
+    assert_eq!(accepted.status, 201, "{}", String::from_utf8_lossy(&accepted.bytes));
+    assert!(accepted.json().get("carried_from_version").is_none());
+}
+
+/// U21: an official takes down what a caller says; the caller submits it by another channel.
+#[test]
+fn by_phone_comes_a_draft_that_the_caller_submits() {
+    let home = Home::new();
+    let file = home.place.path().join("operator.json");
+    let appointed = Command::new(binary("letopis"))
+        .args(["staff", "appoint", "--name", "Кто-то", "--post", "permits:operator"])
+        .args(["--node", home.node.address(), "--credentials"])
+        .arg(&file)
+        .arg("--folder")
+        .arg(home.folder.path())
+        .output()
+        .unwrap();
+    assert!(appointed.status.success(), "{}", String::from_utf8_lossy(&appointed.stderr));
+    let by_stranger = home.save(&json!({"channel": "phone", "form": form()}));
+    assert_eq!((by_stranger.status, by_stranger.code()), (422, "rule-broken".to_owned()));
+    let path = "/api/v1/services/parking-permit/calls";
+    assert_eq!(home.node.post(path, json!({"form": form()}).to_string().as_bytes()).status, 401);
+    let spoken = home.place.path().join("spoken.json");
+    fs::write(&spoken, form().to_string()).unwrap();
+    let taken = Command::new(binary("letopis"))
+        .args(["work", "--as"])
+        .arg(&file)
+        .args(["call", "parking-permit", "--form"])
+        .arg(&spoken)
+        .output()
+        .unwrap();
+    assert!(taken.status.success(), "{}", String::from_utf8_lossy(&taken.stderr));
+    let draft: Value = serde_json::from_slice(&taken.stdout).unwrap();
+    let phone = home.post(&draft, "/submission", &json!({"channel": "phone"}));
+    assert_eq!((phone.status, phone.code()), (422, "channel-draft-only".to_owned()));
+    let accepted = home.post(&draft, "/submission", &json!({"channel": "portal"}));
+    assert_eq!(accepted.status, 201, "{}", String::from_utf8_lossy(&accepted.bytes));
+}
