@@ -7,6 +7,7 @@
 mod application;
 mod backup;
 mod body;
+mod complex;
 mod consistency;
 mod consultation;
 mod control;
@@ -79,6 +80,9 @@ pub(crate) fn router(state: AppState) -> Router {
         .routes(routes!(application::submit))
         .routes(routes!(application::status))
         .routes(routes!(application::own_data))
+        .routes(routes!(complex::list))
+        .routes(routes!(complex::submit))
+        .routes(routes!(complex::status))
         .routes(routes!(work::applicant_answer))
         .routes(routes!(work::cancel))
         .routes(routes!(notice::notices))

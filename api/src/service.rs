@@ -3,6 +3,7 @@
 //! Not here: HTTP. A handler asks the service; the service knows which part answers.
 
 pub(crate) mod backup;
+mod complex;
 pub(crate) mod environment;
 mod expiry;
 mod follower;
@@ -63,6 +64,7 @@ pub(crate) struct Service {
     following: JoinHandle<()>,
     expiring: JoinHandle<()>,
     telling: JoinHandle<()>,
+    closing: JoinHandle<()>,
 }
 
 /// What runs once a service has started.
@@ -140,6 +142,7 @@ impl Service {
         }
         let expiring = tokio::spawn(expiry::run(Arc::clone(&engine)));
         let telling = tokio::spawn(notices::run(Arc::clone(&engine), progress.clone()));
+        let closing = tokio::spawn(complex::run(Arc::clone(&engine), progress.clone()));
         let signer = folder.keys().author(&folder.config().agency)?;
         let data = folder.data();
         let backups = Backups::new(folder, ledger.clone(), engine.private().clone());
@@ -156,6 +159,7 @@ impl Service {
             following,
             expiring,
             telling,
+            closing,
         };
         Ok(Started { service, node, peers })
     }
@@ -247,6 +251,7 @@ impl Service {
         self.worker.stop().await;
         self.expiring.abort();
         self.telling.abort();
+        self.closing.abort();
         if let Some(scheduled) = &self.scheduled {
             scheduled.abort();
         }

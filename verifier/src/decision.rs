@@ -10,6 +10,7 @@ mod case;
 mod collect;
 mod effect;
 mod event;
+mod joint;
 mod rule;
 mod term;
 
@@ -141,6 +142,7 @@ impl Check<'_> {
         let mut regulation = Regulation::load(&files, &case.submitted.service)?;
         self.check_rule(&case, &pack, &publisher, &regulation)?;
         self.check_grounds(&case, &regulation)?;
+        self.check_joint(&case)?;
         self.check_deadline(&case, &mut regulation)?;
         self.check_approval(&case, &regulation)?;
         let outputs = self.check_model(&case, &files, given)?;
@@ -294,6 +296,21 @@ impl Check<'_> {
             self.statements.push(Message { key: "decision.ground", values });
         }
         self.facts.insert("grounds".to_owned(), json!(codes));
+        Ok(())
+    }
+
+    /// What joins the case to others must be as the complex request says.
+    fn check_joint(&mut self, case: &Case) -> Result<(), Stop> {
+        match joint::check(case, &self.collected) {
+            Ok(None) => {}
+            Ok(Some(joint)) => {
+                self.facts.insert("complex_request".to_owned(), json!(joint.stream));
+                let count = joint.waited.to_string();
+                self.say("decision.joined", [("stream", joint.stream), ("count", count)]);
+            }
+            Err(Stop::Found(finding)) => self.findings.push(finding),
+            Err(error) => return Err(error),
+        }
         Ok(())
     }
 

@@ -43,7 +43,7 @@ pub(crate) struct ApplicationDto {
     form: Value,
 }
 
-fn portal() -> String {
+pub(super) fn portal() -> String {
     "portal".to_owned()
 }
 
@@ -182,7 +182,7 @@ pub(super) async fn submit(
 }
 
 /// The idempotency key of a request, if it has one.
-fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     let mut given = headers.get_all("idempotency-key").iter();
     let Some(key) = given.next() else { return Ok(None) };
     let text = key.to_str().ok().filter(|_| given.next().is_none());
@@ -292,7 +292,7 @@ pub(super) fn case_row(app: &AppState, case: CaseId) -> Result<(CaseRow, u64), P
 }
 
 impl AcceptedDto {
-    fn of(accepted: &Accepted) -> Self {
+    pub(super) fn of(accepted: &Accepted) -> Self {
         Self {
             id: accepted.case.to_string(),
             number: accepted.registered.number.clone(),
@@ -317,7 +317,7 @@ impl OwnFieldDto {
 }
 
 impl StatusDto {
-    fn of(app: &AppState, row: &CaseRow, position: u64) -> Self {
+    pub(super) fn of(app: &AppState, row: &CaseRow, position: u64) -> Self {
         let message = match row.status {
             CaseStatus::Granted => MessageId::StatusGranted,
             CaseStatus::Refused => MessageId::StatusRefused,
@@ -352,11 +352,14 @@ pub(super) fn engine_problem(error: &EngineError) -> Problem {
         EngineError::Form { errors } => Problem::new(Code::InvalidForm, error.to_string())
             .with_errors(errors.iter().map(field_problem).collect()),
         EngineError::UnknownService { .. }
+        | EngineError::UnknownComplex { .. }
         | EngineError::UnknownCase { .. }
         | EngineError::UnknownEntry { .. } => Problem::new(Code::NotFound, error.to_string()),
         EngineError::ChannelClosed { .. } => specific(Code::InvalidForm, "channel-closed"),
         EngineError::DraftOnly { .. } => specific(Code::InvalidForm, "channel-draft-only"),
-        EngineError::NotTaken { .. } => specific(Code::InvalidForm, "not-taken"),
+        EngineError::NotTaken { .. } | EngineError::NotTakenTogether { .. } => {
+            specific(Code::InvalidForm, "not-taken")
+        }
         EngineError::IdempotencyKeyReused => specific(Code::Conflict, "idempotency-key-reused"),
         EngineError::PackVersionTaken { .. } | EngineError::PackVersionGap { .. } => {
             specific(Code::Conflict, "pack-version")

@@ -23,6 +23,7 @@ pub use command::assign::{AssignCase, Candidates, ReassignCase};
 pub use command::cancel::CancelCase;
 pub use command::decide::{DecideCase, Holdings};
 pub use command::pass_time::{PassTime, RecountTerm};
+pub use command::release::{ReleaseRequest, SharedAnswer};
 pub use command::request::{Executors, has_more_to_send};
 pub use command::submit::{ENTERED_AFTER_DAYS_MAX, SubmitApplication};
 pub use command::subrequest::{AnswerSubrequest, OpenSubrequest};

@@ -28,6 +28,10 @@ impl CaseState {
                 (self.submitted().is_some(), "the case was not submitted"),
                 (self.registered().is_none(), "the case was registered"),
             ],
+            CaseEvent::Joined(_) => vec![
+                (self.registered().is_some(), "the case was not registered"),
+                (self.length().get() == 2, "it does not directly follow the registration"),
+            ],
             CaseEvent::IntakeRefused(_) => vec![
                 (self.submitted().is_some(), "the case was not submitted"),
                 (self.registered().is_none(), "the case was registered"),

@@ -6,6 +6,7 @@
 
 mod adapter;
 mod advance;
+mod complex;
 mod consultations;
 mod disclosures;
 mod documents;
@@ -35,6 +36,7 @@ use letopis_ledger::{LeafIndex, TreeSize};
 
 pub use adapter::{AdapterAnswer, AdapterError, PendingRequest, RegistryAdapter, RequestAdapter};
 pub use advance::CaseProgress;
+pub use complex::{ComplexAccepted, ComplexApplication};
 pub use consultations::Consultation;
 pub use disclosures::CaseDisclosure;
 pub use error::EngineError;

@@ -13,9 +13,10 @@ use super::{
 use crate::case::{CaseRefusal, CaseRules, CaseState, RecordedCaseEvent, SubmitApplication};
 use crate::code::{ChannelCode, ServiceCode};
 use crate::environment::random;
-use crate::event::{CaseEvent, CaseId, DomainEvent, PackRef, Registered};
+use crate::event::{CaseEvent, CaseId, DomainEvent, Joined, PackRef, Registered};
 use crate::pack::{CheckedForm, Service};
 use crate::private::{AccessToken, PrivateBatch, Submission};
+use crate::record_draft::Decision;
 use crate::secret::AgencySecret;
 
 /// An application as it comes in.
@@ -51,12 +52,12 @@ pub struct Accepted {
 }
 
 /// What is the same on every try.
-struct Attempt<'a> {
-    application: &'a Application,
-    installed: &'a InstalledPack,
-    service: &'a Service,
-    form: &'a CheckedForm,
-    key: Option<(Hash, Hash)>,
+pub(super) struct Attempt<'a> {
+    pub(super) application: &'a Application,
+    pub(super) installed: &'a InstalledPack,
+    pub(super) service: &'a Service,
+    pub(super) form: &'a CheckedForm,
+    pub(super) key: Option<(Hash, Hash)>,
 }
 
 impl<P: LedgerPort> CaseEngine<P> {
@@ -160,35 +161,7 @@ impl<P: LedgerPort> CaseEngine<P> {
         attempt: &Attempt<'_>,
         case: CaseId,
     ) -> Result<(Prepared, AccessToken), EngineError> {
-        let at = self.clock.now();
-        let command = SubmitApplication {
-            channel: attempt.application.channel.clone(),
-            form: attempt.form.clone(),
-            number: self.case_number(attempt, at)?,
-            at,
-            registered_at: attempt.application.registered_at,
-            executors: self.executors_of(attempt.service, &attempt.installed.pack)?,
-        };
-        let rules = CaseRules {
-            pack: &attempt.installed.pack,
-            calendar: attempt.installed.pack.calendar(),
-            service: attempt.service,
-            pack_ref: &attempt.installed.pack_ref,
-            secret: &self.secret,
-        };
-        let decision = command.decide(&CaseState::new(case.stream()), &rules);
-        let decision = decision.map_err(|refusal| match refusal {
-            CaseRefusal::ChannelClosed { channel } => {
-                let service = attempt.application.service.clone();
-                EngineError::ChannelClosed { service, channel }
-            }
-            CaseRefusal::DraftOnly { channel } => {
-                let service = attempt.application.service.clone();
-                EngineError::DraftOnly { service, channel }
-            }
-            other => other.into(),
-        })?;
-        let mut prepared = self.seal(decision)?;
+        let mut prepared = self.seal(self.decide_case(attempt, case, None)?)?;
         let token = AccessToken::new(&*self.entropy);
         prepared.batch.tokens.push((token.digest(), case.stream()));
         prepared.batch.submission = attempt.key.map(|(key, input)| Submission {
@@ -200,7 +173,45 @@ impl<P: LedgerPort> CaseEngine<P> {
         Ok((prepared, token))
     }
 
-    fn accept(
+    /// The submission of a case, by itself or as a part of a complex request.
+    pub(super) fn decide_case(
+        &self,
+        attempt: &Attempt<'_>,
+        case: CaseId,
+        joined: Option<Joined>,
+    ) -> Result<Decision, EngineError> {
+        let at = self.clock.now();
+        let command = SubmitApplication {
+            channel: attempt.application.channel.clone(),
+            form: attempt.form.clone(),
+            number: self.case_number(attempt, at)?,
+            at,
+            registered_at: attempt.application.registered_at,
+            joined,
+            executors: self.executors_of(attempt.service, &attempt.installed.pack)?,
+        };
+        let rules = CaseRules {
+            pack: &attempt.installed.pack,
+            calendar: attempt.installed.pack.calendar(),
+            service: attempt.service,
+            pack_ref: &attempt.installed.pack_ref,
+            secret: &self.secret,
+        };
+        let decision = command.decide(&CaseState::new(case.stream()), &rules);
+        decision.map_err(|refusal| match refusal {
+            CaseRefusal::ChannelClosed { channel } => {
+                let service = attempt.application.service.clone();
+                EngineError::ChannelClosed { service, channel }
+            }
+            CaseRefusal::DraftOnly { channel } => {
+                let service = attempt.application.service.clone();
+                EngineError::DraftOnly { service, channel }
+            }
+            other => other.into(),
+        })
+    }
+
+    pub(super) fn accept(
         &self,
         case: CaseId,
         record: &SignedRecord,
@@ -209,7 +220,8 @@ impl<P: LedgerPort> CaseEngine<P> {
         repeated: bool,
     ) -> Result<Accepted, EngineError> {
         let mut state = CaseState::new(case.stream());
-        for event in record.record().events() {
+        let stream = case.stream();
+        for event in record.record().events().iter().filter(|event| event.stream == stream) {
             if let Some(DomainEvent::Case(read)) = DomainEvent::read(event)? {
                 if let CaseEvent::IntakeRefused(refused) = read {
                     return Err(EngineError::NotTaken { case, grounds: refused.grounds });
@@ -238,7 +250,10 @@ impl<P: LedgerPort> CaseEngine<P> {
         })
     }
 
-    async fn raise_case_numbers(&self, attempt: &Attempt<'_>) -> Result<(), EngineError> {
+    pub(super) async fn raise_case_numbers(
+        &self,
+        attempt: &Attempt<'_>,
+    ) -> Result<(), EngineError> {
         self.catch_up().await?;
         let service = &attempt.application.service;
         let latest = self.model.latest_case_numbers(service, LATEST_NUMBERS)?.value;
@@ -264,6 +279,11 @@ fn keys(
         application.channel.as_str().into(),
         Json::Object(values),
     ]);
+    keyed(secret, key, &input)
+}
+
+/// Keyed digests of a client's key and of what it stands for.
+pub(super) fn keyed(secret: &AgencySecret, key: &str, input: &Json) -> (Hash, Hash) {
     let hash = |purpose, text| Hash::from_bytes(*secret.digest(purpose, &[text]).as_bytes());
     (hash("idempotency-key", key), hash("submission", &input.to_string()))
 }

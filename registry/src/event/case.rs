@@ -6,6 +6,7 @@
 
 mod decided;
 mod ended;
+mod joined;
 mod request;
 mod term;
 mod work;
@@ -27,6 +28,7 @@ pub use decided::{Decided, Evidence, EvidenceKind, GroundFound, MatchedRules, Mo
 pub use ended::{
     Cancelled, CancelledBy, DocumentIssued, IntakeRefused, NoticeQueued, NoticeSettled,
 };
+pub use joined::{AlsoTaken, AwaitedAnswer, Joined};
 pub use request::{
     AnswerSetAside, Arrival, RequestAnswered, RequestOutcome, RequestSent, RequestTarget, SetAside,
     Source, SubrequestAnswered, SubrequestOpened, Way,
@@ -41,6 +43,8 @@ pub enum CaseEvent {
     Submitted(Submitted),
     /// `application.registered`
     Registered(Registered),
+    /// `application.joined`
+    Joined(Joined),
     /// `application.intake_refused`
     IntakeRefused(IntakeRefused),
     /// `application.cancelled`
@@ -155,6 +159,7 @@ impl CaseEvent {
         match self {
             Self::Submitted(_) => "application.submitted",
             Self::Registered(_) => "application.registered",
+            Self::Joined(_) => "application.joined",
             Self::IntakeRefused(_) => "application.intake_refused",
             Self::Cancelled(_) => "application.cancelled",
             Self::Assigned(_) => "application.assigned",
@@ -187,6 +192,7 @@ impl CaseEvent {
         match self {
             Self::Submitted(event) => event.data(),
             Self::Registered(event) => event.data(),
+            Self::Joined(event) => event.data(),
             Self::IntakeRefused(event) => event.data(),
             Self::Cancelled(event) => event.data(),
             Self::Assigned(event) => event.data(),
@@ -223,6 +229,7 @@ impl CaseEvent {
         let read = match event_type {
             "application.submitted" => Self::Submitted(Submitted::read(data)?),
             "application.registered" => Self::Registered(Registered::read(data)?),
+            "application.joined" => Self::Joined(Joined::read(data)?),
             "application.intake_refused" => Self::IntakeRefused(IntakeRefused::read(data)?),
             "application.cancelled" => Self::Cancelled(Cancelled::read(data)?),
             "application.assigned" => Self::Assigned(Assigned::read(data)?),
@@ -277,13 +284,9 @@ impl CaseEvent {
 
 impl Submitted {
     fn data(&self) -> Object {
-        let pack = Object::new()
-            .with("code", self.pack.code.as_str())
-            .with("version", self.pack.version)
-            .with("leaf", leaf(self.pack.leaf));
         Object::new()
             .with("service", self.service.as_str())
-            .with("pack", pack)
+            .with("pack", self.pack.data())
             .with("channel", self.channel.as_str())
             .with("form", self.form.clone())
     }
@@ -302,7 +305,14 @@ impl Submitted {
 }
 
 impl PackRef {
-    fn read(data: &Object) -> Result<Self, FieldError> {
+    pub(in crate::event) fn data(&self) -> Object {
+        Object::new()
+            .with("code", self.code.as_str())
+            .with("version", self.version)
+            .with("leaf", leaf(self.leaf))
+    }
+
+    pub(in crate::event) fn read(data: &Object) -> Result<Self, FieldError> {
         let mut fields = Fields::of_object("pack", data);
         let read = Self {
             code: fields.parsed("code", PackCode::parse)?,

@@ -6,6 +6,7 @@ use letopis_ledger::json::Json;
 use letopis_ledger::{Hash, LeafIndex, StreamVersion, Timestamp, TreeSize};
 use letopis_rules::deadline::Term;
 
+mod complex;
 mod consultation;
 mod work;
 
@@ -186,7 +187,11 @@ fn as_event((stream, event): &(StreamName, DomainEvent)) -> Event {
 }
 
 fn every_sample() -> impl Iterator<Item = (StreamName, DomainEvent)> {
-    samples().into_iter().chain(work::samples()).chain(consultation::samples())
+    samples()
+        .into_iter()
+        .chain(work::samples())
+        .chain(consultation::samples())
+        .chain(complex::samples())
 }
 
 fn lines(samples: &[(StreamName, DomainEvent)]) -> Vec<String> {
@@ -204,6 +209,9 @@ fn golden_bytes_of_every_shape() {
     assert_eq!(found, golden.lines().collect::<Vec<_>>(), "\n{}\n", found.join("\n"));
     let found = lines(&consultation::samples());
     let golden = include_str!("../../testdata/events-of-consultations.txt");
+    assert_eq!(found, golden.lines().collect::<Vec<_>>(), "\n{}\n", found.join("\n"));
+    let found = lines(&complex::samples());
+    let golden = include_str!("../../testdata/events-of-complex-requests.txt");
     assert_eq!(found, golden.lines().collect::<Vec<_>>(), "\n{}\n", found.join("\n"));
 }
 

@@ -6,6 +6,7 @@
 
 mod cases;
 mod classifier;
+mod complex;
 mod error;
 mod files;
 mod form;
@@ -37,6 +38,7 @@ use letopis_rules::decision::AdmittedModel;
 
 pub use cases::{CaseExpectation, ExpectedOutcome, GivenAnswer, TestCase};
 pub use classifier::{Classifier, Column, Day, Row, RowValues};
+pub use complex::{AskedOnce, ComplexService, JoinedForms, JoinedService, WaitRule};
 pub use error::{PackError, PackRule};
 pub use files::{PACK_MAX_BYTES, PACK_MAX_FILES, PackFiles};
 pub use form::{
@@ -59,7 +61,9 @@ pub use value::{
     AnswerValues, CaseValues, Derivation, EntriesRule, Scalar, SumRule, ValueRef, plain_text,
 };
 
-use crate::code::{ClassifierCode, PackCode, RegistryCode, RequestKindCode, ServiceCode, UnitCode};
+use crate::code::{
+    ClassifierCode, ComplexCode, PackCode, RegistryCode, RequestKindCode, ServiceCode, UnitCode,
+};
 use crate::event::{ModelRef, PackPublished};
 use crate::messages::{Language, Text};
 
@@ -72,6 +76,7 @@ pub struct Pack {
     agency: AgencyId,
     calendar: LegalCalendar,
     services: BTreeMap<ServiceCode, Service>,
+    complex: BTreeMap<ComplexCode, ComplexService>,
     parts: Parts,
     files: PackFiles,
 }
@@ -188,6 +193,12 @@ impl Pack {
     #[must_use]
     pub fn service(&self, code: &ServiceCode) -> Option<&Service> {
         self.services.get(code)
+    }
+
+    /// The complex requests by code.
+    #[must_use]
+    pub const fn complex_services(&self) -> &BTreeMap<ComplexCode, ComplexService> {
+        &self.complex
     }
 
     /// The registries by code.

@@ -27,6 +27,7 @@ macro_rules! assert_breaks {
     };
 }
 
+mod complex;
 mod language;
 
 #[test]

@@ -1,5 +1,6 @@
 //! Whether the parts of a pack fit: every name defined, every rule cited, every step reached.
 
+mod complex;
 mod parts;
 mod people;
 mod registries;
@@ -7,6 +8,7 @@ mod requests;
 mod services;
 mod sources;
 
+pub(super) use complex::complex;
 pub(super) use parts::{classifier, request_kind, units};
 pub(super) use registries::registry;
 pub(super) use services::service;

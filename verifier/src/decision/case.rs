@@ -21,6 +21,7 @@ fn newest_shape(event_type: &str) -> u32 {
 
 pub(super) const SUBMITTED: &str = "application.submitted";
 pub(super) const REGISTERED: &str = "application.registered";
+pub(super) const JOINED: &str = "application.joined";
 pub(super) const SENT: &str = "request.sent";
 pub(super) const ANSWERED: &str = "request.answered";
 pub(super) const OMITTED: &str = "request.omitted";
@@ -115,6 +116,7 @@ const ON_THE_WAY: &[&str] = &[
     SUSPENDED,
     RESUMED,
     TERM_CHANGED,
+    JOINED,
     PROPOSED,
     AGREED,
     RETURNED,

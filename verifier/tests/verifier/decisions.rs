@@ -6,6 +6,7 @@ use letopis_verifier::finding::Rule;
 use super::decision_case::{
     CASE, CaseSpec, DECIDED_LEAF, Disclosed, EntrySpec, MODEL, NUMBER, REGULATION, SUBMITTED_LEAF,
 };
+use super::joint::{Joint, RELEASED_LEAF};
 use super::rules::Broken;
 use super::written::{Found, list};
 
@@ -40,6 +41,9 @@ pub(crate) fn break_rule(rule: Rule) -> Broken {
         Rule::InputsDisclosed => {
             let disclosed = Disclosed::OneToApplicant;
             (granted().with(|case| case.disclosed = disclosed), Some(DECIDED_LEAF))
+        }
+        Rule::ComplexRequest => {
+            (granted().with(|case| case.joint = Some(Joint::SaysNothing)), Some(RELEASED_LEAF))
         }
         Rule::ReExecution => (granted().with(|case| case.permits = 2), Some(DECIDED_LEAF)),
         Rule::GroundsClosed => {

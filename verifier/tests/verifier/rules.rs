@@ -120,6 +120,7 @@ fn break_rule(rule: Rule) -> Broken {
         | Rule::GroundsClosed
         | Rule::Deadline
         | Rule::Approval
+        | Rule::ComplexRequest
         | Rule::RegistryEffect => decisions::break_rule(rule),
     }
 }

@@ -6,6 +6,7 @@ pub(super) mod assign;
 pub(super) mod cancel;
 pub(super) mod decide;
 pub(super) mod pass_time;
+pub(super) mod release;
 pub(super) mod request;
 pub(super) mod submit;
 pub(super) mod subrequest;

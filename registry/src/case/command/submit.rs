@@ -10,7 +10,7 @@ use super::CaseEvents;
 use super::request::{Executors, Progress, send_enabled};
 use crate::case::{CaseClock, CaseRefusal, CaseRules, CaseState, case_number_claim};
 use crate::code::ChannelCode;
-use crate::event::{CaseEvent, IntakeRefused, Registered, Submitted};
+use crate::event::{CaseEvent, IntakeRefused, Joined, Registered, Submitted};
 use crate::pack::{CaseValues, CheckedForm};
 use crate::record_draft::Decision;
 
@@ -33,6 +33,8 @@ pub struct SubmitApplication {
     pub registered_at: Option<Timestamp>,
     /// Whom the rule of assignment names where a request asks a person.
     pub executors: Executors,
+    /// The complex request that the case is a part of.
+    pub joined: Option<Joined>,
 }
 
 impl SubmitApplication {
@@ -74,7 +76,10 @@ impl SubmitApplication {
         let form = self.form.values().clone();
         let mut values = CaseValues { form, ..CaseValues::default() };
         rules.service.set_registration_day(&mut values, registered_on);
-        let progress = Progress::of_new(rules, clock);
+        if let Some(joined) = self.joined.clone() {
+            events.push(CaseEvent::Joined(joined), vec![]);
+        }
+        let progress = Progress::of_new(rules, clock, self.joined.as_ref());
         send_enabled(rules, progress, &values, (self.at, &self.executors), &mut events);
         let claims = vec![Claim {
             name: case_number_claim(&regulation.service.value, &self.number),

@@ -116,6 +116,7 @@ fn hard_case_6_an_application_without_power_is_not_taken() {
     let case = service.cases.iter().find(|case| case.title.value.starts_with("I3")).unwrap();
     let form = service.check_form(&case.form).unwrap();
     let command = SubmitApplication {
+        joined: None,
         channel: ChannelCode::parse("portal").unwrap(),
         form,
         number: "РС-2026-000001".into(),

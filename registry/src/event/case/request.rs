@@ -286,14 +286,14 @@ impl RequestAnswered {
 }
 
 impl Source {
-    fn data(&self) -> Object {
+    pub(in crate::event) fn data(&self) -> Object {
         Object::new()
             .with("stream", self.stream.as_str())
             .with("version", version(self.version))
             .with("leaf", leaf(self.leaf))
     }
 
-    fn read(data: &Object) -> Result<Self, FieldError> {
+    pub(in crate::event) fn read(data: &Object) -> Result<Self, FieldError> {
         let mut fields = Fields::of_object("source", data);
         let read = Self {
             stream: fields.parsed("stream", StreamName::parse)?,
