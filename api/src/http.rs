@@ -92,6 +92,8 @@ pub(crate) fn router(state: AppState) -> Router {
         .routes(routes!(registry::list))
         .routes(routes!(registry::entries, registry::create))
         .routes(routes!(registry::entry))
+        .routes(routes!(registry::keeper::amend))
+        .routes(routes!(registry::keeper::exclude))
         .routes(routes!(registry::entry_proof))
         .routes(routes!(pack::list, pack::publish))
         .routes(routes!(import::statistics))

@@ -6,6 +6,7 @@ pub(crate) mod backup;
 mod complex;
 pub(crate) mod environment;
 mod expiry;
+mod facts;
 mod follower;
 pub(crate) mod governance;
 mod notices;
@@ -65,6 +66,7 @@ pub(crate) struct Service {
     expiring: JoinHandle<()>,
     telling: JoinHandle<()>,
     closing: JoinHandle<()>,
+    withdrawing: JoinHandle<()>,
 }
 
 /// What runs once a service has started.
@@ -143,6 +145,7 @@ impl Service {
         let expiring = tokio::spawn(expiry::run(Arc::clone(&engine)));
         let telling = tokio::spawn(notices::run(Arc::clone(&engine), progress.clone()));
         let closing = tokio::spawn(complex::run(Arc::clone(&engine), progress.clone()));
+        let withdrawing = tokio::spawn(facts::run(Arc::clone(&engine), progress.clone()));
         let signer = folder.keys().author(&folder.config().agency)?;
         let data = folder.data();
         let backups = Backups::new(folder, ledger.clone(), engine.private().clone());
@@ -160,6 +163,7 @@ impl Service {
             expiring,
             telling,
             closing,
+            withdrawing,
         };
         Ok(Started { service, node, peers })
     }
@@ -252,6 +256,7 @@ impl Service {
         self.expiring.abort();
         self.telling.abort();
         self.closing.abort();
+        self.withdrawing.abort();
         if let Some(scheduled) = &self.scheduled {
             scheduled.abort();
         }

@@ -147,9 +147,14 @@ impl Check<'_> {
         self.check_approval(&case, &regulation)?;
         let outputs = self.check_model(&case, &files, given)?;
         let entry = effect::check(&case, &self.collected, &regulation, outputs.as_ref())?;
+        let withdrawn = effect::check_withdrawal(&self.collected, entry.as_deref())?;
         if let Some(entry) = entry {
             self.facts.insert("registry_entry".to_owned(), json!(entry));
             self.say("decision.granted", [("entry", entry)]);
+        }
+        if let Some(rule) = withdrawn {
+            self.facts.insert("withdrawn_by".to_owned(), json!(rule));
+            self.say("decision.withdrawn", [("rule", rule)]);
         }
         self.say("decision.unproved", []);
         Ok(())

@@ -64,6 +64,11 @@ impl CaseState {
             CaseEvent::NoticeSettled(settled) => {
                 vec![(self.notices().contains(&settled.notice), "no such notice waits")]
             }
+            CaseEvent::ResultWithdrawn(event) => {
+                let entry = self.result().map(|result| &result.registry_entry);
+                let own = entry == Some(&event.registry_entry);
+                vec![(own, "the entry is not the result of the case")]
+            }
             CaseEvent::DocumentIssued(_) => vec![(self.decided().is_some(), "nothing was decided")],
             _ => self.request_checks(event),
         }
@@ -190,6 +195,7 @@ const fn follows_the_end(event: &CaseEvent) -> bool {
     matches!(
         event,
         CaseEvent::DocumentIssued(_)
+            | CaseEvent::ResultWithdrawn(_)
             | CaseEvent::NoticeQueued(_)
             | CaseEvent::NoticeSettled(_)
             | CaseEvent::AnswerSetAside(_)

@@ -11,6 +11,7 @@ mod consultations;
 mod disclosures;
 mod documents;
 mod error;
+mod facts;
 mod figures;
 mod inbox;
 mod keeper;

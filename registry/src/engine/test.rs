@@ -1,6 +1,7 @@
 //! The engine over a ledger in memory: whole cases from the form to the end.
 
 mod complex;
+mod facts;
 mod ownership;
 mod privacy;
 mod races;

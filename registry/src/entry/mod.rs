@@ -3,6 +3,7 @@
 //! A keeper writes manual registries only: an automatic one is written by decisions, a system one
 //! by nobody. Each command is a pure function of its values and the registry's definition.
 
+mod rests;
 mod values;
 
 use std::collections::BTreeMap;
@@ -14,10 +15,11 @@ use letopis_ledger::json::{Json, Object};
 use letopis_ledger::record::{Claim, ClaimOperation};
 use thiserror::Error;
 
+pub use rests::{WithdrawEntry, contradicts};
 pub use values::{EntryValueError, check_values};
 
 use crate::case::{slot_claim, unique_claim};
-use crate::code::{FieldPath, RegistryCode};
+use crate::code::{FieldPath, RegistryCode, StepCode};
 use crate::event::{
     Basis, Document, DomainEvent, EntryAmended, EntryCreated, EntryEvent, EntryId, EntryRemoved,
 };
@@ -63,6 +65,12 @@ pub enum EntryRefusal {
     NotExpired {
         /// The last day.
         valid_until: Date,
+    },
+    /// The fact that the entry rests on does not contradict it.
+    #[error("rule {rule}: the fact does not contradict the entry, which stays")]
+    FactHolds {
+        /// The rule of the registry.
+        rule: StepCode,
     },
     /// The entry is not limited in time.
     #[error("the entry has no last day; exclude it on the ground of a document")]

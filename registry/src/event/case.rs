@@ -27,6 +27,7 @@ use crate::code::{ChannelCode, FieldPath, GroundCode, PackCode, ServiceCode, Ste
 pub use decided::{Decided, Evidence, EvidenceKind, GroundFound, MatchedRules, ModelRef, Outcome};
 pub use ended::{
     Cancelled, CancelledBy, DocumentIssued, IntakeRefused, NoticeQueued, NoticeSettled,
+    ResultWithdrawn,
 };
 pub use joined::{AlsoTaken, AwaitedAnswer, Joined};
 pub use request::{
@@ -92,6 +93,8 @@ pub enum CaseEvent {
         /// The grounds of the decision.
         grounds: Vec<GroundCode>,
     },
+    /// `result.withdrawn`
+    ResultWithdrawn(ResultWithdrawn),
     /// `document.issued`
     DocumentIssued(DocumentIssued),
     /// `notice.queued`
@@ -182,6 +185,7 @@ impl CaseEvent {
             Self::Decided(_) => "application.decided",
             Self::ResultIssued(_) => "application.result_issued",
             Self::RefusalIssued { .. } => "application.refusal_issued",
+            Self::ResultWithdrawn(_) => "result.withdrawn",
             Self::DocumentIssued(_) => "document.issued",
             Self::NoticeQueued(_) => "notice.queued",
             Self::NoticeSettled(_) => "notice.settled",
@@ -209,6 +213,7 @@ impl CaseEvent {
             Self::Returned(event) => event.data(),
             Self::Decided(event) => event.data(),
             Self::ResultIssued(event) => event.data(),
+            Self::ResultWithdrawn(event) => event.data(),
             Self::DocumentIssued(event) => event.data(),
             Self::NoticeQueued(event) => event.data(),
             Self::NoticeSettled(event) => event.data(),
@@ -246,6 +251,7 @@ impl CaseEvent {
             "application.decision_returned" => Self::Returned(Returned::read(data)?),
             "application.decided" => Self::Decided(Decided::read(data)?),
             "application.result_issued" => Self::ResultIssued(ResultIssued::read(data)?),
+            "result.withdrawn" => Self::ResultWithdrawn(ResultWithdrawn::read(data)?),
             "document.issued" => Self::DocumentIssued(DocumentIssued::read(data)?),
             "notice.queued" => Self::NoticeQueued(NoticeQueued::read(data)?),
             "notice.settled" => Self::NoticeSettled(NoticeSettled::read(data)?),

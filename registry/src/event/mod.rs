@@ -24,8 +24,8 @@ pub use case::{
     Candidate, CaseEvent, ClockResumed, ClockSuspended, Decided, DocumentIssued, Evidence,
     EvidenceKind, GroundFound, IntakeRefused, Joined, MatchedRules, ModelRef, NewEnd, NoticeQueued,
     NoticeSettled, OfficialSignature, Outcome, PackRef, Proposed, Registered, RequestAnswered,
-    RequestOutcome, RequestSent, RequestTarget, ResultIssued, Returned, SetAside, Source,
-    Submitted, SubrequestAnswered, SubrequestOpened, TermCause, TermChanged, Way,
+    RequestOutcome, RequestSent, RequestTarget, ResultIssued, ResultWithdrawn, Returned, SetAside,
+    Source, Submitted, SubrequestAnswered, SubrequestOpened, TermCause, TermChanged, Way,
 };
 pub use complex::{ClosedCase, ComplexEvent, ComplexOpened, Dependency, ServiceLinked};
 pub use consultation::{ConsultationOutcome, ConsultationRegistered};

@@ -8,6 +8,7 @@ use letopis_rules::deadline::Term;
 
 mod complex;
 mod consultation;
+mod withdrawal;
 mod work;
 
 use super::*;
@@ -192,6 +193,7 @@ fn every_sample() -> impl Iterator<Item = (StreamName, DomainEvent)> {
         .chain(work::samples())
         .chain(consultation::samples())
         .chain(complex::samples())
+        .chain(withdrawal::samples())
 }
 
 fn lines(samples: &[(StreamName, DomainEvent)]) -> Vec<String> {
@@ -209,6 +211,9 @@ fn golden_bytes_of_every_shape() {
     assert_eq!(found, golden.lines().collect::<Vec<_>>(), "\n{}\n", found.join("\n"));
     let found = lines(&consultation::samples());
     let golden = include_str!("../../testdata/events-of-consultations.txt");
+    assert_eq!(found, golden.lines().collect::<Vec<_>>(), "\n{}\n", found.join("\n"));
+    let found = lines(&withdrawal::samples());
+    let golden = include_str!("../../testdata/events-of-withdrawals.txt");
     assert_eq!(found, golden.lines().collect::<Vec<_>>(), "\n{}\n", found.join("\n"));
     let found = lines(&complex::samples());
     let golden = include_str!("../../testdata/events-of-complex-requests.txt");

@@ -11,10 +11,12 @@ struct Upcast {
     step: fn(&Object) -> Object,
 }
 
-/// Version 2 of requests knows people, letters and phones; whatever version 1 says, it says too.
+/// Version 2 of requests knows people, letters and phones, that of an exclusion knows facts as its
+/// basis; whatever version 1 says, it says too.
 const UPCASTS: &[Upcast] = &[
     Upcast { event_type: "request.sent", from: 1, step: Object::clone },
     Upcast { event_type: "request.answered", from: 1, step: Object::clone },
+    Upcast { event_type: "registry.entry_excluded", from: 1, step: Object::clone },
 ];
 
 /// Version of the shape of a type that this program writes.

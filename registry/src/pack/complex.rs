@@ -195,7 +195,9 @@ impl ComplexService {
             errors.push(FormError { pointer, message, arguments });
         };
         for (path, pointer) in leaves(shared) {
-            if !known.contains(&path) {
+            // An empty group may be one that something fills in.
+            let group = path.ends_with('.') && known.iter().any(|field| field.starts_with(&path));
+            if !known.contains(&path) && !group {
                 refuse(format!("/shared{pointer}"));
             }
         }
@@ -206,6 +208,10 @@ impl ComplexService {
                 continue;
             };
             for (path, pointer) in leaves(form) {
+                // An empty group is for the schema of the service to judge.
+                if path.ends_with('.') {
+                    continue;
+                }
                 let asked = FieldPath::parse(&path).is_ok_and(|path| joined.asks_for(&path));
                 if !asked {
                     refuse(format!("/forms/{name}{pointer}"));
@@ -230,10 +236,14 @@ pub(super) fn covered<'f>(
     form.fields().keys().filter_map(|field| Some((field, below(place, field)?)))
 }
 
-/// Every value that is no object, with its path and its JSON pointer.
+/// Every value that is no object, with its path and its JSON pointer; of an object without members
+/// the path ends with a dot.
 fn leaves(value: &Value) -> Vec<(String, String)> {
     fn walk(value: &Value, path: &str, pointer: &str, found: &mut Vec<(String, String)>) {
         match value.as_object() {
+            Some(members) if members.is_empty() && !path.is_empty() => {
+                found.push((format!("{path}."), pointer.to_owned()));
+            }
             Some(members) => {
                 for (name, value) in members {
                     let dot = if path.is_empty() { "" } else { "." };

@@ -47,7 +47,9 @@ pub use form::{
 pub use graph::StepGraph;
 pub use judgement::{JudgeError, Judgement, VALID_MONTHS_MAX, VALID_YEARS_MAX, Validity, judge};
 pub use number::{NumberTemplate, NumberTemplateError, TEMPLATE_MAX_BYTES, WIDTH_MAX};
-pub use registry::{QUOTA_MAX, Quota, Registry, RegistryField, RegistryKind, Visibility};
+pub use registry::{
+    Holds, QUOTA_MAX, Quota, Registry, RegistryField, RegistryKind, RestsOn, Visibility,
+};
 pub use regulation::{
     Action, ApplicantKind, ApplicantRule, Approval, Asked, Channel, Condition, DecisionRule,
     DocumentAsked, Effect, EvidenceRule, Ground, InputRule, NoData, Post, Regulation,

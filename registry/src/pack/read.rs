@@ -169,6 +169,10 @@ impl Reader<'_> {
             validate::registry(&registry, &path, &mut self.problems);
             parts.registries.insert(registry.code.value.clone(), registry);
         }
+        for registry in parts.registries.values() {
+            let path = format!("registries/{}.yaml", registry.code.value);
+            validate::rests_on(registry, &parts.registries, &path, &mut self.problems);
+        }
         let kinds = ("request kind", "requests");
         for (path, kind) in self.each::<RequestKind, _>(kinds, &manifest.requests) {
             self.same_code(&path, &kind.code);

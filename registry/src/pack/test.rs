@@ -28,6 +28,7 @@ macro_rules! assert_breaks {
 }
 
 mod complex;
+mod facts;
 mod language;
 
 #[test]

@@ -10,7 +10,7 @@ mod sources;
 
 pub(super) use complex::complex;
 pub(super) use parts::{classifier, request_kind, units};
-pub(super) use registries::registry;
+pub(super) use registries::{registry, rests_on};
 pub(super) use services::service;
 
 use super::error::{PackRule, Problems};

@@ -81,6 +81,20 @@ pub(crate) struct CaseSpec {
     pub(crate) has_double: bool,
     /// How the case is joined to another one.
     pub(crate) joint: Option<Joint>,
+    /// How the result goes out of its registry again.
+    pub(crate) withdrawn: Option<Withdrawn>,
+}
+
+/// How a result is taken out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Withdrawn {
+    Rightly,
+    Twice,
+    OtherEntry,
+    NotExcluded,
+    ByOtherRule,
+    ByDocument,
+    ByLaterFact,
 }
 
 /// The registry entry.
@@ -143,6 +157,7 @@ impl CaseSpec {
             claims: [CASE_CLAIM, ENTRY_CLAIM],
             has_double: false,
             joint: None,
+            withdrawn: None,
         }
     }
 
@@ -212,6 +227,10 @@ impl CaseSpec {
                 draft.claims = vec![claim(self.claims[1], ENTRY, ClaimOperation::Take)];
             }
             written.put(&draft);
+        }
+        if let Some(withdrawn) = self.withdrawn {
+            let events = withdrawn.events(&mut written);
+            written.push(ZARECHNY, events);
         }
         let mut note = written.event("note/1", "note.taken", Object::new());
         if self.has_double {
@@ -405,6 +424,27 @@ impl CaseSpec {
         };
         let entry = |stream: &&str| written.event(stream, "registry.entry_created", data.clone());
         streams.iter().map(entry).collect()
+    }
+}
+
+impl Withdrawn {
+    fn events(self, written: &mut Written) -> Vec<Event> {
+        let kind = if self == Self::ByDocument { "document" } else { "fact" };
+        let rule = if self == Self::ByOtherRule { "other" } else { "owner-changed" };
+        let leaf = if self == Self::ByLaterFact { 6_u32 } else { 1 };
+        let basis = Object::new().with("kind", kind).with("rule", rule).with("leaf", leaf);
+        let excluded = Object::new().with("basis", basis);
+        let other = "registry/permits/019ba000-0000-7000-8000-000000000004";
+        let entry = if self == Self::OtherEntry { other } else { ENTRY };
+        let told = Object::new().with("registry_entry", entry).with("rule", "owner-changed");
+        let mut events = vec![written.event(&stream(), "result.withdrawn", told.clone())];
+        if self != Self::NotExcluded {
+            events.push(written.event(ENTRY, "registry.entry_excluded", excluded));
+        }
+        if self == Self::Twice {
+            events.push(written.event(&stream(), "result.withdrawn", told));
+        }
+        events
     }
 }
 

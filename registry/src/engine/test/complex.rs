@@ -190,6 +190,11 @@ fn wrong_fields_of_all_services_are_named_at_once_and_nothing_is_submitted() {
     let EngineError::Form { errors } = refused else { panic!("{refused}") };
     assert_eq!(errors.len(), 1, "{errors:?}");
     assert_eq!(errors[0].pointer, "/shared/applicant/nickname");
+    let mut empty = moved_in(PLATES[0], None);
+    empty.shared = json!({"applicant": {}, "surplus": {}});
+    let refused = block_on(node.engine.submit_complex(&empty)).unwrap_err();
+    let EngineError::Form { errors } = refused else { panic!("{refused}") };
+    assert_eq!(errors.iter().map(|e| e.pointer.as_str()).collect::<Vec<_>>(), ["/shared/surplus"]);
     wrong.shared["applicant"].as_object_mut().unwrap().remove("nickname");
     let refused = block_on(node.engine.submit_complex(&wrong)).unwrap_err();
     let EngineError::Form { errors } = refused else { panic!("{refused}") };

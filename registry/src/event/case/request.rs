@@ -295,13 +295,18 @@ impl Source {
 
     pub(in crate::event) fn read(data: &Object) -> Result<Self, FieldError> {
         let mut fields = Fields::of_object("source", data);
-        let read = Self {
+        let read = Self::read_from(&mut fields)?;
+        fields.finish()?;
+        Ok(read)
+    }
+
+    /// Reads the members among others of one object.
+    pub(in crate::event) fn read_from(fields: &mut Fields<'_>) -> Result<Self, FieldError> {
+        Ok(Self {
             stream: fields.parsed("stream", StreamName::parse)?,
             version: StreamVersion::new(fields.unsigned("version")?),
             leaf: LeafIndex::new(fields.unsigned("leaf")?),
-        };
-        fields.finish()?;
-        Ok(read)
+        })
     }
 }
 

@@ -1,5 +1,11 @@
 //! Complex requests of a pack: each rule is broken once and named, with file and line.
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use serde_json::json;
+
 use super::*;
 
 const FILE: &str = "complex/moved-in-with-newborn.yaml";
@@ -85,4 +91,41 @@ fn each_rule_of_complex_requests_is_broken_once_and_named_with_its_line() {
 fn a_complex_request_that_the_manifest_does_not_name_is_refused() {
     let refused = fixture::changed("pack.yaml", "complex:\n  - moved-in-with-newborn\n", "");
     assert!(lines(&refused.unwrap_err()).contains("nothing in the pack uses this file"));
+}
+
+proptest! {
+    /// Whatever of its fields a complex request is filled in with, each service's form gets just
+    /// the values that are meant for it, and the place of each is told where it was given.
+    #[test]
+    fn each_form_gets_what_is_given_for_it_and_nothing_else(given in vec(any::<bool>(), 40)) {
+        let pack = zarechny();
+        let definition = pack.complex_services().values().next().unwrap();
+        let mut document = json!({"shared": {}, "forms": {}});
+        let mut places = BTreeMap::new();
+        for joined in &definition.services {
+            let code = &joined.service.value;
+            for field in pack.service(code).unwrap().form.fields().keys() {
+                places.insert((code, field), definition.pointer(code, &field.pointer()));
+            }
+        }
+        let pointers: BTreeSet<&String> = places.values().collect();
+        for (pointer, _) in pointers.into_iter().zip(&given).filter(|(_, given)| **given) {
+            let mut place = &mut document;
+            for label in pointer.split('/').skip(1) {
+                if !place.is_object() {
+                    *place = json!({});
+                }
+                place = &mut place[label];
+            }
+            *place = json!(pointer);
+        }
+        let own = serde_json::from_value(document["forms"].clone()).unwrap();
+        let forms = definition.split(&pack, &document["shared"], &own).unwrap();
+        for (code, form) in &forms {
+            for field in pack.service(code).unwrap().form.fields().keys() {
+                let expected = document.pointer(&places[&(code, field)]);
+                prop_assert_eq!(form.pointer(&field.pointer()), expected, "{} {}", code, field);
+            }
+        }
+    }
 }
