@@ -149,6 +149,7 @@ fn a_keeper_amends_and_excludes_manual_entries_only() {
         (&vehicle, json!({"plate": "Е234КМ77"}), 422, "rule-broken"),
         (&vehicle, json!({"owner_snils": "1"}), 422, "rule-broken"),
         (&vehicle, json!({"wheels": 4}), 422, "rule-broken"),
+        (&vehicle, json!({}), 422, "rule-broken"),
         (&format!("{vehicle}0"), json!({"owner_snils": BORIS}), 404, "not-found"),
     ] {
         let answer = amend(path, fields);

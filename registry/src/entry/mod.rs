@@ -46,6 +46,9 @@ pub enum EntryRefusal {
         /// Every wrong value.
         errors: Vec<EntryValueError>,
     },
+    /// An amendment without a new value.
+    #[error("no field gets a new value; give at least one")]
+    NothingAmended,
     /// A field that a claim rests on cannot be amended.
     #[error("{field} must stay unique: exclude the entry and make a new one")]
     FixedField {
@@ -185,6 +188,9 @@ impl AmendEntry {
     /// See [`EntryRefusal`].
     pub fn decide(self, registry: &Registry) -> Result<Decision, EntryRefusal> {
         check_manual(registry)?;
+        if self.values.is_empty() {
+            return Err(EntryRefusal::NothingAmended);
+        }
         let claimed = registry.unique.iter().chain(registry.quotas.iter().map(|q| &q.field));
         for field in claimed.map(|field| &field.value) {
             if self.values.contains_key(field) {
