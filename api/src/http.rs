@@ -7,6 +7,7 @@
 mod application;
 mod backup;
 mod body;
+mod complex;
 mod consistency;
 mod consultation;
 mod control;
@@ -88,6 +89,9 @@ pub(crate) fn router(state: AppState) -> Router {
         .routes(routes!(draft::save))
         .routes(routes!(draft::read, draft::save_again, draft::forget))
         .routes(routes!(draft::submit))
+        .routes(routes!(complex::list))
+        .routes(routes!(complex::submit))
+        .routes(routes!(complex::status))
         .routes(routes!(work::applicant_answer))
         .routes(routes!(work::cancel))
         .routes(routes!(notice::notices))
@@ -103,6 +107,8 @@ pub(crate) fn router(state: AppState) -> Router {
         .routes(routes!(registry::entries, registry::create))
         .routes(routes!(registry::entry))
         .routes(routes!(system::digest))
+        .routes(routes!(registry::keeper::amend))
+        .routes(routes!(registry::keeper::exclude))
         .routes(routes!(registry::entry_proof))
         .routes(routes!(pack::list, pack::publish))
         .routes(routes!(import::statistics))

@@ -3,8 +3,10 @@
 //! Not here: HTTP. A handler asks the service; the service knows which part answers.
 
 pub(crate) mod backup;
+mod complex;
 pub(crate) mod environment;
 mod expiry;
+mod facts;
 mod follower;
 pub(crate) mod governance;
 mod notices;
@@ -65,6 +67,8 @@ pub(crate) struct Service {
     following: JoinHandle<()>,
     expiring: JoinHandle<()>,
     telling: JoinHandle<()>,
+    closing: JoinHandle<()>,
+    withdrawing: JoinHandle<()>,
 }
 
 /// What runs once a service has started.
@@ -142,6 +146,8 @@ impl Service {
         }
         let expiring = tokio::spawn(expiry::run(Arc::clone(&engine)));
         let telling = tokio::spawn(notices::run(Arc::clone(&engine), progress.clone()));
+        let closing = tokio::spawn(complex::run(Arc::clone(&engine), progress.clone()));
+        let withdrawing = tokio::spawn(facts::run(Arc::clone(&engine), progress.clone()));
         let signer = folder.keys().author(&folder.config().agency)?;
         let data = folder.data();
         let backups = Backups::new(folder, ledger.clone(), engine.private().clone());
@@ -158,6 +164,8 @@ impl Service {
             following,
             expiring,
             telling,
+            closing,
+            withdrawing,
         };
         Ok(Started { service, node, peers })
     }
@@ -249,6 +257,8 @@ impl Service {
         self.worker.stop().await;
         self.expiring.abort();
         self.telling.abort();
+        self.closing.abort();
+        self.withdrawing.abort();
         if let Some(scheduled) = &self.scheduled {
             scheduled.abort();
         }

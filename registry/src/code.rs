@@ -91,6 +91,10 @@ plain_code! {
     ServiceCode, "service code"
 }
 plain_code! {
+    /// A complex request of a pack: services that are asked for at once.
+    ComplexCode, "complex request code"
+}
+plain_code! {
     /// A registry of a pack.
     RegistryCode, "registry code"
 }

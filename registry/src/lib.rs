@@ -19,6 +19,7 @@ pub mod pack;
 
 // What happened, and what follows from it.
 pub mod case;
+pub mod complex;
 pub mod entry;
 pub mod event;
 pub mod record_draft;

@@ -10,6 +10,7 @@ mod case;
 mod collect;
 mod effect;
 mod event;
+mod joint;
 mod rule;
 mod term;
 
@@ -141,13 +142,19 @@ impl Check<'_> {
         let mut regulation = Regulation::load(&files, &case.submitted.service)?;
         self.check_rule(&case, &pack, &publisher, &regulation)?;
         self.check_grounds(&case, &regulation)?;
+        self.check_joint(&case)?;
         self.check_deadline(&case, &mut regulation)?;
         self.check_approval(&case, &regulation)?;
         let outputs = self.check_model(&case, &files, given)?;
         let entry = effect::check(&case, &self.collected, &regulation, outputs.as_ref())?;
+        let withdrawn = effect::check_withdrawal(&self.collected, entry.as_deref())?;
         if let Some(entry) = entry {
             self.facts.insert("registry_entry".to_owned(), json!(entry));
             self.say("decision.granted", [("entry", entry)]);
+        }
+        if let Some(rule) = withdrawn {
+            self.facts.insert("withdrawn_by".to_owned(), json!(rule));
+            self.say("decision.withdrawn", [("rule", rule)]);
         }
         self.say("decision.unproved", []);
         Ok(())
@@ -294,6 +301,21 @@ impl Check<'_> {
             self.statements.push(Message { key: "decision.ground", values });
         }
         self.facts.insert("grounds".to_owned(), json!(codes));
+        Ok(())
+    }
+
+    /// What joins the case to others must be as the complex request says.
+    fn check_joint(&mut self, case: &Case) -> Result<(), Stop> {
+        match joint::check(case, &self.collected) {
+            Ok(None) => {}
+            Ok(Some(joint)) => {
+                self.facts.insert("complex_request".to_owned(), json!(joint.stream));
+                let count = joint.waited.to_string();
+                self.say("decision.joined", [("stream", joint.stream), ("count", count)]);
+            }
+            Err(Stop::Found(finding)) => self.findings.push(finding),
+            Err(error) => return Err(error),
+        }
         Ok(())
     }
 

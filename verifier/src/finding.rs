@@ -94,6 +94,8 @@ rules! {
     ReExecution = "re-execution",
     /// Every ground of a refusal is in the closed list of the regulation.
     GroundsClosed = "grounds-closed",
+    /// A case of a complex request began with the others, and what waited did wait.
+    ComplexRequest = "complex-request",
     /// The decision was made within its legal term.
     Deadline = "deadline",
     /// Every official whom the regulation asks for agreed to just this decision.

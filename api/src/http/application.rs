@@ -288,7 +288,7 @@ impl OwnFieldDto {
 }
 
 impl StatusDto {
-    fn of(app: &AppState, row: &CaseRow, position: u64) -> Self {
+    pub(super) fn of(app: &AppState, row: &CaseRow, position: u64) -> Self {
         Self {
             id: row.case.to_string(),
             number: Some(row.number.clone()),
@@ -352,10 +352,12 @@ pub(super) fn engine_problem(error: &EngineError) -> Problem {
         EngineError::DraftOutdated { errors, .. } => specific(Code::InvalidForm, "draft-outdated")
             .with_errors(errors.iter().map(field_problem).collect()),
         EngineError::UnknownService { .. }
+        | EngineError::UnknownComplex { .. }
         | EngineError::UnknownCase { .. }
         | EngineError::UnknownEntry { .. } => Problem::new(Code::NotFound, error.to_string()),
         EngineError::ChannelClosed { .. } => specific(Code::InvalidForm, "channel-closed"),
         EngineError::DraftOnly { .. } => specific(Code::InvalidForm, "channel-draft-only"),
+        EngineError::NotTakenTogether { .. } => specific(Code::InvalidForm, "not-taken"),
         EngineError::IdempotencyKeyReused => specific(Code::Conflict, "idempotency-key-reused"),
         EngineError::PackVersionTaken { .. } | EngineError::PackVersionGap { .. } => {
             specific(Code::Conflict, "pack-version")

@@ -28,8 +28,8 @@ pub(crate) struct NoticesDto {
 /// One notice.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct NoticeDto {
-    /// `registered`, `not_taken`, `asked`, `term_changed`, `term_broken`, `granted`, `refused` or
-    /// `cancelled`.
+    /// `registered`, `not_taken`, `asked`, `term_changed`, `term_broken`, `granted`, `refused`,
+    /// `cancelled` or `withdrawn`.
     kind: String,
     /// The same in words, by language.
     text: TextDto,
@@ -118,6 +118,7 @@ impl NoticeDto {
             "term_broken" => MessageId::NoticeTermBroken,
             "granted" => MessageId::NoticeGranted,
             "refused" => MessageId::NoticeRefused,
+            "withdrawn" => MessageId::NoticeWithdrawn,
             _ => MessageId::NoticeCancelled,
         };
         Self {

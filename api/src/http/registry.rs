@@ -1,5 +1,7 @@
 //! Registries: their entries with proofs, and entering by the keeper of a manual registry.
 
+pub(super) mod keeper;
+
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
@@ -238,7 +240,7 @@ pub(super) async fn create(
         return Err(engine_problem(&EntryRefusal::System { registry }.into()));
     }
     let registry = known_registry(&app, &code.0)?;
-    let document = body.document()?;
+    let document = document(&body.document_number, &body.document_date)?;
     if body.rows.is_empty() {
         return Err(Problem::new(Code::BadRequest, "there is no row; send at least one"));
     }
@@ -345,23 +347,18 @@ pub(super) fn tables(error: &letopis_registry::projection::ProjectionError) -> P
     Problem::new(Code::Unavailable, error.to_string())
 }
 
-impl NewEntriesDto {
-    /// The document by which the keeper acts.
-    fn document(&self) -> Result<Document, Problem> {
-        let wrong = |detail| Problem::new(Code::BadRequest, detail);
-        let date = self.document_date.parse().map_err(|_| {
-            wrong(format!("{:?} is not a date, as in 2026-11-21", self.document_date))
-        })?;
-        let number = &self.document_number;
-        if number.trim() != number || !(1..=NUMBER_MAX_CHARS).contains(&number.chars().count()) {
-            return Err(wrong(format!(
-                "document_number must have 1 to {NUMBER_MAX_CHARS} characters, no spaces around"
-            )));
-        }
-        LedgerJson::string(number.as_str())
-            .map_err(|error| wrong(format!("document_number: {error}")))?;
-        Ok(Document { number: number.clone(), date, sha256: None })
+/// The document by which the keeper acts.
+fn document(number: &str, date: &str) -> Result<Document, Problem> {
+    let wrong = |detail| Problem::new(Code::BadRequest, detail);
+    let on = date.parse();
+    let date = on.map_err(|_| wrong(format!("{date:?} is not a date, as in 2026-11-21")))?;
+    if number.trim() != number || !(1..=NUMBER_MAX_CHARS).contains(&number.chars().count()) {
+        return Err(wrong(format!(
+            "document_number must have 1 to {NUMBER_MAX_CHARS} characters, no spaces around"
+        )));
     }
+    LedgerJson::string(number).map_err(|error| wrong(format!("document_number: {error}")))?;
+    Ok(Document { number: number.to_owned(), date, sha256: None })
 }
 
 impl EntryDto {

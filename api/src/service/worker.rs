@@ -101,6 +101,14 @@ impl Worker {
         });
     }
 
+    /// Takes up cases that wait for an answer of this one.
+    fn take_up_waiting(&self, case: CaseId) {
+        match self.engine.model().cases_waiting_for(case) {
+            Ok(waiting) => waiting.value.into_iter().for_each(|waiting| self.take_up(waiting)),
+            Err(error) => tracing::error!(%case, %error, "waiting cases cannot be taken up"),
+        }
+    }
+
     /// Stops; what is under way is left where the ledger has it.
     pub(crate) async fn stop(&self) {
         self.stopping.cancel();
@@ -121,6 +129,7 @@ impl Worker {
                     if let Some(at) = progress.look_again_at {
                         self.timers.add(at, case);
                     }
+                    self.take_up_waiting(case);
                     break;
                 }
                 Err(error) if passes_by_itself(&error) => {
@@ -131,6 +140,8 @@ impl Worker {
                     // The case stays open and visible; an official or a restart takes it up.
                     counter!("letopis_cases_stuck_total").increment(1);
                     tracing::error!(%case, %error, "a case cannot be taken forward");
+                    // It may have got the answer that another one waits for before it stuck.
+                    self.take_up_waiting(case);
                     break;
                 }
             }

@@ -25,6 +25,7 @@ pub use command::decide::{DecideCase, Holdings};
 pub use command::intake::{IntakeFinding, RefuseIntake};
 pub use command::motive::Motive;
 pub use command::pass_time::{PassTime, RecountTerm};
+pub use command::release::{ReleaseRequest, SharedAnswer};
 pub use command::request::{Executors, has_more_to_send};
 pub(crate) use command::submit::check_may_enter;
 pub use command::submit::{ENTERED_AFTER_DAYS_MAX, Entry, SubmitApplication, payload_digest};

@@ -28,6 +28,10 @@ impl CaseState {
                 (self.submitted().is_some(), "the case was not submitted"),
                 (self.registered().is_none(), "the case was registered"),
             ],
+            CaseEvent::Joined(_) => vec![
+                (self.registered().is_some(), "the case was not registered"),
+                (self.length().get() == 2, "it does not directly follow the registration"),
+            ],
             CaseEvent::IntakeRefused(refused) => self.intake_checks(refused.official.is_some()),
             CaseEvent::Decided(_)
             | CaseEvent::Cancelled(_)
@@ -56,6 +60,11 @@ impl CaseState {
             }
             CaseEvent::NoticeSettled(settled) => {
                 vec![(self.notices().contains(&settled.notice), "no such notice waits")]
+            }
+            CaseEvent::ResultWithdrawn(event) => {
+                let entry = self.result().map(|result| &result.registry_entry);
+                let own = entry == Some(&event.registry_entry);
+                vec![(own, "the entry is not the result of the case")]
             }
             CaseEvent::DocumentIssued(_) => vec![(self.decided().is_some(), "nothing was decided")],
             _ => self.request_checks(event),
@@ -194,6 +203,7 @@ const fn follows_the_end(event: &CaseEvent) -> bool {
     matches!(
         event,
         CaseEvent::DocumentIssued(_)
+            | CaseEvent::ResultWithdrawn(_)
             | CaseEvent::NoticeQueued(_)
             | CaseEvent::NoticeSettled(_)
             | CaseEvent::AnswerSetAside(_)

@@ -127,6 +127,15 @@ pub enum CaseRefusal {
         /// The request.
         request: StepCode,
     },
+    /// The case is no part of a complex request.
+    #[error("the case belongs to no complex request, so nothing of it waits for another case")]
+    NotJoined,
+    /// The request does not wait for another case, or does no longer.
+    #[error("request {request} does not wait for another case; it goes by its regulation")]
+    NotHeld {
+        /// The request.
+        request: StepCode,
+    },
     /// An answer brings a fact that was not asked for.
     #[error("the answer of {request} brings {field:?}, which was not asked for; leave it out")]
     FactNotAsked {

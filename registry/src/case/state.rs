@@ -13,8 +13,9 @@ use thiserror::Error;
 use super::CaseClock;
 use crate::code::{FieldPath, StepCode};
 use crate::event::{
-    Agreed, Assigned, CaseEvent, Decided, DocumentIssued, PackRef, Proposed, Registered,
-    RequestAnswered, RequestSent, ResultIssued, Submitted, SubrequestAnswered, SubrequestOpened,
+    Agreed, Assigned, AwaitedAnswer, CaseEvent, Decided, DocumentIssued, Joined, PackRef, Proposed,
+    Registered, RequestAnswered, RequestSent, ResultIssued, Submitted, SubrequestAnswered,
+    SubrequestOpened,
 };
 
 /// An event of a case as the log has it.
@@ -36,6 +37,7 @@ pub struct CaseState {
     submitted: Option<Submitted>,
     form_digests: Vec<DisclosureDigest>,
     registered: Option<Registered>,
+    joined: Option<Joined>,
     clock: Option<CaseClock>,
     assigned: Option<Assigned>,
     requests: BTreeMap<StepCode, RequestState>,
@@ -130,6 +132,11 @@ pub struct OutOfPlace {
     pub reason: &'static str,
 }
 
+impl CaseStatus {
+    /// How a case may end.
+    pub const ENDED: [Self; 4] = [Self::Granted, Self::Refused, Self::NotTaken, Self::Cancelled];
+}
+
 impl CaseState {
     /// The state before anything happened.
     #[must_use]
@@ -140,6 +147,7 @@ impl CaseState {
             submitted: None,
             form_digests: Vec::new(),
             registered: None,
+            joined: None,
             clock: None,
             assigned: None,
             requests: BTreeMap::new(),
@@ -178,6 +186,7 @@ impl CaseState {
                 self.clock = Some(CaseClock::start(&event));
                 self.registered = Some(event);
             }
+            CaseEvent::Joined(event) => self.joined = Some(event),
             CaseEvent::Assigned(event) => self.assigned = Some(event),
             CaseEvent::Decided(event) => self.decided = Some((event, recorded.version)),
             CaseEvent::ResultIssued(event) => {
@@ -310,6 +319,26 @@ impl CaseState {
     #[must_use]
     pub const fn registered(&self) -> Option<&Registered> {
         self.registered.as_ref()
+    }
+
+    /// The complex request that the case is a part of.
+    #[must_use]
+    pub const fn joined(&self) -> Option<&Joined> {
+        self.joined.as_ref()
+    }
+
+    /// Requests that are held back until another case has its answer.
+    pub fn held(&self) -> impl Iterator<Item = &AwaitedAnswer> {
+        let waits = self.joined.iter().flat_map(|joined| &joined.waits);
+        waits.filter(|wait| {
+            !self.requests.contains_key(&wait.request) && !self.omitted.contains(&wait.request)
+        })
+    }
+
+    /// Facts that the answer of a request brings for another case, beside those of the regulation.
+    pub fn also_takes(&self, request: &StepCode) -> impl Iterator<Item = &FieldPath> {
+        let also = self.joined.iter().flat_map(|joined| &joined.also_takes);
+        also.filter(move |also| &also.request == request).flat_map(|also| &also.fields)
     }
 
     /// When the term of the case began.

@@ -106,6 +106,7 @@ fn submit(rules: &CaseRules<'_>) -> SubmitApplication {
         "plate": "А123ВС77", "dwelling": HOME, "zone": "Z1", "validity_years": 2
     });
     SubmitApplication {
+        joined: None,
         channel: ChannelCode::parse("portal").unwrap(),
         form: rules.service.check_form(&form).unwrap(),
         number: Some("ЗП-2026-000001".into()),

@@ -148,7 +148,12 @@ impl<P: LedgerPort> CaseEngine<P> {
         self.catch_up().await?;
         self.assign(case, &mut state, &installed).await?;
         loop {
-            let step = match self.next_step(case, &state, &installed)? {
+            let released = self.release(&state, &self.rules(&state, &installed)?).await?;
+            let step = match released {
+                None => self.next_step(case, &state, &installed)?,
+                released => released,
+            };
+            let step = match step {
                 None => self.answer_again(&state, &installed).await?,
                 step => step,
             };
@@ -287,7 +292,9 @@ impl<P: LedgerPort> CaseEngine<P> {
         for (request, target) in open {
             let Some(rule) = rules.service.regulation.request(&request) else { continue };
             let RequestTarget::Registry(_) = target else { continue };
-            let Some(pending) = pending(case, &request, rule, rules, &values) else { continue };
+            let Some(pending) = pending((case, &state), &request, rule, rules, &values) else {
+                continue;
+            };
             let Some(answer) = self.adapter.answer(&pending)? else { continue };
             // What follows from an answer may be sent with facts of earlier ones, and those of
             // this record are not in the store yet: such an answer gets a record of its own.
@@ -473,7 +480,7 @@ fn waits_for(state: &CaseState, installed: &Pinned) -> Vec<StepCode> {
 }
 
 fn pending(
-    case: CaseId,
+    (case, state): (CaseId, &CaseState),
     request: &StepCode,
     rule: &RequestRule,
     rules: &CaseRules<'_>,
@@ -485,7 +492,8 @@ fn pending(
         .iter()
         .filter_map(|(field, value)| Some((field.clone(), values.get(value)?.clone())))
         .collect();
-    let take: Vec<FieldPath> = rule.take.iter().map(|field| field.value.clone()).collect();
+    let also = state.also_takes(request).cloned();
+    let take: Vec<FieldPath> = rule.take.iter().map(|f| f.value.clone()).chain(also).collect();
     let definition = rules.pack.registry(&registry.value)?;
     let is_public =
         |name: &&FieldPath| definition.field(name).is_some_and(|f| f.visibility.is_public());

@@ -6,7 +6,8 @@ use super::adapter::AdapterError;
 use super::port::{AppendRefused, ReadFailed};
 use super::typesetter::TypesettingFailed;
 use crate::case::{CaseRefusal, OutOfPlace};
-use crate::code::{ChannelCode, PackCode, RegistryCode, ServiceCode};
+use crate::code::{ChannelCode, ComplexCode, GroundCode, PackCode, RegistryCode, ServiceCode};
+use crate::complex::ComplexRefusal;
 use crate::entry::EntryRefusal;
 use crate::event::{CaseId, EventError};
 use crate::pack::{FormError, PackError};
@@ -57,6 +58,21 @@ pub enum EngineError {
         in_force: u32,
         /// Every field that does not fit, and what to do.
         errors: Vec<FormError>,
+    },
+    /// One service of a complex request would not take its application; nothing was submitted.
+    #[error("{service} does not take its application: {}; nothing was submitted: correct that",
+            grounds.iter().map(GroundCode::as_str).collect::<Vec<_>>().join(", "))]
+    NotTakenTogether {
+        /// The service.
+        service: ServiceCode,
+        /// The grounds of the regulation's closed list.
+        grounds: Vec<GroundCode>,
+    },
+    /// No installed pack offers the complex request.
+    #[error("complex request {code} is not offered")]
+    UnknownComplex {
+        /// Its code.
+        code: ComplexCode,
     },
     /// The idempotency key was used for another application.
     #[error("the idempotency key was used for another application; take a new key")]
@@ -196,6 +212,9 @@ pub enum EngineError {
     /// An event of a case could not be read.
     #[error("{0}")]
     Event(#[from] EventError),
+    /// The events of a complex request do not follow each other.
+    #[error("{0}")]
+    Complex(#[from] ComplexRefusal),
     /// The events of a case do not follow each other.
     #[error("{0}")]
     OutOfPlace(#[from] OutOfPlace),

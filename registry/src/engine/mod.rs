@@ -6,11 +6,13 @@
 
 mod adapter;
 mod advance;
+mod complex;
 mod consultations;
 mod disclosures;
 mod documents;
 mod drafts;
 mod error;
+mod facts;
 mod figures;
 mod inbox;
 mod keeper;
@@ -37,6 +39,7 @@ use letopis_ledger::{LeafIndex, TreeSize};
 
 pub use adapter::{AdapterAnswer, AdapterError, PendingRequest, RegistryAdapter, RequestAdapter};
 pub use advance::CaseProgress;
+pub use complex::{ComplexAccepted, ComplexApplication};
 pub use consultations::Consultation;
 pub use disclosures::CaseDisclosure;
 pub use documents::IssuedDocument;

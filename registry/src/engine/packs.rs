@@ -6,7 +6,7 @@ use std::sync::{Arc, RwLock};
 use letopis_ledger::LeafIndex;
 
 use super::{CaseEngine, EngineError, LedgerPort};
-use crate::code::{RegistryCode, ServiceCode};
+use crate::code::{ComplexCode, RegistryCode, ServiceCode};
 use crate::event::{DomainEvent, PackRef, pack_stream};
 use crate::pack::{Pack, Registry, Service};
 use crate::record_draft::{Decision, NewEvent};
@@ -31,6 +31,7 @@ struct Inner {
     by_leaf: HashMap<LeafIndex, Arc<InstalledPack>>,
     by_service: HashMap<ServiceCode, Arc<InstalledPack>>,
     by_registry: HashMap<RegistryCode, Arc<InstalledPack>>,
+    by_complex: HashMap<ComplexCode, Arc<InstalledPack>>,
 }
 
 impl InstalledPack {
@@ -51,6 +52,13 @@ impl Packs {
         for code in pack.pack.registries().keys() {
             check_offer(&pack, code.to_string(), inner.by_registry.get(code))?;
         }
+        for code in pack.pack.complex_services().keys() {
+            check_offer(&pack, code.to_string(), inner.by_complex.get(code))?;
+        }
+        for code in pack.pack.complex_services().keys() {
+            let slot = inner.by_complex.entry(code.clone()).or_insert_with(|| Arc::clone(&pack));
+            replace_older(slot, &pack);
+        }
         for code in pack.pack.services().keys() {
             let slot = inner.by_service.entry(code.clone()).or_insert_with(|| Arc::clone(&pack));
             replace_older(slot, &pack);
@@ -65,6 +73,19 @@ impl Packs {
 
     pub(super) fn in_force(&self, service: &ServiceCode) -> Option<Arc<InstalledPack>> {
         self.inner.read().expect("invariant: no holder panics").by_service.get(service).cloned()
+    }
+
+    pub(super) fn complex_in_force(&self, code: &ComplexCode) -> Option<Arc<InstalledPack>> {
+        self.inner.read().expect("invariant: no holder panics").by_complex.get(code).cloned()
+    }
+
+    /// Every complex request with the pack in force, in the order of codes.
+    pub(super) fn complex(&self) -> Vec<(ComplexCode, Arc<InstalledPack>)> {
+        let inner = self.inner.read().expect("invariant: no holder panics");
+        let mut all: Vec<_> =
+            inner.by_complex.iter().map(|(code, pack)| (code.clone(), pack.clone())).collect();
+        all.sort_by(|(one, _), (other, _)| one.cmp(other));
+        all
     }
 
     pub(super) fn of_registry(&self, registry: &RegistryCode) -> Option<Arc<InstalledPack>> {

@@ -53,7 +53,7 @@ impl<P: LedgerPort> CaseEngine<P> {
     }
 
     /// The facts of an earlier answer that this request takes; nothing when one cannot be opened.
-    async fn facts_of(
+    pub(super) async fn facts_of(
         &self,
         known: &KnownAnswer,
         code: &StepCode,

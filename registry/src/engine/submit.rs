@@ -15,9 +15,10 @@ use crate::case::{
 };
 use crate::code::{ChannelCode, ServiceCode};
 use crate::environment::random;
-use crate::event::{CaseEvent, CaseId, DomainEvent, IntakeRefused, PackRef, Registered};
+use crate::event::{CaseEvent, CaseId, DomainEvent, IntakeRefused, Joined, PackRef, Registered};
 use crate::pack::{CheckedForm, NumberTemplate, Service};
 use crate::private::{AccessToken, PrivateBatch, Submission};
+use crate::record_draft::Decision;
 use crate::secret::AgencySecret;
 
 /// An application as it comes in.
@@ -69,12 +70,12 @@ pub struct Accepted {
 }
 
 /// What is the same on every try.
-struct Attempt<'a> {
-    application: &'a Application,
-    installed: &'a InstalledPack,
-    service: &'a Service,
-    form: &'a CheckedForm,
-    key: Option<(Hash, Hash)>,
+pub(super) struct Attempt<'a> {
+    pub(super) application: &'a Application,
+    pub(super) installed: &'a InstalledPack,
+    pub(super) service: &'a Service,
+    pub(super) form: &'a CheckedForm,
+    pub(super) key: Option<(Hash, Hash)>,
 }
 
 impl<P: LedgerPort> CaseEngine<P> {
@@ -186,28 +187,7 @@ impl<P: LedgerPort> CaseEngine<P> {
         attempt: &Attempt<'_>,
         case: CaseId,
     ) -> Result<(Prepared, AccessToken), EngineError> {
-        let at = self.clock.now();
-        let mut command = SubmitApplication {
-            channel: attempt.application.channel.clone(),
-            form: attempt.form.clone(),
-            number: None,
-            at,
-            registered_at: attempt.application.registered_at,
-            executors: self.executors_of(attempt.service, &attempt.installed.pack)?,
-            entry: attempt.application.entry.clone(),
-        };
-        let rules = CaseRules {
-            pack: &attempt.installed.pack,
-            calendar: attempt.installed.pack.calendar(),
-            service: attempt.service,
-            pack_ref: &attempt.installed.pack_ref,
-            secret: &self.secret,
-        };
-        let refusal = |refusal| refused(&attempt.application.service, refusal);
-        let taken = command.intake_grounds(&rules).map_err(refusal)?.is_empty();
-        command.number = self.number(attempt, taken, at)?;
-        let decision = command.decide(&CaseState::new(case.stream()), &rules).map_err(refusal)?;
-        let mut prepared = self.seal(decision)?;
+        let mut prepared = self.seal(self.decide_case(attempt, case, None)?)?;
         let token = AccessToken::new(&*self.entropy);
         prepared.batch.tokens.push((token.digest(), case.stream()));
         prepared.batch.submission = attempt.key.map(|(key, input)| Submission {
@@ -219,7 +199,38 @@ impl<P: LedgerPort> CaseEngine<P> {
         Ok((prepared, token))
     }
 
-    fn accept(
+    /// The submission of a case, by itself or as a part of a complex request.
+    pub(super) fn decide_case(
+        &self,
+        attempt: &Attempt<'_>,
+        case: CaseId,
+        joined: Option<Joined>,
+    ) -> Result<Decision, EngineError> {
+        let at = self.clock.now();
+        let mut command = SubmitApplication {
+            channel: attempt.application.channel.clone(),
+            form: attempt.form.clone(),
+            number: None,
+            at,
+            registered_at: attempt.application.registered_at,
+            executors: self.executors_of(attempt.service, &attempt.installed.pack)?,
+            entry: attempt.application.entry.clone(),
+            joined,
+        };
+        let rules = CaseRules {
+            pack: &attempt.installed.pack,
+            calendar: attempt.installed.pack.calendar(),
+            service: attempt.service,
+            pack_ref: &attempt.installed.pack_ref,
+            secret: &self.secret,
+        };
+        let refusal = |refusal| refused(&attempt.application.service, refusal);
+        let taken = command.intake_grounds(&rules).map_err(refusal)?.is_empty();
+        command.number = self.number(attempt, taken, at)?;
+        command.decide(&CaseState::new(case.stream()), &rules).map_err(refusal)
+    }
+
+    pub(super) fn accept(
         &self,
         attempt: &Attempt<'_>,
         case: CaseId,
@@ -228,7 +239,8 @@ impl<P: LedgerPort> CaseEngine<P> {
     ) -> Result<Accepted, EngineError> {
         let mut state = CaseState::new(case.stream());
         let mut not_taken = None;
-        for event in record.record().events() {
+        let stream = case.stream();
+        for event in record.record().events().iter().filter(|event| event.stream == stream) {
             if let Some(DomainEvent::Case(read)) = DomainEvent::read(event)? {
                 if let CaseEvent::IntakeRefused(refused) = &read {
                     not_taken = Some(refused.clone());
@@ -280,7 +292,10 @@ impl<P: LedgerPort> CaseEngine<P> {
         Ok(latest.value)
     }
 
-    async fn raise_case_numbers(&self, attempt: &Attempt<'_>) -> Result<(), EngineError> {
+    pub(super) async fn raise_case_numbers(
+        &self,
+        attempt: &Attempt<'_>,
+    ) -> Result<(), EngineError> {
         self.catch_up().await?;
         let date = attempt.installed.pack.calendar().date(self.clock.now());
         for taken in [true, false] {
@@ -337,6 +352,11 @@ fn keys(
         let codes = entry.finding.iter().flat_map(|finding| &finding.grounds);
         input.extend(codes.map(|ground| Json::from(ground.code.as_str())));
     }
+    keyed(secret, key, &Json::Array(input))
+}
+
+/// Keyed digests of a client's key and of what it stands for.
+pub(super) fn keyed(secret: &AgencySecret, key: &str, input: &Json) -> (Hash, Hash) {
     let hash = |purpose, text| Hash::from_bytes(*secret.digest(purpose, &[text]).as_bytes());
-    (hash("idempotency-key", key), hash("submission", &Json::Array(input).to_string()))
+    (hash("idempotency-key", key), hash("submission", &input.to_string()))
 }

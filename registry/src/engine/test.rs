@@ -1,7 +1,9 @@
 //! The engine over a ledger in memory: whole cases from the form to the end.
 
+mod complex;
 mod documents;
 mod drafts;
+mod facts;
 mod ownership;
 mod privacy;
 mod races;

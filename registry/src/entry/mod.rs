@@ -3,6 +3,7 @@
 //! A keeper writes manual registries only: an automatic one is written by decisions, a system one
 //! by nobody. Each command is a pure function of its values and the registry's definition.
 
+mod rests;
 mod values;
 
 use std::collections::BTreeMap;
@@ -14,10 +15,11 @@ use letopis_ledger::json::{Json, Object};
 use letopis_ledger::record::{Claim, ClaimOperation};
 use thiserror::Error;
 
+pub use rests::{WithdrawEntry, contradicts};
 pub use values::{EntryValueError, check_values};
 
 use crate::case::{slot_claim, unique_claim};
-use crate::code::{FieldPath, RegistryCode};
+use crate::code::{FieldPath, RegistryCode, StepCode};
 use crate::event::{
     Basis, Document, DomainEvent, EntryAmended, EntryCreated, EntryEvent, EntryId, EntryRemoved,
 };
@@ -44,6 +46,9 @@ pub enum EntryRefusal {
         /// Every wrong value.
         errors: Vec<EntryValueError>,
     },
+    /// An amendment without a new value.
+    #[error("no field gets a new value; give at least one")]
+    NothingAmended,
     /// A field that a claim rests on cannot be amended.
     #[error("{field} must stay unique: exclude the entry and make a new one")]
     FixedField {
@@ -69,6 +74,12 @@ pub enum EntryRefusal {
     NotExpired {
         /// The last day.
         valid_until: Date,
+    },
+    /// The fact that the entry rests on does not contradict it.
+    #[error("rule {rule}: the fact does not contradict the entry, which stays")]
+    FactHolds {
+        /// The rule of the registry.
+        rule: StepCode,
     },
     /// The entry is not limited in time.
     #[error("the entry has no last day; exclude it on the ground of a document")]
@@ -183,6 +194,9 @@ impl AmendEntry {
     /// See [`EntryRefusal`].
     pub fn decide(self, registry: &Registry) -> Result<Decision, EntryRefusal> {
         check_manual(registry)?;
+        if self.values.is_empty() {
+            return Err(EntryRefusal::NothingAmended);
+        }
         let claimed = registry.unique.iter().chain(registry.quotas.iter().map(|q| &q.field));
         for field in claimed.map(|field| &field.value) {
             if self.values.contains_key(field) {

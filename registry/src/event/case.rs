@@ -7,6 +7,7 @@
 mod decided;
 mod ended;
 mod intake;
+mod joined;
 mod request;
 mod term;
 mod work;
@@ -25,8 +26,11 @@ use super::fields::{
 use crate::code::{ChannelCode, FieldPath, GroundCode, PackCode, ServiceCode, StepCode};
 
 pub use decided::{Decided, Evidence, EvidenceKind, GroundFound, MatchedRules, ModelRef, Outcome};
-pub use ended::{Cancelled, CancelledBy, DocumentIssued, NoticeQueued, NoticeSettled};
+pub use ended::{
+    Cancelled, CancelledBy, DocumentIssued, NoticeQueued, NoticeSettled, ResultWithdrawn,
+};
 pub use intake::{Entered, IntakeEvidence, IntakeGround, IntakeRefused, Scan};
+pub use joined::{AlsoTaken, AwaitedAnswer, Joined};
 pub use request::{
     AnswerSetAside, Arrival, RequestAnswered, RequestOutcome, RequestSent, RequestTarget, SetAside,
     Source, SubrequestAnswered, SubrequestOpened, Way,
@@ -41,6 +45,8 @@ pub enum CaseEvent {
     Submitted(Submitted),
     /// `application.registered`
     Registered(Registered),
+    /// `application.joined`
+    Joined(Joined),
     /// `application.intake_refused`
     IntakeRefused(IntakeRefused),
     /// `application.cancelled`
@@ -88,6 +94,8 @@ pub enum CaseEvent {
         /// The grounds of the decision.
         grounds: Vec<GroundCode>,
     },
+    /// `result.withdrawn`
+    ResultWithdrawn(ResultWithdrawn),
     /// `document.issued`
     DocumentIssued(DocumentIssued),
     /// `notice.queued`
@@ -157,6 +165,7 @@ impl CaseEvent {
         match self {
             Self::Submitted(_) => "application.submitted",
             Self::Registered(_) => "application.registered",
+            Self::Joined(_) => "application.joined",
             Self::IntakeRefused(_) => "application.intake_refused",
             Self::Cancelled(_) => "application.cancelled",
             Self::Assigned(_) => "application.assigned",
@@ -179,6 +188,7 @@ impl CaseEvent {
             Self::Decided(_) => "application.decided",
             Self::ResultIssued(_) => "application.result_issued",
             Self::RefusalIssued { .. } => "application.refusal_issued",
+            Self::ResultWithdrawn(_) => "result.withdrawn",
             Self::DocumentIssued(_) => "document.issued",
             Self::NoticeQueued(_) => "notice.queued",
             Self::NoticeSettled(_) => "notice.settled",
@@ -189,6 +199,7 @@ impl CaseEvent {
         match self {
             Self::Submitted(event) => event.data(),
             Self::Registered(event) => event.data(),
+            Self::Joined(event) => event.data(),
             Self::IntakeRefused(event) => event.data(),
             Self::Cancelled(event) => event.data(),
             Self::Assigned(event) => event.data(),
@@ -205,6 +216,7 @@ impl CaseEvent {
             Self::Returned(event) => event.data(),
             Self::Decided(event) => event.data(),
             Self::ResultIssued(event) => event.data(),
+            Self::ResultWithdrawn(event) => event.data(),
             Self::DocumentIssued(event) => event.data(),
             Self::NoticeQueued(event) => event.data(),
             Self::NoticeSettled(event) => event.data(),
@@ -225,6 +237,7 @@ impl CaseEvent {
         let read = match event_type {
             "application.submitted" => Self::Submitted(Submitted::read(data)?),
             "application.registered" => Self::Registered(Registered::read(data)?),
+            "application.joined" => Self::Joined(Joined::read(data)?),
             "application.intake_refused" => Self::IntakeRefused(IntakeRefused::read(data)?),
             "application.cancelled" => Self::Cancelled(Cancelled::read(data)?),
             "application.assigned" => Self::Assigned(Assigned::read(data)?),
@@ -241,6 +254,7 @@ impl CaseEvent {
             "application.decision_returned" => Self::Returned(Returned::read(data)?),
             "application.decided" => Self::Decided(Decided::read(data)?),
             "application.result_issued" => Self::ResultIssued(ResultIssued::read(data)?),
+            "result.withdrawn" => Self::ResultWithdrawn(ResultWithdrawn::read(data)?),
             "document.issued" => Self::DocumentIssued(DocumentIssued::read(data)?),
             "notice.queued" => Self::NoticeQueued(NoticeQueued::read(data)?),
             "notice.settled" => Self::NoticeSettled(NoticeSettled::read(data)?),
@@ -279,13 +293,9 @@ impl CaseEvent {
 
 impl Submitted {
     fn data(&self) -> Object {
-        let pack = Object::new()
-            .with("code", self.pack.code.as_str())
-            .with("version", self.pack.version)
-            .with("leaf", leaf(self.pack.leaf));
         let data = Object::new()
             .with("service", self.service.as_str())
-            .with("pack", pack)
+            .with("pack", self.pack.data())
             .with("channel", self.channel.as_str())
             .with("form", self.form.clone());
         match &self.entered {
@@ -309,7 +319,14 @@ impl Submitted {
 }
 
 impl PackRef {
-    fn read(data: &Object) -> Result<Self, FieldError> {
+    pub(in crate::event) fn data(&self) -> Object {
+        Object::new()
+            .with("code", self.code.as_str())
+            .with("version", self.version)
+            .with("leaf", leaf(self.leaf))
+    }
+
+    pub(in crate::event) fn read(data: &Object) -> Result<Self, FieldError> {
         let mut fields = Fields::of_object("pack", data);
         let read = Self {
             code: fields.parsed("code", PackCode::parse)?,

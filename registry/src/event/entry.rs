@@ -9,8 +9,9 @@ use letopis_ledger::json::{FieldError, Fields, Object};
 use letopis_ledger::{Hash, StreamVersion};
 
 use super::EventError;
+use super::case::Source;
 use super::fields::{date_text, parse_date, parse_optional, text, version};
-use crate::code::RegistryCode;
+use crate::code::{RegistryCode, StepCode};
 
 /// An event of a registry entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,6 +74,13 @@ pub enum Basis {
     },
     /// A document that the keeper of the registry holds.
     Document(Document),
+    /// An entry of another registry that says otherwise now; a rule of the registry names it.
+    Fact {
+        /// The rule.
+        rule: StepCode,
+        /// The other entry's newest event.
+        source: Source,
+    },
 }
 
 /// A document by which a keeper acts.
@@ -177,6 +185,9 @@ impl Basis {
                 }
                 data
             }
+            Self::Fact { rule, source } => {
+                source.data().with("kind", "fact").with("rule", rule.as_str())
+            }
         }
     }
 
@@ -194,7 +205,14 @@ impl Basis {
                     Hash::from_hex(text).ok_or("not 64 lower-case hexadecimal digits")
                 })?,
             }),
-            _ => return Err(fields.invalid("kind", &"neither \"decision\" nor \"document\"")),
+            "fact" => Self::Fact {
+                rule: fields.parsed("rule", StepCode::parse)?,
+                source: Source::read_from(&mut fields)?,
+            },
+            _ => {
+                let known = "neither \"decision\", \"document\" nor \"fact\"";
+                return Err(fields.invalid("kind", &known));
+            }
         };
         fields.finish()?;
         Ok(read)

@@ -5,6 +5,7 @@
 //! a shape brings a step in `upcast`. Not here: what follows from an event.
 
 mod case;
+mod complex;
 mod consultation;
 mod entry;
 mod fields;
@@ -19,19 +20,23 @@ use letopis_ledger::record::Event;
 use thiserror::Error;
 
 pub use case::{
-    Agreed, AnswerSetAside, Arrival, Assigned, Cancelled, CancelledBy, Candidate, CaseEvent,
-    ClockResumed, ClockSuspended, Decided, DocumentIssued, Entered, Evidence, EvidenceKind,
-    GroundFound, IntakeEvidence, IntakeGround, IntakeRefused, MatchedRules, ModelRef, NewEnd,
-    NoticeQueued, NoticeSettled, OfficialSignature, Outcome, PackRef, Proposed, Registered,
-    RequestAnswered, RequestOutcome, RequestSent, RequestTarget, ResultIssued, Returned, Scan,
-    SetAside, Source, Submitted, SubrequestAnswered, SubrequestOpened, TermCause, TermChanged, Way,
+    Agreed, AlsoTaken, AnswerSetAside, Arrival, Assigned, AwaitedAnswer, Cancelled, CancelledBy,
+    Candidate, CaseEvent, ClockResumed, ClockSuspended, Decided, DocumentIssued, Entered, Evidence,
+    EvidenceKind, GroundFound, IntakeEvidence, IntakeGround, IntakeRefused, Joined, MatchedRules,
+    ModelRef, NewEnd, NoticeQueued, NoticeSettled, OfficialSignature, Outcome, PackRef, Proposed,
+    Registered, RequestAnswered, RequestOutcome, RequestSent, RequestTarget, ResultIssued,
+    ResultWithdrawn, Returned, Scan, SetAside, Source, Submitted, SubrequestAnswered,
+    SubrequestOpened, TermCause, TermChanged, Way,
 };
+pub use complex::{ClosedCase, ComplexEvent, ComplexOpened, Dependency, ServiceLinked};
 pub use consultation::{ConsultationOutcome, ConsultationRegistered};
 pub use entry::{Basis, Document, EntryAmended, EntryCreated, EntryEvent, EntryRemoved};
 pub use fields::{date_text, leaf, term_object};
 pub use pack::{PackFile, PackPublished};
 pub use staff::{Appointed, HeldPost, StaffEvent};
-pub use stream::{CaseId, ConsultationId, DraftId, EntryId, OfficialId, StreamError, pack_stream};
+pub use stream::{
+    CaseId, ComplexId, ConsultationId, DraftId, EntryId, OfficialId, StreamError, pack_stream,
+};
 pub use trace::{TraceEvent, TraceOpened, TraceStep};
 pub use upcast::schema_version;
 
@@ -63,6 +68,8 @@ pub enum DomainEvent {
     Pack(PackPublished),
     /// On `application/<uuid>`.
     Case(CaseEvent),
+    /// On `complex/<uuid>`.
+    Complex(ComplexEvent),
     /// On `registry/<code>/<uuid>`.
     Entry(EntryEvent),
     /// On `staff/<uuid>`.
@@ -80,6 +87,7 @@ impl DomainEvent {
         match self {
             Self::Pack(_) => pack::PACK_PUBLISHED,
             Self::Case(event) => event.event_type(),
+            Self::Complex(event) => event.event_type(),
             Self::Entry(event) => event.event_type(),
             Self::Staff(event) => event.event_type(),
             Self::Consultation(_) => consultation::CONSULTATION_REGISTERED,
@@ -93,6 +101,7 @@ impl DomainEvent {
         match self {
             Self::Pack(event) => event.data(),
             Self::Case(event) => event.data(),
+            Self::Complex(event) => event.data(),
             Self::Entry(event) => event.data(),
             Self::Staff(event) => event.data(),
             Self::Consultation(event) => event.data(),
@@ -107,7 +116,7 @@ impl DomainEvent {
     pub fn read(event: &Event) -> Result<Option<Self>, EventError> {
         let name = event.event_type.as_str();
         let family = event.stream.kind();
-        let known = ["pack", "application", "registry", "staff", "consultation", "case"];
+        let known = ["pack", "application", "complex", "registry", "staff", "consultation", "case"];
         if !known.contains(&family) {
             return Ok(None);
         }
@@ -120,6 +129,7 @@ impl DomainEvent {
         let read = match family {
             "pack" => PackPublished::read(name, &data)?.map(Self::Pack),
             "application" => CaseEvent::read(name, &data)?.map(Self::Case),
+            "complex" => ComplexEvent::read(name, &data)?.map(Self::Complex),
             "registry" => EntryEvent::read(name, &data)?.map(Self::Entry),
             "staff" => StaffEvent::read(name, &data)?.map(Self::Staff),
             "consultation" => ConsultationRegistered::read(name, &data)?.map(Self::Consultation),

@@ -1,5 +1,5 @@
-//! Streams of the domain: `pack/<code>`, `application/<uuid>`, `registry/<code>/<uuid>`,
-//! `staff/<uuid>`, `consultation/<uuid>`.
+//! Streams of the domain: `pack/<code>`, `application/<uuid>`, `complex/<uuid>`,
+//! `registry/<code>/<uuid>`, `staff/<uuid>`, `consultation/<uuid>`.
 //!
 //! The ids are UUIDs of version 7 (RFC 9562), lower-case and hyphenated. Not here: ids of records.
 
@@ -24,6 +24,10 @@ pub struct StreamError {
 /// Id of a case: one application from its submission to its end.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CaseId(Uuid);
+
+/// Id of a complex request: several services asked for at once.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ComplexId(Uuid);
 
 /// Id of an official of an agency.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -69,6 +73,7 @@ macro_rules! stream_id {
 }
 
 stream_id!(CaseId, "application");
+stream_id!(ComplexId, "complex");
 stream_id!(OfficialId, "staff");
 stream_id!(ConsultationId, "consultation");
 stream_id!(DraftId, "draft");
@@ -124,6 +129,31 @@ impl CaseId {
             expected: "the stream of a case, application/<uuid>",
         };
         Self::parse(stream.as_str().strip_prefix("application/").ok_or_else(error)?)
+    }
+}
+
+impl ComplexId {
+    /// Reads the lower-case hyphenated spelling.
+    ///
+    /// # Errors
+    /// Any other text.
+    pub fn parse(text: &str) -> Result<Self, StreamError> {
+        parse_uuid(text).map(Self).ok_or_else(|| StreamError {
+            text: text.to_owned(),
+            expected: "the id of a complex request, a UUID of version 7 in lower case",
+        })
+    }
+
+    /// The complex request of a stream.
+    ///
+    /// # Errors
+    /// The stream is not that of a complex request.
+    pub fn of_stream(stream: &StreamName) -> Result<Self, StreamError> {
+        let error = || StreamError {
+            text: stream.to_string(),
+            expected: "the stream of a complex request, complex/<uuid>",
+        };
+        Self::parse(stream.as_str().strip_prefix("complex/").ok_or_else(error)?)
     }
 }
 

@@ -6,8 +6,10 @@ use letopis_ledger::json::Json;
 use letopis_ledger::{Hash, LeafIndex, StreamVersion, Timestamp, TreeSize};
 use letopis_rules::deadline::Term;
 
+mod complex;
 mod consultation;
 mod intake;
+mod withdrawal;
 mod work;
 
 use super::*;
@@ -188,8 +190,8 @@ fn as_event((stream, event): &(StreamName, DomainEvent)) -> Event {
 }
 
 fn every_sample() -> impl Iterator<Item = (StreamName, DomainEvent)> {
-    let first = samples().into_iter().chain(work::samples());
-    first.chain(consultation::samples()).chain(intake::samples())
+    let first = samples().into_iter().chain(work::samples()).chain(consultation::samples());
+    first.chain(intake::samples()).chain(complex::samples()).chain(withdrawal::samples())
 }
 
 fn lines(samples: &[(StreamName, DomainEvent)]) -> Vec<String> {
@@ -210,6 +212,12 @@ fn golden_bytes_of_every_shape() {
     assert_eq!(found, golden.lines().collect::<Vec<_>>(), "\n{}\n", found.join("\n"));
     let found = lines(&intake::samples());
     let golden = include_str!("../../testdata/events-of-intake.txt");
+    assert_eq!(found, golden.lines().collect::<Vec<_>>(), "\n{}\n", found.join("\n"));
+    let found = lines(&withdrawal::samples());
+    let golden = include_str!("../../testdata/events-of-withdrawals.txt");
+    assert_eq!(found, golden.lines().collect::<Vec<_>>(), "\n{}\n", found.join("\n"));
+    let found = lines(&complex::samples());
+    let golden = include_str!("../../testdata/events-of-complex-requests.txt");
     assert_eq!(found, golden.lines().collect::<Vec<_>>(), "\n{}\n", found.join("\n"));
 }
 

@@ -13,8 +13,9 @@ struct Upcast {
     step: fn(&Object) -> Object,
 }
 
-/// Version 2 of requests knows people, letters and phones, that of a submission who entered it;
-/// whatever version 1 says, it says too. Version 2 of a refused intake has evidence.
+/// Version 2 of requests knows people, letters and phones, that of a submission who entered it, that
+/// of an exclusion facts as its basis; whatever version 1 says, it says too. Version 2 of a refused
+/// intake has evidence.
 const UPCASTS: &[Upcast] = &[
     Upcast { event_type: "application.submitted", from: 1, step: Object::clone },
     Upcast {
@@ -24,6 +25,7 @@ const UPCASTS: &[Upcast] = &[
     },
     Upcast { event_type: "request.sent", from: 1, step: Object::clone },
     Upcast { event_type: "request.answered", from: 1, step: Object::clone },
+    Upcast { event_type: "registry.entry_excluded", from: 1, step: Object::clone },
 ];
 
 /// Version of the shape of a type that this program writes.

@@ -147,9 +147,12 @@ fn of_case(
     }];
     objects.extend(request_of(&case, event));
     objects.extend(decision_of(&case, event));
-    if let CaseEvent::ResultIssued(result) = event {
-        objects.push(plain(result.registry_entry.to_string(), Kind::Entry, "entry"));
-    }
+    let entry = match event {
+        CaseEvent::ResultIssued(result) => Some(&result.registry_entry),
+        CaseEvent::ResultWithdrawn(withdrawn) => Some(&withdrawn.registry_entry),
+        _ => None,
+    };
+    objects.extend(entry.map(|entry| plain(entry.to_string(), Kind::Entry, "entry")));
     let official = |(official, role): (OfficialId, &'static str)| {
         plain(official.stream().to_string(), Kind::Official, role)
     };
@@ -240,6 +243,9 @@ fn of_entry(stream: &StreamName, event: &EntryEvent) -> Vec<Object> {
         entry.belongs.push((decision.clone(), "by"));
         objects.push(plain(stream.to_string(), Kind::Application, "case"));
         objects.push(plain(decision, Kind::Decision, "basis"));
+    }
+    if let Some(Basis::Fact { source, .. }) = basis {
+        objects.push(plain(source.stream.to_string(), Kind::Entry, "evidence"));
     }
     objects.insert(0, entry);
     objects

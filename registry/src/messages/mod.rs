@@ -161,6 +161,8 @@ messages! {
     NoticeRefused = "notice.refused", 0;
     /// A notice: The application is called off.
     NoticeCancelled = "notice.cancelled", 0;
+    /// A notice: What was granted is no longer in force.
+    NoticeWithdrawn = "notice.withdrawn", 0;
     /// An entry is in force.
     EntryInForce = "entry.in_force", 0;
     /// An entry was taken out.

@@ -298,6 +298,22 @@ pub enum PackRule {
         name: String,
     },
 
+    // ---- complex requests
+    /// Services are joined in a way that cannot work.
+    #[error("{reason}")]
+    Complex {
+        /// What is wrong and what to write.
+        reason: String,
+    },
+    /// A field that a service needs would never be filled in.
+    #[error("{field:?}, which {service:?} needs, is asked nowhere; add it to its \"asks\"")]
+    NotCovered {
+        /// The service.
+        service: String,
+        /// The field.
+        field: String,
+    },
+
     // ---- numbers, terms, calendars
     /// A number template that cannot make unique numbers.
     #[error("number template {template:?}: {reason}")]

@@ -6,6 +6,7 @@
 
 mod cases;
 mod classifier;
+mod complex;
 mod error;
 mod files;
 mod form;
@@ -37,6 +38,7 @@ use letopis_rules::decision::AdmittedModel;
 
 pub use cases::{CaseExpectation, ExpectedOutcome, GivenAnswer, TestCase};
 pub use classifier::{Classifier, Column, Day, Row, RowValues};
+pub use complex::{AskedOnce, ComplexService, JoinedForms, JoinedService, WaitRule};
 pub use error::{PackError, PackRule};
 pub use files::{PACK_MAX_BYTES, PACK_MAX_FILES, PackFiles};
 pub use form::{
@@ -45,7 +47,9 @@ pub use form::{
 pub use graph::StepGraph;
 pub use judgement::{JudgeError, Judgement, VALID_MONTHS_MAX, VALID_YEARS_MAX, Validity, judge};
 pub use number::{NumberTemplate, NumberTemplateError, TEMPLATE_MAX_BYTES, WIDTH_MAX};
-pub use registry::{QUOTA_MAX, Quota, Registry, RegistryField, RegistryKind, Visibility};
+pub use registry::{
+    Holds, QUOTA_MAX, Quota, Registry, RegistryField, RegistryKind, RestsOn, Visibility,
+};
 pub use regulation::{
     Action, ApplicantKind, ApplicantRule, Approval, Asked, Channel, Condition, DecisionRule,
     DocumentAsked, Effect, EvidenceRule, Ground, InputRule, IntakeCheck, NoData, Post, Regulation,
@@ -60,7 +64,9 @@ pub use value::{
     AnswerValues, CaseValues, Derivation, EntriesRule, Scalar, SumRule, ValueRef, plain_text,
 };
 
-use crate::code::{ClassifierCode, PackCode, RegistryCode, RequestKindCode, ServiceCode, UnitCode};
+use crate::code::{
+    ClassifierCode, ComplexCode, PackCode, RegistryCode, RequestKindCode, ServiceCode, UnitCode,
+};
 use crate::event::{ModelRef, PackPublished};
 use crate::messages::{Language, Text};
 
@@ -74,6 +80,7 @@ pub struct Pack {
     agency: AgencyId,
     calendar: LegalCalendar,
     services: BTreeMap<ServiceCode, Service>,
+    complex: BTreeMap<ComplexCode, ComplexService>,
     parts: Parts,
     files: PackFiles,
 }
@@ -196,6 +203,12 @@ impl Pack {
     #[must_use]
     pub fn service(&self, code: &ServiceCode) -> Option<&Service> {
         self.services.get(code)
+    }
+
+    /// The complex requests by code.
+    #[must_use]
+    pub const fn complex_services(&self) -> &BTreeMap<ComplexCode, ComplexService> {
+        &self.complex
     }
 
     /// The registries by code.

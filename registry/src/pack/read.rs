@@ -15,10 +15,13 @@ use serde_saphyr::Spanned;
 
 use super::error::{PackError, PackRule, Problems};
 use super::{
-    Classifier, Classifiers, DocumentKind, FormSchema, LegalCalendar, Pack, PackFiles, Parts,
-    Registry, Regulation, RequestKind, Service, StepGraph, Template, TestCase, Unit, validate,
+    Classifier, Classifiers, ComplexService, DocumentKind, FormSchema, LegalCalendar, Pack,
+    PackFiles, Parts, Registry, Regulation, RequestKind, Service, StepGraph, Template, TestCase,
+    Unit, validate,
 };
-use crate::code::{ClassifierCode, PackCode, RegistryCode, RequestKindCode, ServiceCode};
+use crate::code::{
+    ClassifierCode, ComplexCode, PackCode, RegistryCode, RequestKindCode, ServiceCode,
+};
 use crate::event::ModelRef;
 use crate::messages::{Language, Text};
 
@@ -39,6 +42,8 @@ struct Manifest {
     calendars: Vec<Spanned<String>>,
     services: Vec<Spanned<ServiceCode>>,
     registries: Vec<Spanned<RegistryCode>>,
+    #[serde(default)]
+    complex: Vec<Spanned<ComplexCode>>,
     #[serde(default)]
     classifiers: Vec<Spanned<ClassifierCode>>,
     #[serde(default)]
@@ -72,6 +77,7 @@ pub(super) fn read(files: PackFiles) -> Result<Pack, Vec<PackError>> {
     for service in services.values() {
         validate::service(service, &parts, &mut reader.problems);
     }
+    let complex = reader.complex(&manifest, &services);
     reader.refuse_unused();
     if !reader.problems.is_empty() {
         return Err(reader.problems.into_errors());
@@ -85,6 +91,7 @@ pub(super) fn read(files: PackFiles) -> Result<Pack, Vec<PackError>> {
         agency,
         calendar,
         services,
+        complex,
         parts,
         files,
     })
@@ -167,6 +174,10 @@ impl Reader<'_> {
             validate::registry(&registry, &path, &mut self.problems);
             parts.registries.insert(registry.code.value.clone(), registry);
         }
+        for registry in parts.registries.values() {
+            let path = format!("registries/{}.yaml", registry.code.value);
+            validate::rests_on(registry, &parts.registries, &path, &mut self.problems);
+        }
         let kinds = ("request kind", "requests");
         for (path, kind) in self.each::<RequestKind, _>(kinds, &manifest.requests) {
             self.same_code(&path, &kind.code);
@@ -181,6 +192,22 @@ impl Reader<'_> {
         }
         parts.classifiers = Classifiers::new(read);
         parts
+    }
+
+    /// Services that are asked for at once.
+    fn complex(
+        &mut self,
+        manifest: &Manifest,
+        services: &BTreeMap<ServiceCode, Service>,
+    ) -> BTreeMap<ComplexCode, ComplexService> {
+        let mut read = BTreeMap::new();
+        let what = ("complex request", "complex");
+        for (path, one) in self.each::<ComplexService, _>(what, &manifest.complex) {
+            self.same_code(&path, &one.code);
+            validate::complex(&one, services, &path, &mut self.problems);
+            read.insert(one.code.value.clone(), one);
+        }
+        read
     }
 
     /// The files of one kind that the manifest names, with their paths.

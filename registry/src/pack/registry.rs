@@ -1,10 +1,12 @@
 //! Registries as a pack defines them: who writes, which fields, what must be unique.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
 use super::number::NumberTemplate;
-use crate::code::{FieldPath, RegistryCode};
+use crate::code::{FieldPath, RegistryCode, StepCode};
 use crate::messages::Text;
 
 /// Most slots of a quota: each is a claim of the ledger.
@@ -38,6 +40,9 @@ pub struct Registry {
     /// How many entries in force may share a value.
     #[serde(default)]
     pub quotas: Vec<Quota>,
+    /// Facts of other registries that entries rest on: one that says otherwise takes them out.
+    #[serde(default)]
+    pub rests_on: Vec<RestsOn>,
 }
 
 /// Who writes a registry.
@@ -81,6 +86,36 @@ pub enum Visibility {
     Official,
     /// The person concerned and those who decide the case.
     Private,
+}
+
+/// A fact of another registry that an entry rests on.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RestsOn {
+    /// Its code.
+    pub code: Spanned<StepCode>,
+    /// What it means for people when the fact says otherwise.
+    #[serde(default)]
+    pub title: Text,
+    /// The act that takes the entry out then.
+    #[serde(default)]
+    pub law: Text,
+    /// The registry with the fact.
+    pub registry: Spanned<RegistryCode>,
+    /// How the fact is found: fields of the entry by fields of the fact.
+    pub by: BTreeMap<FieldPath, Spanned<FieldPath>>,
+    /// What must hold.
+    pub holds: Holds,
+}
+
+/// That a field of the entry is one of the fields of the fact.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Holds {
+    /// The field of the entry.
+    pub field: Spanned<FieldPath>,
+    /// The fields of the fact.
+    pub among: Vec<Spanned<FieldPath>>,
 }
 
 /// At most so many entries in force for one value.

@@ -27,6 +27,8 @@ macro_rules! assert_breaks {
     };
 }
 
+mod complex;
+mod facts;
 mod language;
 
 #[test]

@@ -1,5 +1,6 @@
 //! Whether the parts of a pack fit: every name defined, every rule cited, every step reached.
 
+mod complex;
 mod parts;
 mod people;
 mod registries;
@@ -8,8 +9,9 @@ mod services;
 mod sources;
 mod typical;
 
+pub(super) use complex::complex;
 pub(super) use parts::{classifier, request_kind, units};
-pub(super) use registries::registry;
+pub(super) use registries::{registry, rests_on};
 pub(super) use services::service;
 
 use super::error::{PackRule, Problems};

@@ -3,12 +3,14 @@
 //! Queries see the entries of the agency that the tables serve, and no other agency's: anybody who
 //! is admitted to the log can open a stream with the name of a registry.
 
+use std::collections::BTreeSet;
+
 use letopis_ledger::id::{AgencyId, StreamName};
 use letopis_ledger::json::{Json, Object};
 use letopis_ledger::{LeafIndex, StreamVersion, Timestamp};
 use rusqlite::{OptionalExtension, Row, params};
 
-use super::row::{number, object, object_text, parsed, time, to_sql};
+use super::row::{list_text, number, object, object_text, parsed, time, to_sql};
 use super::{Fold, Place, Projection, ProjectionError, ReadModel, Reflected};
 use crate::code::RegistryCode;
 use crate::event::{DomainEvent, EntryAmended, EntryCreated, EntryEvent, EntryId};
@@ -22,6 +24,7 @@ pub(super) const PROJECTION: Projection = Projection {
             leaf INTEGER NOT NULL
         ) WITHOUT ROWID;
         CREATE INDEX registry_entry_number ON registry_entry (registry, author, number);
+        CREATE INDEX registry_entry_leaf ON registry_entry (registry, author, leaf);
         CREATE INDEX registry_entry_until ON registry_entry (status, valid_until);
         CREATE TABLE registry_history (
             stream TEXT NOT NULL, version INTEGER NOT NULL, event_type TEXT NOT NULL,
@@ -318,6 +321,34 @@ impl ReadModel {
                  ORDER BY valid_until, stream LIMIT ?3",
             )?;
             let parameters = params![registry.as_str(), today, most, self.owner()];
+            let rows = select.query_map(parameters, read)?;
+            rows.collect()
+        })
+    }
+
+    /// Entries in force of these registries whose newest event stands at leaf `from` or later, in
+    /// the order of those leaves: at most `most`, and all of the last leaf.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub fn entries_changed(
+        &self,
+        registries: &BTreeSet<RegistryCode>,
+        from: LeafIndex,
+        most: u32,
+    ) -> Result<Reflected<Vec<EntryRow>>, ProjectionError> {
+        let registries = list_text(registries);
+        self.query(|connection| {
+            let mut select = connection.prepare_cached(
+                "WITH changed AS (
+                     SELECT * FROM registry_entry WHERE author = ?4 AND status = 'in_force'
+                     AND leaf >= ?2 AND registry IN (SELECT value FROM json_each(?1)))
+                 SELECT * FROM changed WHERE leaf <= coalesce(
+                     (SELECT leaf FROM changed ORDER BY leaf LIMIT 1 OFFSET ?3), ?5)
+                 ORDER BY leaf, stream",
+            )?;
+            let from = to_sql(from.get());
+            let parameters = params![registries, from, most, self.owner(), i64::MAX];
             let rows = select.query_map(parameters, read)?;
             rows.collect()
         })

@@ -9,6 +9,7 @@
 
 mod cases;
 mod claims;
+mod complex;
 mod consultations;
 mod content;
 mod control;
@@ -42,6 +43,7 @@ use rusqlite::{Connection, Transaction};
 use thiserror::Error;
 
 pub use cases::{CaseCounts, CaseRow};
+pub use complex::{ComplexRow, ComplexWait};
 pub use consultations::ConsultationRow;
 pub use control::{ControlQuery, ControlRow, DecidedRow, OfficialFigures, Stage};
 pub use decisions::{DecisionRow, GroundCount};
@@ -147,6 +149,7 @@ const PROJECTIONS: &[Projection] = &[
     provided::PROJECTION,
     system::PROJECTION,
     staff::PROJECTION,
+    complex::PROJECTION,
     consultations::PROJECTION,
     // After requests: the stage of a case is read from them.
     control::PROJECTION,

@@ -32,7 +32,7 @@ pub struct NoticeRow {
     /// Number of the event that it tells of.
     pub about: StreamVersion,
     /// What it tells: `registered`, `not_taken`, `asked`, `term_changed`, `term_broken`,
-    /// `granted`, `refused` or `cancelled`.
+    /// `granted`, `refused`, `cancelled` or `withdrawn`.
     pub kind: String,
     /// When that happened.
     pub at: Timestamp,
@@ -95,6 +95,7 @@ const fn told(event: &CaseEvent) -> Option<&'static str> {
         CaseEvent::ResultIssued(_) => Some("granted"),
         CaseEvent::RefusalIssued { .. } => Some("refused"),
         CaseEvent::Cancelled(_) => Some("cancelled"),
+        CaseEvent::ResultWithdrawn(_) => Some("withdrawn"),
         _ => None,
     }
 }

@@ -21,6 +21,7 @@ fn newest_shape(event_type: &str) -> u32 {
 
 pub(super) const SUBMITTED: &str = "application.submitted";
 pub(super) const REGISTERED: &str = "application.registered";
+pub(super) const JOINED: &str = "application.joined";
 pub(super) const SENT: &str = "request.sent";
 pub(super) const ANSWERED: &str = "request.answered";
 pub(super) const OMITTED: &str = "request.omitted";
@@ -33,6 +34,7 @@ pub(super) const AGREED: &str = "application.decision_agreed";
 pub(super) const RETURNED: &str = "application.decision_returned";
 pub(super) const DECIDED: &str = "application.decided";
 pub(super) const RESULT_ISSUED: &str = "application.result_issued";
+pub(super) const WITHDRAWN: &str = "result.withdrawn";
 pub(super) const REFUSAL_ISSUED: &str = "application.refusal_issued";
 
 /// The events that every decided case has.
@@ -115,13 +117,14 @@ const ON_THE_WAY: &[&str] = &[
     SUSPENDED,
     RESUMED,
     TERM_CHANGED,
+    JOINED,
     PROPOSED,
     AGREED,
     RETURNED,
 ];
 /// What may follow when a case has ended.
 const AFTER_THE_END: &[&str] =
-    &["document.issued", "notice.queued", "notice.settled", "request.answer_set_aside"];
+    &["document.issued", "notice.queued", "notice.settled", "request.answer_set_aside", WITHDRAWN];
 
 /// Between registration and decision there are requests, each sent or left out once and closed at
 /// most once.

@@ -9,6 +9,7 @@ use letopis_ledger::record::Event;
 use letopis_ledger::{Hash, LeafIndex};
 
 use super::approval::Staff;
+use super::{case, joint};
 use crate::audit::Observer;
 
 /// Most events of a case that are kept. No service comes near; a hostile log must not fill memory.
@@ -33,6 +34,10 @@ pub(super) struct Collector<'a> {
     pub(super) staff: BTreeMap<AgencyId, Staff>,
     /// Registry entries that name the case as their basis.
     pub(super) entries: Vec<CreatedEntry>,
+    /// Streams of the cases that this one waits for.
+    awaited: Vec<String>,
+    /// Their events that close a request or the case, with the leaf of each.
+    pub(super) others: Vec<(LeafIndex, Event)>,
     progress: &'a mut dyn Observer,
 }
 
@@ -63,6 +68,8 @@ impl<'a> Collector<'a> {
             packs: BTreeMap::new(),
             staff: BTreeMap::new(),
             entries: Vec::new(),
+            awaited: Vec::new(),
+            others: Vec::new(),
             progress,
         }
     }
@@ -118,11 +125,19 @@ impl Observer for Collector<'_> {
         }
         for (position, event) in events.iter().enumerate() {
             if Some(&event.stream) == self.stream.as_ref() {
+                if event.event_type.as_str() == case::JOINED && self.awaited.is_empty() {
+                    self.awaited = joint::awaited(&event.data);
+                }
                 if self.events.len() < CASE_EVENTS_MAX {
                     self.events.push(CaseEvent { place, leaf: leaf.clone(), position });
                 } else {
                     self.more_events += 1;
                 }
+            }
+            if joint::counts(&event.stream, &self.awaited, event)
+                && self.others.len() < CASE_EVENTS_MAX
+            {
+                self.others.push((place, event.clone()));
             }
             match event.event_type.as_str() {
                 "pack.published" => {

@@ -5,9 +5,9 @@ use jiff::{Span, ToSpan};
 use serde_json::Value;
 
 use super::Stop;
-use super::case::{Case, RESULT_ISSUED, events_of, read_event, takes};
+use super::case::{Case, RESULT_ISSUED, WITHDRAWN, events_of, read_event, takes};
 use super::collect::Collector;
-use super::event::{EntryCreated, Outcome, ResultIssued};
+use super::event::{EntryCreated, Excluded, Outcome, ResultIssued};
 use super::rule::{Regulation, Validity};
 use crate::finding::{Finding, Rule};
 
@@ -75,6 +75,37 @@ pub(super) fn check(
         check_validity(&created, outputs, &regulation.validity).map_err(broken)?;
     }
     Ok(Some(stream))
+}
+
+/// The rule by which the entry was taken out, if the case was told of that: the same record must
+/// exclude the case's own entry by that rule, because of a fact that stood in the log before.
+pub(super) fn check_withdrawal(
+    collected: &Collector<'_>,
+    entry: Option<&str>,
+) -> Result<Option<String>, Stop> {
+    let mut told = events_of(collected, WITHDRAWN);
+    let Some((_, event)) = told.next() else { return Ok(None) };
+    let broken = |detail: &str| Stop::Found(Finding::at(Rule::RegistryEffect, event.place, detail));
+    if told.next().is_some() {
+        return Err(broken("the result of the case is taken out more than once"));
+    }
+    let text = |name| event.event().data.get(name)?.as_str();
+    let (stream, rule) = (text("registry_entry"), text("rule"));
+    if entry.is_none() || stream != entry {
+        return Err(broken("what is taken out is not the result of the case"));
+    }
+    let excluded = event.leaf.record().events().iter().find(|other| {
+        Some(other.stream.as_str()) == stream
+            && other.event_type.as_str() == "registry.entry_excluded"
+    });
+    let Some(excluded) = excluded else {
+        return Err(broken("the record that says so does not take the entry out"));
+    };
+    let basis = Excluded::read(&excluded.data).map_err(|error| broken(&error.to_string()))?;
+    if Some(basis.rule.as_str()) != rule || basis.leaf >= event.place {
+        return Err(broken("the entry is not taken out by that rule for a fact of the log before"));
+    }
+    Ok(Some(basis.rule))
 }
 
 /// An entry is in force from the day of the decision. The leader took the record a moment after it

@@ -85,6 +85,28 @@ pub(super) struct EntryCreated {
     pub(super) basis_version: u64,
 }
 
+/// What `registry.entry_excluded` states where a fact is its basis.
+#[derive(Debug)]
+pub(super) struct Excluded {
+    pub(super) rule: String,
+    /// The leaf of the fact.
+    pub(super) leaf: LeafIndex,
+}
+
+impl Excluded {
+    pub(super) fn read(data: &Object) -> Result<Self, FieldError> {
+        let mut fields = Fields::of_object("registry.entry_excluded", data);
+        let mut basis = Fields::of_object("basis", fields.object("basis")?);
+        if basis.string("kind")? != "fact" {
+            return Err(basis.invalid("kind", &"not \"fact\""));
+        }
+        Ok(Self {
+            rule: basis.string("rule")?.to_owned(),
+            leaf: LeafIndex::new(basis.unsigned("leaf")?),
+        })
+    }
+}
+
 impl Submitted {
     pub(super) fn read(data: &Object) -> Result<Self, FieldError> {
         let mut fields = Fields::of_object("application.submitted", data);

@@ -10,6 +10,7 @@ use letopis_verifier::decision::{CheckedDecision, Options, check_decision};
 use letopis_verifier::source::DirectorySource;
 use tempfile::TempDir;
 
+use super::joint::Joint;
 use super::written::{START_MS, Written, ZARECHNY, claim};
 
 pub(crate) const CASE: &str = "019ba000-0000-7000-8000-000000000001";
@@ -78,6 +79,22 @@ pub(crate) struct CaseSpec {
     pub(crate) claims: [&'static str; 2],
     /// Whether another case is registered under the same number.
     pub(crate) has_double: bool,
+    /// How the case is joined to another one.
+    pub(crate) joint: Option<Joint>,
+    /// How the result goes out of its registry again.
+    pub(crate) withdrawn: Option<Withdrawn>,
+}
+
+/// How a result is taken out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Withdrawn {
+    Rightly,
+    Twice,
+    OtherEntry,
+    NotExcluded,
+    ByOtherRule,
+    ByDocument,
+    ByLaterFact,
 }
 
 /// The registry entry.
@@ -139,6 +156,8 @@ impl CaseSpec {
             registrations: 1,
             claims: [CASE_CLAIM, ENTRY_CLAIM],
             has_double: false,
+            joint: None,
+            withdrawn: None,
         }
     }
 
@@ -181,9 +200,15 @@ impl CaseSpec {
         let mut draft = written.draft(ZARECHNY, submission);
         draft.claims = vec![claim(self.claims[0], &stream(), ClaimOperation::Take)];
         written.put(&draft);
-        let answer = Object::new().with("request", self.answered).with("outcome", "answered");
-        let answer = written.event(&stream(), "request.answered", answer);
-        written.push(ZARECHNY, vec![answer]);
+        match self.joint {
+            Some(joint) => joint.release(&mut written, self.sent()),
+            None => {
+                let answer = Object::new().with("request", self.answered);
+                let answer = answer.with("outcome", "answered");
+                let answer = written.event(&stream(), "request.answered", answer);
+                written.push(ZARECHNY, vec![answer]);
+            }
+        }
         written.now_ms = START_MS + self.decided_after_days * DAY_MS;
         let mut decided = self.decided(&mut written);
         if self.ends_later {
@@ -202,6 +227,10 @@ impl CaseSpec {
                 draft.claims = vec![claim(self.claims[1], ENTRY, ClaimOperation::Take)];
             }
             written.put(&draft);
+        }
+        if let Some(withdrawn) = self.withdrawn {
+            let events = withdrawn.events(&mut written);
+            written.push(ZARECHNY, events);
         }
         let mut note = written.event("note/1", "note.taken", Object::new());
         if self.has_double {
@@ -282,19 +311,26 @@ impl CaseSpec {
             .with("due", self.due)
             .with("last_day", &self.due[..10])
             .with("provisional", false);
-        let mut events = vec![written.event(&stream(), "application.submitted", submitted)];
+        let mut events = self.joint.map_or_else(Vec::new, |joint| joint.opening(written));
+        events.push(written.event(&stream(), "application.submitted", submitted));
         for _ in 0..self.registrations {
             let data = registered.clone();
             events.push(written.event(&stream(), "application.registered", data));
         }
-        let sent = Object::new()
+        match self.joint {
+            Some(joint) => events.push(joint.joined(written)),
+            None => events.push(written.event(&stream(), "request.sent", self.sent())),
+        }
+        events
+    }
+
+    fn sent(&self) -> Object {
+        Object::new()
             .with("request", "residence")
             .with("kind", "registry")
             .with("registry", "residence")
             .with("mandatory", true)
-            .with("due", self.due);
-        events.push(written.event(&stream(), "request.sent", sent));
-        events
+            .with("due", self.due)
     }
 
     fn disclosures(&self) -> [Disclosure; 2] {
@@ -370,10 +406,10 @@ impl CaseSpec {
     fn entries(&self, written: &mut Written) -> Vec<Event> {
         let number = if self.entry == EntrySpec::OtherNumber { "РП-2" } else { "РП-1" };
         let registry = if self.entry == EntrySpec::OtherRegistry { "vehicles" } else { "permits" };
-        let basis = Object::new()
-            .with("kind", "decision")
-            .with("stream", stream().as_str())
-            .with("version", 3 + u32::try_from(self.registrations).unwrap());
+        let basis = Object::new().with("kind", "decision").with("stream", stream().as_str()).with(
+            "version",
+            3 + u32::try_from(self.registrations).unwrap() + u32::from(self.joint.is_some()),
+        );
         let data = Object::new()
             .with("registry", registry)
             .with("number", number)
@@ -388,6 +424,27 @@ impl CaseSpec {
         };
         let entry = |stream: &&str| written.event(stream, "registry.entry_created", data.clone());
         streams.iter().map(entry).collect()
+    }
+}
+
+impl Withdrawn {
+    fn events(self, written: &mut Written) -> Vec<Event> {
+        let kind = if self == Self::ByDocument { "document" } else { "fact" };
+        let rule = if self == Self::ByOtherRule { "other" } else { "owner-changed" };
+        let leaf = if self == Self::ByLaterFact { 6_u32 } else { 1 };
+        let basis = Object::new().with("kind", kind).with("rule", rule).with("leaf", leaf);
+        let excluded = Object::new().with("basis", basis);
+        let other = "registry/permits/019ba000-0000-7000-8000-000000000004";
+        let entry = if self == Self::OtherEntry { other } else { ENTRY };
+        let told = Object::new().with("registry_entry", entry).with("rule", "owner-changed");
+        let mut events = vec![written.event(&stream(), "result.withdrawn", told.clone())];
+        if self != Self::NotExcluded {
+            events.push(written.event(ENTRY, "registry.entry_excluded", excluded));
+        }
+        if self == Self::Twice {
+            events.push(written.event(&stream(), "result.withdrawn", told));
+        }
+        events
     }
 }
 

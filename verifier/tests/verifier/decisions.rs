@@ -5,7 +5,9 @@ use letopis_verifier::finding::Rule;
 
 use super::decision_case::{
     CASE, CaseSpec, DECIDED_LEAF, Disclosed, EntrySpec, MODEL, NUMBER, REGULATION, SUBMITTED_LEAF,
+    Withdrawn,
 };
+use super::joint::{Joint, RELEASED_LEAF};
 use super::rules::Broken;
 use super::written::{Found, list};
 
@@ -41,6 +43,9 @@ pub(crate) fn break_rule(rule: Rule) -> Broken {
             let disclosed = Disclosed::OneToApplicant;
             (granted().with(|case| case.disclosed = disclosed), Some(DECIDED_LEAF))
         }
+        Rule::ComplexRequest => {
+            (granted().with(|case| case.joint = Some(Joint::SaysNothing)), Some(RELEASED_LEAF))
+        }
         Rule::ReExecution => (granted().with(|case| case.permits = 2), Some(DECIDED_LEAF)),
         Rule::GroundsClosed => {
             let regulation = REGULATION.replace("- code: G3", "- code: G4");
@@ -64,6 +69,25 @@ pub(crate) fn break_rule(rule: Rule) -> Broken {
         other => unreachable!("{} is not about decisions", other.code()),
     };
     Broken::alone(found(&spec), leaf)
+}
+
+#[test]
+fn a_result_that_is_taken_out_is_so_by_a_fact_of_the_log_before() {
+    let withdrawn = |how| CaseSpec::granted().with(|case| case.withdrawn = Some(how));
+    let checked = withdrawn(Withdrawn::Rightly).check();
+    assert_eq!(checked.audit.findings.kept(), []);
+    assert_eq!(checked.facts["withdrawn_by"], "owner-changed");
+    for how in [
+        Withdrawn::Twice,
+        Withdrawn::OtherEntry,
+        Withdrawn::NotExcluded,
+        Withdrawn::ByOtherRule,
+        Withdrawn::ByDocument,
+        Withdrawn::ByLaterFact,
+    ] {
+        let found = found(&withdrawn(how));
+        assert_eq!(found, [(Rule::RegistryEffect, Some(DECIDED_LEAF + 1))], "{how:?}");
+    }
 }
 
 #[test]

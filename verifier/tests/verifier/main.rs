@@ -7,6 +7,7 @@ mod compare;
 mod decision_case;
 mod decisions;
 mod golden;
+mod joint;
 mod mirrors;
 mod nodes;
 mod policies;

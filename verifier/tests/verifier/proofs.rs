@@ -1,10 +1,12 @@
 //! Proof files: a good one holds, and whatever is altered in it or in its entry is refused.
 
+use letopis_ledger::Hash;
+use letopis_ledger::json::Object;
 use letopis_ledger::proof::TlogProof;
 use letopis_ledger::tree::inclusion_proof;
 use letopis_ledger::{LeafIndex, TreeSize};
 use letopis_verifier::finding::Rule;
-use letopis_verifier::proof::{CheckedProof, check_proof};
+use letopis_verifier::proof::{CheckedProof, check_document, check_proof};
 
 use super::rules::Broken;
 use super::written::{Written, list, note, policy};
@@ -16,6 +18,12 @@ fn check(proof: &[u8], leaf: Option<&[u8]>) -> CheckedProof {
 pub(crate) fn break_rule(rule: Rule) -> Broken {
     let written = Written::of_size(9);
     let proof = written.proof(4).to_string();
+    if rule == Rule::DocumentIssued {
+        // An entry that issues nothing.
+        let mut checked = check(proof.as_bytes(), None);
+        check_document(&mut checked, b"a paper");
+        return Broken::alone(list(&checked.findings), Some(4));
+    }
     let (checked, leaf) = if rule == Rule::ProofForm {
         (check(&proof.as_bytes()[1..], None), None)
     } else {
@@ -77,4 +85,29 @@ fn an_entry_that_is_no_leaf_or_is_not_in_its_place_is_refused_though_it_is_prove
     assert_eq!(found(4), [(Rule::LeafForm, Some(4))]);
     assert_eq!(found(6), [(Rule::LeafIndex, Some(6))]);
     assert_eq!(found(5), []);
+}
+
+#[test]
+fn the_entry_that_issued_a_paper_names_its_very_bytes() {
+    let mut written = Written::of_size(3);
+    let paper = b"a paper".as_slice();
+    let issued = |bytes: &[u8], size: u32| {
+        Object::new()
+            .with("kind", "result")
+            .with("language", "en")
+            .with("media_type", "application/pdf")
+            .with("sha256", Hash::of(bytes).to_hex().as_str())
+            .with("size_bytes", size)
+    };
+    for (data, holds) in
+        [(issued(paper, 7), true), (issued(b"another", 7), false), (issued(paper, 8), false)]
+    {
+        let event = written.event("application/1", "document.issued", data);
+        let leaf = written.push("zarechny", vec![event]);
+        let mut checked = check(written.proof(leaf).to_string().as_bytes(), None);
+        check_document(&mut checked, paper);
+        assert_eq!(checked.document, holds.then(|| Hash::of(paper).to_hex()));
+        let expected = if holds { vec![] } else { vec![(Rule::DocumentIssued, Some(leaf))] };
+        assert_eq!(list(&checked.findings), expected);
+    }
 }

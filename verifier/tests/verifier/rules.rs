@@ -109,7 +109,7 @@ fn break_rule(rule: Rule) -> Broken {
             let other = Checkpoint::new(Origin::new(ORIGIN).unwrap(), TreeSize::new(3), root);
             write(folder, "checkpoint", note(&other, 2).to_string().as_bytes());
         }),
-        Rule::ProofForm | Rule::ProofInclusion => proofs::break_rule(rule),
+        Rule::ProofForm | Rule::ProofInclusion | Rule::DocumentIssued => proofs::break_rule(rule),
         Rule::CaseExists
         | Rule::CaseTerminal
         | Rule::CaseForm
@@ -120,6 +120,7 @@ fn break_rule(rule: Rule) -> Broken {
         | Rule::GroundsClosed
         | Rule::Deadline
         | Rule::Approval
+        | Rule::ComplexRequest
         | Rule::RegistryEffect => decisions::break_rule(rule),
     }
 }

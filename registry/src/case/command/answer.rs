@@ -91,7 +91,10 @@ impl AnswerRequest {
         if let Some(came) = &self.came {
             check_arrival(came)?;
         }
-        let asked = |field: &FieldPath| rule.take.iter().any(|taken| &taken.value == field);
+        let asked = |field: &FieldPath| {
+            let mut also = state.also_takes(&self.request);
+            rule.take.iter().any(|taken| &taken.value == field) || also.any(|also| also == field)
+        };
         if let Some(field) = self.facts.iter().flat_map(BTreeMap::keys).find(|f| !asked(f)) {
             return Err(CaseRefusal::FactNotAsked { request, field: field.to_string() });
         }

@@ -8,6 +8,7 @@ pub(super) mod decide;
 pub(super) mod intake;
 pub(super) mod motive;
 pub(super) mod pass_time;
+pub(super) mod release;
 pub(super) mod request;
 pub(super) mod submit;
 pub(super) mod subrequest;

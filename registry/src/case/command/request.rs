@@ -1,7 +1,8 @@
 //! Which requests a case sends now: those whose steps have all that they wait for.
 //!
 //! A request whose condition does not hold is left out, on record, and counts as done. While a
-//! blocking request is open, nothing else begins. Not here: answers.
+//! blocking request is open, nothing else begins; what waits for another case is held back. Not
+//! here: answers.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +12,8 @@ use super::CaseEvents;
 use crate::case::{CaseClock, CaseRules, CaseState};
 use crate::code::StepCode;
 use crate::event::{
-    CaseEvent, ClockSuspended, OfficialId, RequestSent, RequestTarget, TermCause, TermChanged,
+    CaseEvent, ClockSuspended, Joined, OfficialId, RequestSent, RequestTarget, TermCause,
+    TermChanged,
 };
 use crate::pack::{Asked, CaseValues, RequestRule, StepGraph, TermRule};
 use crate::record_draft::PrivateField;
@@ -22,6 +24,8 @@ pub(super) struct Progress {
     pub(super) done: BTreeSet<StepCode>,
     /// Requests that were sent or left out.
     begun: BTreeSet<StepCode>,
+    /// Requests that wait for another case.
+    held: BTreeSet<StepCode>,
     /// Whether a blocking request is open.
     blocked: bool,
     clock: CaseClock,
@@ -32,9 +36,11 @@ pub type Executors = BTreeMap<StepCode, OfficialId>;
 
 impl Progress {
     /// Of a case that is registered just now.
-    pub(super) fn of_new(rules: &CaseRules<'_>, clock: CaseClock) -> Self {
+    pub(super) fn of_new(rules: &CaseRules<'_>, clock: CaseClock, joined: Option<&Joined>) -> Self {
         let done = BTreeSet::from([registration(rules)]);
-        Self { done, begun: BTreeSet::new(), blocked: false, clock }
+        let waits = joined.into_iter().flat_map(|joined| &joined.waits);
+        let held = waits.map(|wait| wait.request.clone()).collect();
+        Self { done, begun: BTreeSet::new(), held, blocked: false, clock }
     }
 
     /// Of a registered case; `closed` is a request that the same record closes.
@@ -54,7 +60,14 @@ impl Progress {
         done.insert(registration(rules));
         done.extend(state.omitted().iter().cloned());
         let begun = sent.chain(state.omitted()).cloned().collect();
-        Some(Self { done, begun, blocked, clock })
+        let held = state.held().map(|wait| wait.request.clone()).collect();
+        Some(Self { done, begun, held, blocked, clock })
+    }
+
+    /// The same where a request waits for nothing but the steps of its regulation.
+    pub(super) fn release(mut self, request: &StepCode) -> Self {
+        self.held.remove(request);
+        self
     }
 }
 
@@ -72,7 +85,8 @@ pub(super) fn send_enabled(
         let regulation = &rules.service.regulation;
         let next = regulation.requests().find(|(step, _)| {
             let enabled = step.waits_for().all(|earlier| progress.done.contains(earlier));
-            enabled && !progress.begun.contains(&step.code.value)
+            let code = &step.code.value;
+            enabled && !progress.begun.contains(code) && !progress.held.contains(code)
         });
         let Some((step, rule)) = next else { return };
         let code = &step.code.value;

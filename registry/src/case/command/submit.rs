@@ -12,7 +12,9 @@ use super::intake::IntakeFinding;
 use super::request::{Executors, Progress, send_enabled};
 use crate::case::{CaseClock, CaseRefusal, CaseRules, CaseState, case_number_claim};
 use crate::code::{ChannelCode, ServiceCode};
-use crate::event::{CaseEvent, Entered, IntakeGround, IntakeRefused, Registered, Scan, Submitted};
+use crate::event::{
+    CaseEvent, Entered, IntakeGround, IntakeRefused, Joined, Registered, Scan, Submitted,
+};
 use crate::pack::{Approval, CaseValues, Channel, CheckedForm, Role};
 use crate::record_draft::{Decision, PrivateField};
 use crate::staff::Official;
@@ -39,6 +41,8 @@ pub struct SubmitApplication {
     pub executors: Executors,
     /// Who of the agency enters it; nobody when it came electronically.
     pub entry: Option<Entry>,
+    /// The complex request that the case is a part of.
+    pub joined: Option<Joined>,
 }
 
 /// An official enters an application.
@@ -126,7 +130,10 @@ impl SubmitApplication {
         let form = self.form.values().clone();
         let mut values = CaseValues { form, ..CaseValues::default() };
         rules.service.set_registration_day(&mut values, registered_on);
-        let progress = Progress::of_new(rules, clock);
+        if let Some(joined) = self.joined.clone() {
+            events.push(CaseEvent::Joined(joined), vec![]);
+        }
+        let progress = Progress::of_new(rules, clock, self.joined.as_ref());
         send_enabled(rules, progress, &values, (self.at, &self.executors), &mut events);
         let claims = vec![claim(number)];
         Ok(Decision { events: events.events, claims })

@@ -3,10 +3,11 @@
 //! Not here: results and refusals, which follow a decision (`decided`, `super`), and applications
 //! that were not taken (`intake`).
 
+use letopis_ledger::id::StreamName;
 use letopis_ledger::json::{FieldError, Fields, Object};
 use letopis_ledger::{Hash, StreamVersion};
 
-use crate::code::ChannelCode;
+use crate::code::{ChannelCode, StepCode};
 use crate::event::fields::{number, parse_optional, text, version};
 use crate::event::stream::OfficialId;
 
@@ -24,6 +25,33 @@ pub enum CancelledBy {
     Applicant,
     /// An official, at the applicant's wish that came another way.
     Official(OfficialId),
+}
+
+/// What was granted is taken out of its registry, because a fact that it rests on has changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ResultWithdrawn {
+    /// Stream of the entry, excluded by the same record.
+    pub registry_entry: StreamName,
+    /// The rule of the registry.
+    pub rule: StepCode,
+}
+
+impl ResultWithdrawn {
+    pub(super) fn data(&self) -> Object {
+        Object::new()
+            .with("registry_entry", self.registry_entry.as_str())
+            .with("rule", self.rule.as_str())
+    }
+
+    pub(super) fn read(data: &Object) -> Result<Self, FieldError> {
+        let mut fields = Fields::of_object("result.withdrawn", data);
+        let read = Self {
+            registry_entry: fields.parsed("registry_entry", StreamName::parse)?,
+            rule: fields.parsed("rule", StepCode::parse)?,
+        };
+        fields.finish()?;
+        Ok(read)
+    }
 }
 
 /// A notice for the applicant waits to be sent.

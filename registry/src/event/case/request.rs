@@ -286,22 +286,27 @@ impl RequestAnswered {
 }
 
 impl Source {
-    fn data(&self) -> Object {
+    pub(in crate::event) fn data(&self) -> Object {
         Object::new()
             .with("stream", self.stream.as_str())
             .with("version", version(self.version))
             .with("leaf", leaf(self.leaf))
     }
 
-    fn read(data: &Object) -> Result<Self, FieldError> {
+    pub(in crate::event) fn read(data: &Object) -> Result<Self, FieldError> {
         let mut fields = Fields::of_object("source", data);
-        let read = Self {
+        let read = Self::read_from(&mut fields)?;
+        fields.finish()?;
+        Ok(read)
+    }
+
+    /// Reads the members among others of one object.
+    pub(in crate::event) fn read_from(fields: &mut Fields<'_>) -> Result<Self, FieldError> {
+        Ok(Self {
             stream: fields.parsed("stream", StreamName::parse)?,
             version: StreamVersion::new(fields.unsigned("version")?),
             leaf: LeafIndex::new(fields.unsigned("leaf")?),
-        };
-        fields.finish()?;
-        Ok(read)
+        })
     }
 }
 

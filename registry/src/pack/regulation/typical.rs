@@ -66,7 +66,7 @@ impl TypicalDecision {
     /// The reasons with the act that they rest on; nothing when a `{{` has no `}}`.
     #[must_use]
     pub fn text(&self, language: Language, values: &BTreeMap<String, String>) -> Option<String> {
-        let reasons = Template::parse(self.reasons.in_language(language))?.render(values);
+        let reasons = Template::parse(self.reasons.in_language(language))?.render(values, language);
         Some(format!("{}\n\n{}", reasons.trim_end(), self.law.in_language(language)))
     }
 }

@@ -1,13 +1,13 @@
 //! Rules of registry definitions.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use letopis_ledger::record::CLAIMS_MAX;
 use letopis_rules::identifier::Format;
 use serde_saphyr::Spanned;
 
 use super::{law, text};
-use crate::code::FieldPath;
+use crate::code::{FieldPath, RegistryCode};
 use crate::pack::error::{PackRule, Problems};
 use crate::pack::registry::{QUOTA_MAX, Registry, RegistryKind};
 use crate::projection::SystemRegistry;
@@ -47,6 +47,51 @@ pub(in crate::pack) fn registry(registry: &Registry, file: &str, problems: &mut 
     if registry.kind == RegistryKind::Automatic && registry.number.is_none() {
         let reason = "an automatic registry numbers its entries; add \"number\"".to_owned();
         problems.add(file, line, PackRule::RegistryLimit { reason });
+    }
+}
+
+/// Facts that entries rest on: known, found by values that every entry has, and an act says so.
+pub(in crate::pack) fn rests_on(
+    registry: &Registry,
+    registries: &BTreeMap<RegistryCode, Registry>,
+    file: &str,
+    problems: &mut Problems,
+) {
+    let mut seen = BTreeSet::new();
+    for rule in &registry.rests_on {
+        let line = Some(rule.code.referenced.line());
+        let name = rule.code.value.to_string();
+        text(problems, file, line, &format!("the title of rule {name}"), &rule.title);
+        law(problems, file, line, &format!("rule {name}"), &rule.law);
+        if registry.kind != RegistryKind::Automatic {
+            let kind = registry.kind.as_str();
+            let reason = format!("only entries of an automatic registry rest on facts, not {kind}");
+            problems.add(file, line, PackRule::RegistryLimit { reason });
+        }
+        if !seen.insert(&rule.code.value) {
+            problems.add(file, line, PackRule::Duplicate { what: "rule", name });
+        }
+        if rule.by.is_empty() || rule.holds.among.is_empty() {
+            let reason = "\"by\" finds the fact and \"among\" says what holds; fill in both";
+            problems.add(file, line, PackRule::RegistryLimit { reason: reason.to_owned() });
+        }
+        for field in rule.by.values().chain(std::iter::once(&rule.holds.field)) {
+            known(registry, file, field, problems);
+        }
+        let line = Some(rule.registry.referenced.line());
+        let other = registries.get(&rule.registry.value);
+        let Some(other) = other.filter(|other| other.code.value != registry.code.value) else {
+            let (what, name) = ("other registry", rule.registry.value.to_string());
+            problems.add(file, line, PackRule::Unknown { what, name });
+            continue;
+        };
+        let among = rule.holds.among.iter().map(|field| (&field.value, field));
+        let by = rule.by.iter();
+        for (field, at) in by.chain(among).filter(|(field, _)| other.field(field).is_none()) {
+            let (what, name) = ("field of the fact", field.to_string());
+            let line = Some(at.referenced.line());
+            problems.add(file, line, PackRule::Unknown { what, name });
+        }
     }
 }
 
