@@ -87,8 +87,8 @@ impl Template {
         names.collect()
     }
 
-    /// The document; a value that is absent leaves its place empty. Characters that Markdown
-    /// would read as marks are escaped in values.
+    /// The document; a value that is absent leaves its place empty, with the space before it.
+    /// Characters that Markdown would read as marks are escaped in values.
     #[must_use]
     pub fn render(&self, values: &BTreeMap<String, String>, language: Language) -> String {
         let mut document = String::new();
@@ -102,6 +102,8 @@ impl Template {
                     // The list of grounds is made here, and is to stay a list.
                     Some(value) if name == GROUNDS => document.push_str(value),
                     Some(value) => escape(value, &mut document),
+                    // A name without a patronymic must not leave a space before the comma.
+                    None if document.ends_with(' ') => drop(document.pop()),
                     None => {}
                 },
             }
@@ -153,7 +155,7 @@ mod tests {
         ]);
         assert_eq!(
             template.render(&values, Language::En),
-            "# РР-1\n\\<b\\>\\*\\{\\{number\\}\\}, ."
+            "# РР-1\n\\<b\\>\\*\\{\\{number\\}\\},."
         );
         assert_eq!(Template::parse("{{number"), None);
         assert_eq!(Template::parse("{{number|words}}"), None);

@@ -149,7 +149,7 @@ fn a_file_that_cannot_be_written_is_an_error_and_nothing_is_acknowledged() {
 }
 
 #[test]
-fn a_store_of_the_first_version_gets_the_table_of_drafts() {
+fn a_store_of_the_first_version_gets_the_tables_of_drafts_and_files() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("private.sqlite");
     let one = disclosure(1, "А");
@@ -157,12 +157,24 @@ fn a_store_of_the_first_version_gets_the_table_of_drafts() {
     block_on(store.put(batch("a/1", std::slice::from_ref(&one)))).unwrap();
     drop(store);
     let connection = Connection::open(&path).unwrap();
-    connection.execute_batch("DROP TABLE draft; PRAGMA user_version = 1;").unwrap();
+    connection
+        .execute_batch("DROP TABLE draft; DROP TABLE file; PRAGMA user_version = 1;")
+        .unwrap();
     drop(connection);
     let store = PrivateStore::open(&path).unwrap();
     assert_eq!(store.open_digests(&[one.digest()]).unwrap(), [Some(one)]);
     let id = crate::event::DraftId::from_parts(1, &[1; 10]);
     assert_eq!(store.draft(id).unwrap(), None);
+    let stream = letopis_ledger::id::StreamName::parse("a/1").unwrap();
+    let files = vec![(stream, b"a paper".to_vec())];
+    block_on(store.put(PrivateBatch { files, ..PrivateBatch::default() })).unwrap();
+    let sha256 = letopis_ledger::Hash::of(b"a paper");
+    assert_eq!(store.file(&sha256).unwrap().as_deref(), Some(b"a paper".as_slice()));
+    drop(store);
+    let damage = "UPDATE file SET bytes = x'00'";
+    Connection::open(&path).unwrap().execute(damage, []).unwrap();
+    let store = PrivateStore::open(&path).unwrap();
+    assert!(matches!(store.file(&sha256), Err(PrivateError::FileDamaged { .. })));
     drop(store);
     let connection = Connection::open(&path).unwrap();
     connection.pragma_update(None, "user_version", 3).unwrap();
