@@ -1,4 +1,5 @@
-//! Markdown as blocks of text runs. Marks that paper has no use for keep their text and nothing else.
+//! Markdown as blocks of text runs. Marks that paper has no use for keep their text and nothing
+//! else.
 //!
 //! Not here: how blocks look.
 

@@ -1,8 +1,10 @@
-//! Documents on paper: results, refusals and extracts as PDF files that last and that everybody can read.
+//! Documents on paper: results, refusals and extracts as PDF files that last and that everybody
+//! can read.
 //!
-//! Each file is PDF/A-3a and PDF/UA-1 (ISO 19005-3, ISO 14289-1): tagged, with every font inside, and with
-//! the machine-readable form attached. The same document gives the same bytes on every machine. A QR
-//! code leads to where the document is checked. Not here: what a document says, and who may have it.
+//! Each file is PDF/A-3a and PDF/UA-1 (ISO 19005-3, ISO 14289-1): tagged, with every font inside,
+//! and with the machine-readable form attached. The same document gives the same bytes on every
+//! machine. A QR code leads to where the document is checked. Not here: what a document says, and
+//! who may have it.
 
 mod block;
 mod qr;

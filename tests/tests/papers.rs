@@ -1,4 +1,4 @@
-//! Papers of a running node (U10, U1, K40): issued, kept, checked by anybody, and refused to others.
+//! Papers of a running node (U10, U1): issued, kept, checked by anybody, and refused to others.
 
 use std::fs;
 use std::process::Command;

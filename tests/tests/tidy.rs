@@ -3,8 +3,17 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const FOLDERS: [&str; 8] =
-    ["ledger", "registry", "consensus", "api", "verifier", "tests", "benches", "deploy"];
+const FOLDERS: [&str; 8] = [
+    "ledger",
+    "registry",
+    "consensus",
+    "api",
+    "verifier",
+    "documents",
+    "tests",
+    "benches",
+    "deploy",
+];
 const FILE_LINES_MAX: usize = 600;
 const LINE_CHARS_MAX: usize = 100;
 

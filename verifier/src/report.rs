@@ -117,13 +117,15 @@ impl Report {
         }
         report.facts = json!({
             "proof": {
-                "document": checked.document,
                 "leaf": checked.leaf_index,
                 "origin": checked.log.as_ref().map(|(origin, _)| origin),
                 "size": checked.log.as_ref().map(|(_, size)| size),
                 "cosigners": cosigner_facts(&checked.cosigners),
             }
         });
+        if let Some(sha256) = &checked.document {
+            report.facts["proof"]["document"] = json!(sha256);
+        }
         report
     }
 

@@ -13,9 +13,9 @@ struct Upcast {
     step: fn(&Object) -> Object,
 }
 
-/// Version 2 of requests knows people, letters and phones, that of a submission who entered it, that
-/// of an exclusion facts as its basis; whatever version 1 says, it says too. Version 2 of a refused
-/// intake has evidence.
+/// Version 2 of requests knows people, letters and phones, that of a submission who entered it,
+/// that of an exclusion facts as its basis; whatever version 1 says, it says too. Version 2 of a
+/// refused intake has evidence.
 const UPCASTS: &[Upcast] = &[
     Upcast { event_type: "application.submitted", from: 1, step: Object::clone },
     Upcast {
