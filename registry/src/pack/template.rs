@@ -103,8 +103,7 @@ impl Template {
                     Some(value) if name == GROUNDS => document.push_str(value),
                     Some(value) => escape(value, &mut document),
                     // A name without a patronymic must not leave a space before the comma.
-                    None if document.ends_with(' ') => drop(document.pop()),
-                    None => {}
+                    None => document.truncate(document.trim_end_matches(' ').len()),
                 },
             }
         }
