@@ -132,6 +132,20 @@ impl NodeFolder {
         assert!(published.status.success(), "{}", String::from_utf8_lossy(&published.stderr));
     }
 
+    /// Enters rows into a manual registry of the running node, as its keeper.
+    ///
+    /// # Panics
+    /// They are not entered.
+    pub fn enter(&self, node: &RunningNode, registry: &str, rows: &Value) {
+        let body = serde_json::json!({
+            "document_number": "1", "document_date": "2026-01-12", "rows": rows,
+        });
+        let path = format!("/api/v1/registries/{registry}/entries");
+        let (token, body) = (self.operator_token(), body.to_string());
+        let answer = node.try_post(&path, Some(&token), body.as_bytes()).expect("the node answers");
+        assert_eq!(answer.status, 201, "{registry}: {}", String::from_utf8_lossy(&answer.bytes));
+    }
+
     /// The command that runs the node on a free port.
     #[must_use]
     pub fn command(&self) -> Command {

@@ -16,15 +16,11 @@ fn granted() -> (RunningNode, NodeFolder, Value) {
     let folder = NodeFolder::init();
     let node = folder.start();
     folder.publish_pack(&node);
-    let token = folder.operator_token();
     for (registry, rows) in [
         ("vehicle", json!([{ "plate": "А123ВС92", "owner_snils": SNILS }])),
         ("residence", json!([{ "snils": SNILS, "dwelling": DWELLING, "zone": "Z1" }])),
     ] {
-        let body = json!({"document_number": "1", "document_date": "2026-01-12", "rows": rows});
-        let path = format!("/api/v1/registries/{registry}/entries");
-        let answer = node.try_post(&path, Some(&token), body.to_string().as_bytes()).unwrap();
-        assert_eq!(answer.status, 201);
+        folder.enter(&node, registry, &rows);
     }
     let accepted = submit(&node);
     let path = format!("/api/v1/applications/{}?wait_ms=20000", accepted["id"].as_str().unwrap());
