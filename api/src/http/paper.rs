@@ -11,7 +11,8 @@ use axum::http::{HeaderMap, header};
 use axum::response::{Html, IntoResponse, Response};
 use letopis_ledger::Hash;
 use letopis_registry::engine::IssuedDocument;
-use letopis_registry::projection::PaperRow;
+use letopis_registry::event::CaseId;
+use letopis_registry::projection::{EntryRow, PaperRow};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -146,7 +147,7 @@ pub(super) async fn paper(
 ) -> Result<Json<PaperDto>, Problem> {
     let row = paper_row(&app, &sha256.0)?;
     let (case, position) = case_row(&app, row.case)?;
-    let entry = entry_of(&app, &row)?.map(|(status, _)| status);
+    let entry = entry_of(&app, row.case)?.map(|entry| entry.status.as_str());
     Ok(Json(PaperDto {
         case: row.case.to_string(),
         number: case.number,
@@ -197,10 +198,8 @@ pub(super) async fn check_page(
     let title = installed
         .service(&row.service)
         .map(|service| service.regulation.title.in_language(language).to_owned());
-    let entry = match app.service.model().entry_of_case(case).map_err(tables)?.value {
-        Some(entry) => Some((entry.status.as_str(), entry.number, entry.valid_until)),
-        None => None,
-    };
+    let entry = entry_of(&app, case)?;
+    let entry = entry.map(|entry| (entry.status.as_str(), entry.number, entry.valid_until));
     let ended = row.ended_leaf.map(|leaf| Finality::of(app.service.ledger(), leaf).as_str());
     let page = CheckPage {
         language,
@@ -226,12 +225,8 @@ fn paper_row(app: &AppState, sha256: &str) -> Result<PaperRow, Problem> {
     })
 }
 
-/// State of the registry entry behind a result, and its number.
-fn entry_of(
-    app: &AppState,
-    row: &PaperRow,
-) -> Result<Option<(&'static str, Option<String>)>, Problem> {
-    let found = app.service.model().entry_of_case(row.case);
-    let found = found.map_err(|e| super::registry::tables(&e))?.value;
-    Ok(found.map(|entry| (entry.status.as_str(), entry.number)))
+/// The registry entry behind a result, as it is now.
+fn entry_of(app: &AppState, case: CaseId) -> Result<Option<EntryRow>, Problem> {
+    let found = app.service.model().entry_of_case(case);
+    Ok(found.map_err(|e| super::registry::tables(&e))?.value)
 }

@@ -277,10 +277,15 @@ pub(super) async fn entry(
     if let Some(registry) = system::named(&names.0.0) {
         return Ok(Json(system::entry(&app, registry, &names.0.1)?.0));
     }
-    let (row, position) = entry_row(&app, &names.0.0, &names.0.1)?;
+    as_it_is(&app, &names.0)
+}
+
+/// An entry as it is now, with its history.
+fn as_it_is(app: &AppState, (code, id): &(String, String)) -> Result<Json<EntryDto>, Problem> {
+    let (row, position) = entry_row(app, code, id)?;
     let history = app.service.model().entry_history(&row.stream).map_err(|e| tables(&e))?;
     let history = history.value.iter().map(ChangeDto::of).collect();
-    Ok(Json(EntryDto::of(&app, &row, history, position)))
+    Ok(Json(EntryDto::of(app, &row, history, position)))
 }
 
 /// The proof of an entry's newest change, with its leaf inside (C2SP tlog-proof).

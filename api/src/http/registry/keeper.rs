@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::{ChangeDto, EntryDto, document, entry_row, tables};
+use super::{EntryDto, as_it_is, document, entry_row};
 use crate::http::application::engine_problem;
 use crate::http::body::JsonOf;
 use crate::http::problem::{Problem, ProblemDto};
@@ -102,11 +102,4 @@ pub(in crate::http) async fn exclude(
     let excluded = app.service.engine().exclude_entry(&row.stream, &document).await;
     excluded.map_err(|error| engine_problem(&error))?;
     as_it_is(&app, &names.0)
-}
-
-fn as_it_is(app: &AppState, names: &(String, String)) -> Result<Json<EntryDto>, Problem> {
-    let (row, position) = entry_row(app, &names.0, &names.1)?;
-    let history = app.service.model().entry_history(&row.stream).map_err(|e| tables(&e))?;
-    let history = history.value.iter().map(ChangeDto::of).collect();
-    Ok(Json(EntryDto::of(app, &row, history, position)))
 }
