@@ -3,7 +3,7 @@
 //! A state is folded from the ledger's own leaves, or kept from the last append of this engine;
 //! either way the ledger checks the version, so a state that is too old only costs another try.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use letopis_ledger::json::Json;
 use letopis_ledger::record::SignedRecord;
@@ -123,17 +123,9 @@ impl<P: LedgerPort> CaseEngine<P> {
     /// # Errors
     /// There is no such case, or its events cannot be read.
     pub async fn case_state(&self, case: CaseId) -> Result<CaseState, EngineError> {
-        let stream = case.stream();
-        let rows = self.model.stream(&stream)?.value;
-        let leaves: BTreeSet<LeafIndex> = rows.iter().map(|row| row.leaf).collect();
-        let mut state = CaseState::new(stream.clone());
-        for index in leaves {
-            for leaf in self.port.leaves(index, 1).await? {
-                let events = leaf.record().events().iter().filter(|event| event.stream == stream);
-                for event in events {
-                    evolve(&mut state, event)?;
-                }
-            }
+        let mut state = CaseState::new(case.stream());
+        for (_, event) in self.events_of(&case.stream()).await? {
+            evolve(&mut state, &event)?;
         }
         if state.submitted().is_none() {
             return Err(EngineError::UnknownCase { case });

@@ -372,17 +372,10 @@ impl<P: LedgerPort> CaseEngine<P> {
     /// # Errors
     /// There is no such complex request, or its events cannot be read.
     pub async fn complex_state(&self, complex: ComplexId) -> Result<ComplexState, EngineError> {
-        let stream = complex.stream();
-        let mut state = ComplexState::new(stream.clone());
-        let mut rows = self.model.stream(&stream)?.value;
-        rows.dedup_by_key(|row| row.leaf);
-        for row in rows {
-            for leaf in self.port.leaves(row.leaf, 1).await? {
-                for event in leaf.record().events().iter().filter(|one| one.stream == stream) {
-                    if let Some(DomainEvent::Complex(read)) = DomainEvent::read(event)? {
-                        state.evolve(event.version, &read)?;
-                    }
-                }
+        let mut state = ComplexState::new(complex.stream());
+        for (_, event) in self.events_of(&complex.stream()).await? {
+            if let Some(DomainEvent::Complex(read)) = DomainEvent::read(&event)? {
+                state.evolve(event.version, &read)?;
             }
         }
         if state.opened().is_none() {

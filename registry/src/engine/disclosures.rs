@@ -35,23 +35,15 @@ impl<P: LedgerPort> CaseEngine<P> {
         let state = self.case_state(case).await?;
         let submitted = state.submitted().ok_or(CaseRefusal::NotSubmitted)?;
         let installed = self.packs.pinned(&submitted.pack)?;
-        let stream = case.stream();
         let mut opened = Vec::new();
-        let mut rows = self.model.stream(&stream)?.value;
-        rows.dedup_by_key(|row| row.leaf);
-        for row in rows {
-            for leaf in self.port.leaves(row.leaf, 1).await? {
-                let events = leaf.record().events().iter().filter(|event| event.stream == stream);
-                for event in events {
-                    let found = self.private.open_digests(&event.private)?;
-                    opened.extend(found.into_iter().flatten().map(|disclosure| CaseDisclosure {
-                        leaf: leaf.index(),
-                        version: event.version,
-                        visibility: installed.visibility(&submitted.service, disclosure.name()),
-                        disclosure,
-                    }));
-                }
-            }
+        for (leaf, event) in self.events_of(&case.stream()).await? {
+            let found = self.private.open_digests(&event.private)?;
+            opened.extend(found.into_iter().flatten().map(|disclosure| CaseDisclosure {
+                leaf,
+                version: event.version,
+                visibility: installed.visibility(&submitted.service, disclosure.name()),
+                disclosure,
+            }));
         }
         Ok(opened)
     }

@@ -83,28 +83,27 @@ impl<P: LedgerPort> CaseEngine<P> {
             });
             found.cloned()
         };
-        let files = match wanted(&state) {
-            Some(event) => match self.private.file(&event.sha256)? {
-                Some(bytes) => return Ok(Some(IssuedDocument { event, bytes })),
-                // The store was restored from before: the same paper has the same bytes.
-                None => self.set((case, &state), language).await?,
-            },
-            None => {
-                let files = self.set((case, &state), language).await?;
-                self.issue(case, &files).await?;
-                files
-            }
-        };
-        let event = wanted(&self.case_state(case).await?).ok_or(CaseRefusal::NotSubmitted)?;
-        if let Some(bytes) = self.private.file(&event.sha256)? {
-            return Ok(Some(IssuedDocument { event, bytes }));
+        let known = wanted(&state);
+        if let Some(event) = &known
+            && let Some(bytes) = self.private.file(&event.sha256)?
+        {
+            return Ok(Some(IssuedDocument { event: event.clone(), bytes }));
         }
-        let same = files.into_iter().find(|file| file.event.sha256 == event.sha256);
-        let same = same.ok_or_else(|| EngineError::StoredRecord {
+        let mut files = self.set((case, &state), language).await?;
+        match &known {
+            None => self.issue((case, &state), &files).await?,
+            Some(event) => {
+                // The store was restored from before: the same paper has the same bytes.
+                files.retain(|file| file.event.sha256 == event.sha256);
+                self.keep(&state, &files).await?;
+            }
+        }
+        let event = wanted(&self.case_state(case).await?).ok_or(CaseRefusal::NotSubmitted)?;
+        let bytes = self.private.file(&event.sha256)?;
+        let bytes = bytes.ok_or_else(|| EngineError::StoredRecord {
             reason: format!("the file {} that was issued is not there", event.sha256),
         })?;
-        self.keep(&state, std::slice::from_ref(&same)).await?;
-        Ok(Some(same))
+        Ok(Some(IssuedDocument { event, bytes }))
     }
 
     /// Sets the paper in a language, and writes its machine-readable form.
@@ -136,9 +135,12 @@ impl<P: LedgerPort> CaseEngine<P> {
     }
 
     /// Keeps files, then puts those that are not there yet on record.
-    async fn issue(&self, case: CaseId, files: &[IssuedDocument]) -> Result<(), EngineError> {
-        let state = self.case_state(case).await?;
-        self.keep(&state, files).await?;
+    async fn issue(
+        &self,
+        (case, state): (CaseId, &CaseState),
+        files: &[IssuedDocument],
+    ) -> Result<(), EngineError> {
+        self.keep(state, files).await?;
         let mut none_left = false;
         let issued = self.work_on(case, |_, state, _| {
             let is_new = |file: &&IssuedDocument| {
@@ -235,18 +237,14 @@ impl<P: LedgerPort> CaseEngine<P> {
     ) -> Result<(BTreeMap<String, Json>, Vec<Disclosure>), EngineError> {
         let (mut fields, mut disclosures) = (BTreeMap::new(), Vec::new());
         let Some(result) = state.result() else { return Ok((fields, disclosures)) };
-        for leaf in self.port.leaves(leaf, 1).await? {
-            let events = leaf.record().events().iter();
-            for event in events.filter(|event| event.stream == result.registry_entry) {
-                if let Some(DomainEvent::Entry(EntryEvent::Created(created))) =
-                    DomainEvent::read(event)?
-                {
-                    let public = created.fields.iter();
-                    fields.extend(public.map(|(name, v)| (format!("entry.{name}"), v.clone())));
-                }
-                disclosures
-                    .extend(self.private.open_digests(&event.private)?.into_iter().flatten());
+        for event in self.events_at(leaf, &result.registry_entry).await? {
+            if let Some(DomainEvent::Entry(EntryEvent::Created(created))) =
+                DomainEvent::read(&event)?
+            {
+                let public = created.fields.iter();
+                fields.extend(public.map(|(name, v)| (format!("entry.{name}"), v.clone())));
             }
+            disclosures.extend(self.private.open_digests(&event.private)?.into_iter().flatten());
         }
         for disclosure in &disclosures {
             if let Some(field) = disclosure.name().strip_prefix("field.") {
@@ -299,12 +297,9 @@ impl<P: LedgerPort> CaseEngine<P> {
         let texts = content.values.iter().map(|(name, v)| (name.clone(), plain_text(v)));
         let mut texts: BTreeMap<String, String> = texts.collect();
         if let Some((decided, _)) = state.decided() {
-            let grounds = decided.grounds.iter().filter_map(|found| {
-                let ground = service.regulation.ground(&found.code)?;
-                let (text, law) = (ground.text.in_language(language), &ground.law);
-                Some(format!("- {}: {text}. {}.", found.code, law.in_language(language)))
-            });
-            texts.insert("decision.grounds".to_owned(), grounds.collect::<Vec<_>>().join("\n"));
+            let codes = decided.grounds.iter().map(|found| &found.code);
+            let grounds = service.regulation.ground_list(codes, language);
+            texts.insert("decision.grounds".to_owned(), grounds);
         }
         let number = state.result().map(|result| result.number.clone());
         let number = number.or_else(|| Some(state.registered()?.number.clone()));

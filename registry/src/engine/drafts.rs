@@ -10,7 +10,7 @@ use letopis_ledger::id::StreamName;
 use serde_json::Value;
 
 use super::{Accepted, Application, CaseEngine, EngineError, InstalledPack, LedgerPort};
-use crate::case::{CaseRefusal, CaseRules, check_may_enter};
+use crate::case::{CaseRefusal, check_may_enter};
 use crate::code::{ChannelCode, ServiceCode};
 use crate::environment::random;
 use crate::event::{DraftId, PackRef};
@@ -223,14 +223,7 @@ impl<P: LedgerPort> CaseEngine<P> {
                 false => Ok(()),
             };
         };
-        let rules = CaseRules {
-            pack: &installed.pack,
-            calendar: installed.pack.calendar(),
-            service,
-            pack_ref: &installed.pack_ref,
-            secret: &self.secret,
-        };
-        Ok(check_may_enter(official, &rules)?)
+        Ok(check_may_enter(official, &installed.rules_of(service, &self.secret))?)
     }
 }
 

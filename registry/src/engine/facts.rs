@@ -178,15 +178,12 @@ impl<P: LedgerPort> CaseEngine<P> {
 
     /// The case whose decision made an entry.
     async fn case_of_entry(&self, entry: &EntryRow) -> Result<Option<StreamName>, EngineError> {
-        for leaf in self.port.leaves(entry.created_leaf, 1).await? {
-            let events = leaf.record().events().iter();
-            for event in events.filter(|event| event.stream == entry.stream) {
-                if let Some(DomainEvent::Entry(EntryEvent::Created(created))) =
-                    DomainEvent::read(event)?
-                    && let Basis::Decision { stream, .. } = created.basis
-                {
-                    return Ok(Some(stream));
-                }
+        for event in self.events_at(entry.created_leaf, &entry.stream).await? {
+            if let Some(DomainEvent::Entry(EntryEvent::Created(created))) =
+                DomainEvent::read(&event)?
+                && let Basis::Decision { stream, .. } = created.basis
+            {
+                return Ok(Some(stream));
             }
         }
         Ok(None)

@@ -34,7 +34,7 @@ use std::sync::{Arc, Mutex};
 use letopis_ledger::checkpoint::Origin;
 use letopis_ledger::id::{AgencyId, RecordId, StreamName};
 use letopis_ledger::key::AuthorSigner;
-use letopis_ledger::record::SignedRecord;
+use letopis_ledger::record::{Event, SignedRecord};
 use letopis_ledger::{LeafIndex, TreeSize};
 
 pub use adapter::{AdapterAnswer, AdapterError, PendingRequest, RegistryAdapter, RequestAdapter};
@@ -186,6 +186,29 @@ impl<P: LedgerPort> CaseEngine<P> {
             }
             size = self.model.fold(&leaves)?;
         }
+    }
+
+    /// Every event of a stream as the ledger has it, in order, each with its leaf.
+    async fn events_of(&self, stream: &StreamName) -> Result<Vec<(LeafIndex, Event)>, EngineError> {
+        let mut rows = self.model.stream(stream)?.value;
+        rows.dedup_by_key(|row| row.leaf);
+        let mut events = Vec::new();
+        for row in rows {
+            let of_leaf = self.events_at(row.leaf, stream).await?;
+            events.extend(of_leaf.into_iter().map(|event| (row.leaf, event)));
+        }
+        Ok(events)
+    }
+
+    /// The events of a stream that one leaf carries.
+    async fn events_at(
+        &self,
+        leaf: LeafIndex,
+        stream: &StreamName,
+    ) -> Result<Vec<Event>, EngineError> {
+        let leaves = self.port.leaves(leaf, 1).await?;
+        let events = leaves.iter().flat_map(|leaf| leaf.record().events());
+        Ok(events.filter(|event| &event.stream == stream).cloned().collect())
     }
 
     /// Writes and signs the record of a decision under a new id.

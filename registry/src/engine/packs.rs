@@ -6,10 +6,12 @@ use std::sync::{Arc, RwLock};
 use letopis_ledger::LeafIndex;
 
 use super::{CaseEngine, EngineError, LedgerPort};
+use crate::case::CaseRules;
 use crate::code::{ComplexCode, RegistryCode, ServiceCode};
 use crate::event::{DomainEvent, PackRef, pack_stream};
 use crate::pack::{Pack, Registry, Service};
 use crate::record_draft::{Decision, NewEvent};
+use crate::secret::AgencySecret;
 
 /// A pack with the place where it was published.
 #[derive(Debug)]
@@ -35,6 +37,16 @@ struct Inner {
 }
 
 impl InstalledPack {
+    /// What a case of a service that begins now is decided by.
+    pub(super) fn rules_of<'a>(
+        &'a self,
+        service: &'a Service,
+        secret: &'a AgencySecret,
+    ) -> CaseRules<'a> {
+        let (pack, pack_ref) = (&self.pack, &self.pack_ref);
+        CaseRules { pack, calendar: pack.calendar(), service, pack_ref, secret }
+    }
+
     /// The service of a code.
     #[must_use]
     pub fn service(&self, code: &ServiceCode) -> Option<&Service> {

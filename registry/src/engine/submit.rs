@@ -11,7 +11,7 @@ use super::{
     TRIES_MAX,
 };
 use crate::case::{
-    CaseRefusal, CaseRules, CaseState, Entry, RecordedCaseEvent, SubmitApplication, payload_digest,
+    CaseRefusal, CaseState, Entry, RecordedCaseEvent, SubmitApplication, payload_digest,
 };
 use crate::code::{ChannelCode, ServiceCode};
 use crate::environment::random;
@@ -217,13 +217,7 @@ impl<P: LedgerPort> CaseEngine<P> {
             entry: attempt.application.entry.clone(),
             joined,
         };
-        let rules = CaseRules {
-            pack: &attempt.installed.pack,
-            calendar: attempt.installed.pack.calendar(),
-            service: attempt.service,
-            pack_ref: &attempt.installed.pack_ref,
-            secret: &self.secret,
-        };
+        let rules = attempt.installed.rules_of(attempt.service, &self.secret);
         let refusal = |refusal| refused(&attempt.application.service, refusal);
         let taken = command.intake_grounds(&rules).map_err(refusal)?.is_empty();
         command.number = self.number(attempt, taken, at)?;

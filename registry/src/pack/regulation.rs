@@ -20,7 +20,7 @@ use super::value::{Derivation, Scalar, ValueRef};
 use crate::code::{
     ChannelCode, FieldPath, GroundCode, RegistryCode, ServiceCode, StepCode, TypicalCode,
 };
-use crate::messages::Text;
+use crate::messages::{Language, Text};
 
 pub use applicant::{ApplicantKind, ApplicantRule, RepresentativeRule};
 pub use approval::{Approval, IntakeCheck, Post, Role};
@@ -262,6 +262,21 @@ impl Regulation {
     #[must_use]
     pub fn ground(&self, code: &GroundCode) -> Option<&Ground> {
         self.grounds.iter().find(|ground| &ground.code.value == code)
+    }
+
+    /// Grounds as people read them, a line of a Markdown list for each: code, text, act.
+    #[must_use]
+    pub fn ground_list<'a>(
+        &self,
+        codes: impl IntoIterator<Item = &'a GroundCode>,
+        language: Language,
+    ) -> String {
+        let line = |code: &GroundCode| {
+            let ground = self.ground(code)?;
+            let (text, law) = (ground.text.in_language(language), ground.law.in_language(language));
+            Some(format!("- {code}: {text}. {law}."))
+        };
+        codes.into_iter().filter_map(line).collect::<Vec<_>>().join("\n")
     }
 
     /// The input of a name.

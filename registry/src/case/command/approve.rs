@@ -204,7 +204,7 @@ fn waiting<'s>(
 }
 
 /// The number of the first of these posts that the official holds.
-fn entitle(official: &Official, posts: &[(usize, &Post)]) -> Result<usize, CaseRefusal> {
+pub(super) fn entitle(official: &Official, posts: &[(usize, &Post)]) -> Result<usize, CaseRefusal> {
     let held = posts.iter().find(|(_, post)| official.holds(post));
     held.map(|(number, _)| *number).ok_or_else(|| {
         let names = posts
@@ -227,7 +227,8 @@ fn check_unchanged(proposal: &ProposalState, now: &Judgement) -> Result<(), Case
     Err(CaseRefusal::ProposalOutdated { now: now.trim_end().to_owned() })
 }
 
-fn text(value: &str) -> Json {
+/// A text that [`check_text`] let through.
+pub(super) fn text(value: &str) -> Json {
     Json::string(value).expect("invariant: check_text() saw a text in form C")
 }
 

@@ -3,9 +3,8 @@
 //! Not here: the loads of the candidates, which the engine reads and the event keeps.
 
 use letopis_ledger::TreeSize;
-use letopis_ledger::json::Json;
 
-use super::approve::REMARKS_MAX_CHARS;
+use super::approve::{REMARKS_MAX_CHARS, entitle, text};
 use super::{CaseEvents, check_text, check_under_way};
 use crate::case::{CaseRefusal, CaseRules, CaseState};
 use crate::event::{Assigned, Candidate, CaseEvent};
@@ -95,10 +94,7 @@ impl ReassignCase<'_> {
             let expected = format!("{} of {unit}", Role::Head.as_str());
             return Err(CaseRefusal::NotEntitled { official: self.acting.id, expected });
         }
-        if !self.to.holds(proposes) {
-            let expected = format!("{} of {unit}", proposes.role.as_str());
-            return Err(CaseRefusal::NotEntitled { official: self.to.id, expected });
-        }
+        entitle(self.to, &[(0, proposes)])?;
         let assigned = Assigned {
             unit: unit.clone(),
             official: self.to.id,
@@ -106,10 +102,8 @@ impl ReassignCase<'_> {
             read_size: TreeSize::ZERO,
             by: Some(self.acting.id),
         };
-        let reason = Json::string(self.reason.as_str())
-            .expect("invariant: check_text() saw a text in form C");
         let mut events = CaseEvents::after(state);
-        let private = vec![PrivateField::new("reason", reason)];
+        let private = vec![PrivateField::new("reason", text(&self.reason))];
         events.push(CaseEvent::Assigned(assigned), private);
         Ok(Decision { events: events.events, claims: vec![] })
     }

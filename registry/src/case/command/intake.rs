@@ -7,9 +7,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use letopis_ledger::Timestamp;
-use letopis_ledger::json::Json;
 
-use super::approve::REMARKS_MAX_CHARS;
+use super::approve::{REMARKS_MAX_CHARS, entitle, text};
 use super::cancel::call_off;
 use super::{CaseEvents, check_text, check_under_way};
 use crate::case::{CaseRefusal, CaseRules, CaseState};
@@ -53,10 +52,7 @@ impl RefuseIntake<'_> {
         check_under_way(state, rules)?;
         let check = rules.service.regulation.intake_check.as_ref();
         let check = check.ok_or(CaseRefusal::NoIntakeCheck)?;
-        if !self.acting.holds(&check.by) {
-            let expected = format!("{} of {}", check.by.role.as_str(), check.by.unit.value);
-            return Err(CaseRefusal::NotEntitled { official: self.acting.id, expected });
-        }
+        entitle(self.acting, &[(0, &check.by)])?;
         if let Some(waiting) = state.proposal().filter(|proposal| !proposal.returned) {
             return Err(CaseRefusal::ProposalWaits { proposal: waiting.version });
         }
@@ -114,8 +110,6 @@ impl IntakeFinding {
 
     /// The reasons in words, for the applicant alone.
     pub(super) fn motive(&self) -> PrivateField {
-        let text = Json::string(self.motive.as_str())
-            .expect("invariant: check_text() saw a text in form C");
-        PrivateField::new("motive", text)
+        PrivateField::new("motive", text(&self.motive))
     }
 }

@@ -71,11 +71,7 @@ fn named(
         named.insert("case.number".to_owned(), registered.number.clone());
         named.insert("case.registered_on".to_owned(), date.to_string());
     }
-    let grounds = judgement.grounds.iter().filter_map(|code| {
-        let ground = rules.service.regulation.ground(code)?;
-        let (text, law) = (ground.text.in_language(language), ground.law.in_language(language));
-        Some(format!("- {code}: {text}. {law}."))
-    });
-    named.insert("decision.grounds".to_owned(), grounds.collect::<Vec<_>>().join("\n"));
+    let grounds = rules.service.regulation.ground_list(&judgement.grounds, language);
+    named.insert("decision.grounds".to_owned(), grounds);
     named
 }
