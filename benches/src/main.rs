@@ -6,6 +6,7 @@ mod limits;
 mod proofs;
 mod recorder;
 mod rivals;
+mod services;
 mod written_log;
 
 use std::path::{Path, PathBuf};
@@ -41,6 +42,8 @@ enum Command {
     Join(rivals::JoinArguments),
     /// What nodes hold in memory while their log grows.
     Memory(rivals::MemoryArguments),
+    /// Services as a whole: cases, decisions, and tables made anew from the log.
+    Services(services::ServicesArguments),
     /// One node, for the measurement that starts it.
     #[command(hide = true)]
     Node(rivals::NodeArguments),
@@ -59,6 +62,7 @@ fn main() -> anyhow::Result<()> {
         Some(Command::Rivals(rivals)) => rivals::measure(place.path(), rivals),
         Some(Command::Join(join)) => rivals::measure_join(place.path(), join),
         Some(Command::Memory(memory)) => rivals::measure_memory(place.path(), memory),
+        Some(Command::Services(services)) => services::measure(place.path(), services),
         _ => alone(&arguments, place.path()),
     }
 }

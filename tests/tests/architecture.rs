@@ -25,7 +25,7 @@ const ALLOWED: [(&str, &[&str]); 9] = [
     // Most tests start the programs as users do; the simulation runs the consensus itself, and a
     // node that lies speaks to others in their own words.
     ("letopis-tests", &["letopis-consensus", "letopis-ledger"]),
-    ("letopis-benches", &["letopis-consensus", "letopis-ledger"]),
+    ("letopis-benches", &["letopis-consensus", "letopis-ledger", "letopis-rules"]),
 ];
 
 /// What the pure crates must never be able to reach: IO, clocks, randomness, async, storage.

@@ -19,7 +19,7 @@ mod plan;
 mod postgres;
 mod report;
 mod runner;
-mod server;
+pub(crate) mod server;
 mod system;
 mod value;
 mod wire;

@@ -196,15 +196,24 @@ impl Servers {
 
     /// Bytes of memory that each holds (`VmRSS` in `status`, proc(5)).
     pub(crate) fn resident(&self) -> anyhow::Result<Vec<u64>> {
-        let resident = |server: &Server| {
+        self.memory("VmRSS:")
+    }
+
+    /// Most bytes of memory that each has held (`VmHWM` in `status`, proc(5)).
+    pub(crate) fn peak(&self) -> anyhow::Result<Vec<u64>> {
+        self.memory("VmHWM:")
+    }
+
+    fn memory(&self, name: &str) -> anyhow::Result<Vec<u64>> {
+        let of = |server: &Server| {
             let path = format!("/proc/{}/status", server.child.id());
             let text = fs::read_to_string(&path)?;
-            let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+            let line = text.lines().find_map(|line| line.strip_prefix(name));
             let kib = line.and_then(|line| line.split_whitespace().next());
-            let kib: u64 = kib.with_context(|| format!("VmRSS in {path}"))?.parse()?;
+            let kib: u64 = kib.with_context(|| format!("{name} in {path}"))?.parse()?;
             Ok(kib * 1024)
         };
-        self.0.iter().map(resident).collect()
+        self.0.iter().map(of).collect()
     }
 
     /// What they have used, with every process that they started.
