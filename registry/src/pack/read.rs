@@ -8,7 +8,7 @@ use letopis_ledger::Hash;
 use letopis_ledger::id::AgencyId;
 use letopis_rules::calendar::{Calendars, YearCalendar};
 use letopis_rules::deadline::UtcOffset;
-use letopis_rules::decision::AdmittedModel;
+use letopis_rules::decision::{AdmissionError, AdmittedModel};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_saphyr::Spanned;
@@ -265,7 +265,7 @@ impl Reader<'_> {
         let path = format!("{folder}/regulation.yaml");
         let regulation = self.yaml::<Regulation>(&path);
         let form = self.form(&format!("{folder}/form.schema.json"));
-        let model = self.model(&format!("{folder}/decision.dmn"));
+        let model = self.model(&folder);
         let templates = self.templates(&folder);
         let cases = self.cases(&folder);
         let regulation = regulation?;
@@ -305,7 +305,10 @@ impl Reader<'_> {
         }
     }
 
-    fn model(&mut self, path: &str) -> Option<(AdmittedModel, ModelRef)> {
+    /// The rules of a service: `decision.md`, or else `decision.dmn`.
+    fn model(&mut self, folder: &str) -> Option<(AdmittedModel, ModelRef)> {
+        let [markdown, dmn] = ["md", "dmn"].map(|kind| format!("{folder}/decision.{kind}"));
+        let path = if self.files.get(&markdown).is_some() { &markdown } else { &dmn };
         let text = self.text(path)?;
         match AdmittedModel::admit(&text) {
             Ok(model) => {
@@ -314,7 +317,11 @@ impl Reader<'_> {
             }
             Err(errors) => {
                 for error in errors {
-                    self.problems.add(path, None, error.into());
+                    let line = match &error {
+                        AdmissionError::Markdown { line, .. } => u64::try_from(*line).ok(),
+                        _ => None,
+                    };
+                    self.problems.add(path, line, error.into());
                 }
                 None
             }

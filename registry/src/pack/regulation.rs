@@ -196,7 +196,7 @@ pub enum EvidenceRule {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DecisionRule {
-    /// Name or id of the decision in `decision.dmn`. It gives an object: `outcome` ("granted" or
+    /// Name or id of the decision in `decision.md` or `decision.dmn`. It gives an object: `outcome` ("granted" or
     /// "refused"), `grounds` (a list of ground codes) and what the effect needs.
     pub name: Spanned<String>,
     /// How its inputs are filled.

@@ -16,7 +16,7 @@ const FILES: &[(&str, &str)] = &[
     ("registries/certificate.yaml", include_str!("start/certificate.yaml")),
     ("services/first-service/regulation.yaml", include_str!("start/regulation.yaml")),
     ("services/first-service/form.schema.json", include_str!("start/form.schema.json")),
-    ("services/first-service/decision.dmn", include_str!("start/decision.dmn")),
+    ("services/first-service/decision.md", include_str!("start/decision.md")),
     ("services/first-service/cases/examples.yaml", include_str!("start/cases.yaml")),
     ("services/first-service/templates/result.en.md", include_str!("start/result.en.md")),
     ("services/first-service/templates/result.ru.md", include_str!("start/result.ru.md")),

@@ -180,6 +180,15 @@ impl PackFiles<'_> {
         String::from_utf8(bytes).map_err(|_| broken(path, &"it is not UTF-8 text"))
     }
 
+    /// Where the rules of a service are: in Markdown, or else in DMN.
+    fn model_path(&self, service: &str) -> String {
+        let markdown = format!("services/{service}/decision.md");
+        match self.files.contains_key(&markdown) {
+            true => markdown,
+            false => format!("services/{service}/decision.dmn"),
+        }
+    }
+
     fn yaml<T: DeserializeOwned>(&self, path: &str) -> Result<T, Stop> {
         serde_saphyr::from_str(&self.text(path)?)
             .map_err(|error| broken(path, &error.without_snippet()))
@@ -214,7 +223,7 @@ impl Regulation {
         };
         Ok(Self {
             agency: manifest.agency,
-            model_path: format!("services/{service}/decision.dmn"),
+            model_path: pack.model_path(service),
             decision: document.decision.name,
             grounds: document.grounds,
             stages: document.approval.map(|approval| approval.stages),

@@ -35,6 +35,9 @@ pub enum AdmissionError {
     DocumentType,
     #[error("the document is not well-formed XML: {reason}; correct it")]
     Malformed { reason: String },
+    /// A table in Markdown cannot be read; the reader shows the line beside the reason.
+    #[error("{reason}")]
+    Markdown { line: usize, reason: String },
     #[error("the engine cannot read the model: {reason}; correct it or save it as DMN 1.5")]
     NotDmn { reason: String },
     #[error("the engine cannot prepare the model: {reason}; correct the model")]

@@ -1,12 +1,13 @@
-//! Decision tables: OMG DMN 1.3 to 1.5 models, admitted once, evaluated and re-evaluated for ever.
+//! Decision tables: OMG DMN 1.3 to 1.5 models, or tables in Markdown, admitted once, evaluated and
+//! re-evaluated for ever.
 //!
-//! A decision is reproducible from three things: the exact bytes of the DMN document
+//! A decision is reproducible from three things: the exact bytes of the document
 //! ([`AdmittedModel::digest`]), the engine ([`ENGINE`]) and the inputs. [`AdmittedModel::admit`]
 //! refuses every construct that could make two evaluations differ, run without bound, or leave an
 //! applicant without an explanation; [`AdmittedModel::evaluate`] then returns the result together
 //! with the rules that matched.
 //!
-//! Absent: files, markdown tables, decision services, imports, threads and time limits. Admission
+//! Absent: files, decision services, imports, threads and time limits. Admission
 //! bounds the work of an evaluation ([`admission::WORK_MAX`]), but the engine is foreign code: a
 //! caller that serves strangers still evaluates in a thread with a deadline.
 
@@ -17,6 +18,7 @@ pub mod evaluation;
 mod feel;
 mod graph;
 mod logic;
+mod markdown;
 mod model;
 mod sample;
 mod shadow;

@@ -20,12 +20,13 @@ use super::evaluation::{self, Asked, Evaluation, EvaluationError, TableTrace};
 use super::feel::{self, Role, Vocabulary};
 use super::graph::{Graph, Need};
 use super::logic::{LogicReader, scope_of};
+use super::markdown;
 use super::sample::{self, Literals};
 use super::shadow::{self, Table};
 use super::types::{self, InputSpec, TypeTable};
 use super::work::{self, Function, Size};
 
-/// The SHA-256 of the exact bytes of a DMN document.
+/// The SHA-256 of the exact bytes of a DMN or Markdown document.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ModelDigest([u8; 32]);
 
@@ -43,8 +44,8 @@ pub struct AdmittedModel {
 
 impl ModelDigest {
     /// The digest of a document, admitted or not.
-    pub fn of(dmn_xml: &str) -> Self {
-        Self(Sha256::digest(dmn_xml.as_bytes()).into())
+    pub fn of(document: &str) -> Self {
+        Self(Sha256::digest(document.as_bytes()).into())
     }
 
     /// The 32 bytes.
@@ -72,11 +73,19 @@ impl fmt::Debug for AdmittedModel {
 }
 
 impl AdmittedModel {
-    /// Reads a DMN 1.3–1.5 document and checks that its decisions are reproducible, bounded and
-    /// explainable. All errors of one kind of reading are returned together.
-    pub fn admit(dmn_xml: &str) -> Result<Self, Vec<AdmissionError>> {
+    /// Reads a DMN 1.3–1.5 document, or tables in Markdown, and checks that its decisions are
+    /// reproducible, bounded and explainable. All errors of one kind of reading are returned
+    /// together. Which of the two a document is, its first character says: DMN begins with `<`.
+    pub fn admit(document: &str) -> Result<Self, Vec<AdmissionError>> {
         // The engine's parsers unwrap; what they cannot read is a refusal, not a crash.
-        guarded(|| admit(dmn_xml)).unwrap_or_else(|| {
+        guarded(|| match markdown::is_markdown(document) {
+            true => Ok(Self {
+                digest: ModelDigest::of(document),
+                ..admit(&markdown::to_dmn(document)?)?
+            }),
+            false => admit(document),
+        })
+        .unwrap_or_else(|| {
             let reason = "its parser stopped".to_owned();
             Err(vec![AdmissionError::NotDmn { reason }])
         })

@@ -2,4 +2,5 @@
 
 mod admission;
 mod evaluation;
+mod markdown;
 mod parking_permit;
