@@ -119,6 +119,10 @@ plain_code! {
     TypicalCode, "typical decision's code"
 }
 plain_code! {
+    /// An offer of a regulation.
+    OfferCode, "offer code"
+}
+plain_code! {
     /// A step of a regulation; a request's code is the code of its step.
     StepCode, "step code"
 }

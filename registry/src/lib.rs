@@ -22,6 +22,7 @@ pub mod case;
 pub mod complex;
 pub mod entry;
 pub mod event;
+pub mod offer;
 pub mod record_draft;
 pub mod staff;
 

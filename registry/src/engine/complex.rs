@@ -395,7 +395,8 @@ impl Together<'_> {
         let code = &application.service;
         let unknown = || EngineError::UnknownService { service: code.clone() };
         let service = self.installed.service(code).ok_or_else(unknown)?;
-        Ok(Attempt { application, installed: self.installed, service, form, key: None })
+        let (installed, offer) = (self.installed, None);
+        Ok(Attempt { application, installed, service, form, key: None, offer })
     }
 
     /// What the case of a service leaves to the others.

@@ -10,6 +10,7 @@ use crate::code::{ChannelCode, ComplexCode, GroundCode, PackCode, RegistryCode, 
 use crate::complex::ComplexRefusal;
 use crate::entry::EntryRefusal;
 use crate::event::{CaseId, EventError};
+use crate::offer::OfferRefusal;
 use crate::pack::{FormError, PackError};
 use crate::private::PrivateError;
 use crate::projection::ProjectionError;
@@ -100,6 +101,9 @@ pub enum EngineError {
     /// A rule of cases.
     #[error("{0}")]
     Case(#[from] CaseRefusal),
+    /// A rule of offers.
+    #[error("{0}")]
+    Offer(#[from] OfferRefusal),
     /// A rule of registries.
     #[error("{0}")]
     Entry(#[from] EntryRefusal),

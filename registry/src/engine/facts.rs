@@ -162,7 +162,10 @@ impl<P: LedgerPort> CaseEngine<P> {
     }
 
     /// The values of an entry by field, private ones included.
-    fn entry_values(&self, entry: &EntryRow) -> Result<BTreeMap<FieldPath, Json>, EngineError> {
+    pub(super) fn entry_values(
+        &self,
+        entry: &EntryRow,
+    ) -> Result<BTreeMap<FieldPath, Json>, EngineError> {
         let mut values = BTreeMap::new();
         for (name, value) in entry.fields.iter() {
             values.extend(FieldPath::parse(name).ok().map(|field| (field, value.clone())));
@@ -177,7 +180,10 @@ impl<P: LedgerPort> CaseEngine<P> {
     }
 
     /// The case whose decision made an entry.
-    async fn case_of_entry(&self, entry: &EntryRow) -> Result<Option<StreamName>, EngineError> {
+    pub(super) async fn case_of_entry(
+        &self,
+        entry: &EntryRow,
+    ) -> Result<Option<StreamName>, EngineError> {
         for event in self.events_at(entry.created_leaf, &entry.stream).await? {
             if let Some(DomainEvent::Entry(EntryEvent::Created(created))) =
                 DomainEvent::read(&event)?

@@ -93,8 +93,8 @@ impl<P: LedgerPort> CaseEngine<P> {
                 Some(version) => *version,
                 None => self.model.stream_length(&stream)?.value,
             };
-            let channel = self.notice_channel(notice.case)?;
-            let (queued, at_once) = (version, channel.as_str() == PORTAL);
+            let (channel, at_once) = told_by(self.notice_channel(notice.case)?);
+            let queued = version;
             let about = notice.about;
             let told = CaseEvent::NoticeQueued(NoticeQueued { about, channel });
             let settled = at_once.then_some(CaseEvent::NoticeSettled(NoticeSettled {
@@ -114,7 +114,7 @@ impl<P: LedgerPort> CaseEngine<P> {
 
     /// How the applicant of a case is told: as the regulation says for the channel of the
     /// application.
-    fn notice_channel(&self, case: CaseId) -> Result<ChannelCode, EngineError> {
+    pub(super) fn notice_channel(&self, case: CaseId) -> Result<ChannelCode, EngineError> {
         let row = self.model.case(case)?.value.map(|row| (row.pack, row.service, row.channel));
         let not_taken = || Ok::<_, EngineError>(self.model.not_taken(case)?.value);
         let row = match row {
@@ -135,4 +135,10 @@ impl<P: LedgerPort> CaseEngine<P> {
     fn forget_cases(&self, due: &[NoticeRow]) {
         due.iter().for_each(|notice| self.forget(notice.case));
     }
+}
+
+/// A channel, and whether what goes by it is with the applicant as soon as it is on record.
+pub(super) fn told_by(channel: ChannelCode) -> (ChannelCode, bool) {
+    let told = channel.as_str() == PORTAL;
+    (channel, told)
 }

@@ -6,6 +6,7 @@ use letopis_ledger::{Hash, Timestamp};
 use serde_json::Value;
 
 use super::numbers::LATEST_NUMBERS;
+use super::offer_answers::Accepting;
 use super::{
     AppendRefused, Appended, CaseEngine, EngineError, InstalledPack, LedgerPort, Prepared, Race,
     TRIES_MAX,
@@ -76,6 +77,8 @@ pub(super) struct Attempt<'a> {
     pub(super) service: &'a Service,
     pub(super) form: &'a CheckedForm,
     pub(super) key: Option<(Hash, Hash)>,
+    /// The offer that it accepts, on record with it.
+    pub(super) offer: Option<&'a Accepting>,
 }
 
 impl<P: LedgerPort> CaseEngine<P> {
@@ -85,6 +88,15 @@ impl<P: LedgerPort> CaseEngine<P> {
     /// See [`EngineError`]. After [`AppendRefused::Unavailable`], submitting again with the same
     /// idempotency key finds out what became of it.
     pub async fn submit(&self, application: &Application) -> Result<Accepted, EngineError> {
+        self.submit_for(application, None).await
+    }
+
+    /// Submits an application, and accepts an offer by it where there is one.
+    pub(super) async fn submit_for(
+        &self,
+        application: &Application,
+        offer: Option<&Accepting>,
+    ) -> Result<Accepted, EngineError> {
         let code = &application.service;
         let unknown = || EngineError::UnknownService { service: code.clone() };
         let installed = self.packs.in_force(code).ok_or_else(unknown)?;
@@ -105,6 +117,7 @@ impl<P: LedgerPort> CaseEngine<P> {
                 .idempotency_key
                 .as_deref()
                 .map(|key| keys(&self.secret, key, application, &form)),
+            offer,
         };
         if let Some((key, input)) = attempt.key
             && let Some(submission) = self.private.submission(&key)?
@@ -178,6 +191,10 @@ impl<P: LedgerPort> CaseEngine<P> {
             }
             // The first try lost its number; the same case is submitted with another one.
             Err(AppendRefused::ClaimTaken { .. }) => self.submit_as(attempt, case).await,
+            // The offer that it accepts had moved on meanwhile.
+            Err(AppendRefused::VersionConflict { .. }) if attempt.offer.is_some() => {
+                self.submit_as(attempt, case).await
+            }
             Err(error) => Err(error.into()),
         }
     }
@@ -187,7 +204,11 @@ impl<P: LedgerPort> CaseEngine<P> {
         attempt: &Attempt<'_>,
         case: CaseId,
     ) -> Result<(Prepared, AccessToken), EngineError> {
-        let mut prepared = self.seal(self.decide_case(attempt, case, None)?)?;
+        let mut decision = self.decide_case(attempt, case, None)?;
+        if let Some(offer) = attempt.offer {
+            decision = decision.and(offer.state.accept(case, offer.today)?);
+        }
+        let mut prepared = self.seal(decision)?;
         let token = AccessToken::new(&*self.entropy);
         prepared.batch.tokens.push((token.digest(), case.stream()));
         prepared.batch.submission = attempt.key.map(|(key, input)| Submission {

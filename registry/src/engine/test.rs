@@ -4,6 +4,7 @@ mod complex;
 mod documents;
 mod drafts;
 mod facts;
+mod offers;
 mod ownership;
 mod privacy;
 mod races;

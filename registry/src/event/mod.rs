@@ -9,6 +9,7 @@ mod complex;
 mod consultation;
 mod entry;
 mod fields;
+mod offer;
 mod pack;
 mod staff;
 mod stream;
@@ -32,10 +33,12 @@ pub use complex::{ClosedCase, ComplexEvent, ComplexOpened, Dependency, ServiceLi
 pub use consultation::{ConsultationOutcome, ConsultationRegistered};
 pub use entry::{Basis, Document, EntryAmended, EntryCreated, EntryEvent, EntryRemoved};
 pub use fields::{date_text, leaf, term_object};
+pub use offer::{OfferEvent, OfferMade};
 pub use pack::{PackFile, PackPublished};
 pub use staff::{Appointed, HeldPost, StaffEvent};
 pub use stream::{
-    CaseId, ComplexId, ConsultationId, DraftId, EntryId, OfficialId, StreamError, pack_stream,
+    CaseId, ComplexId, ConsultationId, DraftId, EntryId, OfferId, OfficialId, StreamError,
+    pack_stream,
 };
 pub use trace::{TraceEvent, TraceOpened, TraceStep};
 pub use upcast::schema_version;
@@ -61,6 +64,10 @@ pub enum EventError {
     Stream(#[from] StreamError),
 }
 
+/// The kinds of streams that the domain has.
+const FAMILIES: [&str; 8] =
+    ["pack", "application", "complex", "registry", "offer", "staff", "consultation", "case"];
+
 /// Any event of the domain.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DomainEvent {
@@ -72,6 +79,8 @@ pub enum DomainEvent {
     Complex(ComplexEvent),
     /// On `registry/<code>/<uuid>`.
     Entry(EntryEvent),
+    /// On `offer/<uuid>`.
+    Offer(OfferEvent),
     /// On `staff/<uuid>`.
     Staff(StaffEvent),
     /// On `consultation/<uuid>`.
@@ -89,6 +98,7 @@ impl DomainEvent {
             Self::Case(event) => event.event_type(),
             Self::Complex(event) => event.event_type(),
             Self::Entry(event) => event.event_type(),
+            Self::Offer(event) => event.event_type(),
             Self::Staff(event) => event.event_type(),
             Self::Consultation(_) => consultation::CONSULTATION_REGISTERED,
             Self::Trace(event) => event.event_type(),
@@ -103,6 +113,7 @@ impl DomainEvent {
             Self::Case(event) => event.data(),
             Self::Complex(event) => event.data(),
             Self::Entry(event) => event.data(),
+            Self::Offer(event) => event.data(),
             Self::Staff(event) => event.data(),
             Self::Consultation(event) => event.data(),
             Self::Trace(event) => event.data(),
@@ -116,8 +127,7 @@ impl DomainEvent {
     pub fn read(event: &Event) -> Result<Option<Self>, EventError> {
         let name = event.event_type.as_str();
         let family = event.stream.kind();
-        let known = ["pack", "application", "complex", "registry", "staff", "consultation", "case"];
-        if !known.contains(&family) {
+        if !FAMILIES.contains(&family) {
             return Ok(None);
         }
         let unknown = || EventError::Unknown {
@@ -131,6 +141,7 @@ impl DomainEvent {
             "application" => CaseEvent::read(name, &data)?.map(Self::Case),
             "complex" => ComplexEvent::read(name, &data)?.map(Self::Complex),
             "registry" => EntryEvent::read(name, &data)?.map(Self::Entry),
+            "offer" => OfferEvent::read(name, &data)?.map(Self::Offer),
             "staff" => StaffEvent::read(name, &data)?.map(Self::Staff),
             "consultation" => ConsultationRegistered::read(name, &data)?.map(Self::Consultation),
             _ => TraceEvent::read(name, &data)?.map(Self::Trace),

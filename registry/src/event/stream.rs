@@ -1,5 +1,5 @@
 //! Streams of the domain: `pack/<code>`, `application/<uuid>`, `complex/<uuid>`,
-//! `registry/<code>/<uuid>`, `staff/<uuid>`, `consultation/<uuid>`.
+//! `registry/<code>/<uuid>`, `offer/<uuid>`, `staff/<uuid>`, `consultation/<uuid>`.
 //!
 //! The ids are UUIDs of version 7 (RFC 9562), lower-case and hyphenated. Not here: ids of records.
 
@@ -28,6 +28,10 @@ pub struct CaseId(Uuid);
 /// Id of a complex request: several services asked for at once.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ComplexId(Uuid);
+
+/// Id of an offer.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct OfferId(Uuid);
 
 /// Id of an official of an agency.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -74,6 +78,7 @@ macro_rules! stream_id {
 
 stream_id!(CaseId, "application");
 stream_id!(ComplexId, "complex");
+stream_id!(OfferId, "offer");
 stream_id!(OfficialId, "staff");
 stream_id!(ConsultationId, "consultation");
 stream_id!(DraftId, "draft");
@@ -157,6 +162,31 @@ impl ComplexId {
     }
 }
 
+impl OfferId {
+    /// Reads the lower-case hyphenated spelling.
+    ///
+    /// # Errors
+    /// Any other text.
+    pub fn parse(text: &str) -> Result<Self, StreamError> {
+        parse_uuid(text).map(Self).ok_or_else(|| StreamError {
+            text: text.to_owned(),
+            expected: "the id of an offer, a UUID of version 7 in lower case",
+        })
+    }
+
+    /// The offer of a stream.
+    ///
+    /// # Errors
+    /// The stream is not that of an offer.
+    pub fn of_stream(stream: &StreamName) -> Result<Self, StreamError> {
+        let error = || StreamError {
+            text: stream.to_string(),
+            expected: "the stream of an offer, offer/<uuid>",
+        };
+        Self::parse(stream.as_str().strip_prefix("offer/").ok_or_else(error)?)
+    }
+}
+
 impl OfficialId {
     /// Reads the lower-case hyphenated spelling.
     ///
@@ -229,6 +259,12 @@ impl EntryId {
     #[must_use]
     pub fn stream(&self) -> StreamName {
         stream(&format!("registry/{}/{}", self.registry, self.id.hyphenated()))
+    }
+
+    /// The id without the registry, lower case with hyphens.
+    #[must_use]
+    pub fn uuid_text(&self) -> String {
+        self.id.hyphenated().to_string()
     }
 }
 

@@ -9,6 +9,7 @@ use letopis_rules::deadline::Term;
 mod complex;
 mod consultation;
 mod intake;
+mod offer;
 mod withdrawal;
 mod work;
 
@@ -191,7 +192,8 @@ fn as_event((stream, event): &(StreamName, DomainEvent)) -> Event {
 
 fn every_sample() -> impl Iterator<Item = (StreamName, DomainEvent)> {
     let first = samples().into_iter().chain(work::samples()).chain(consultation::samples());
-    first.chain(intake::samples()).chain(complex::samples()).chain(withdrawal::samples())
+    let more = first.chain(intake::samples()).chain(complex::samples());
+    more.chain(withdrawal::samples()).chain(offer::samples())
 }
 
 fn lines(samples: &[(StreamName, DomainEvent)]) -> Vec<String> {
@@ -218,6 +220,9 @@ fn golden_bytes_of_every_shape() {
     assert_eq!(found, golden.lines().collect::<Vec<_>>(), "\n{}\n", found.join("\n"));
     let found = lines(&complex::samples());
     let golden = include_str!("../../testdata/events-of-complex-requests.txt");
+    assert_eq!(found, golden.lines().collect::<Vec<_>>(), "\n{}\n", found.join("\n"));
+    let found = lines(&offer::samples());
+    let golden = include_str!("../../testdata/events-of-offers.txt");
     assert_eq!(found, golden.lines().collect::<Vec<_>>(), "\n{}\n", found.join("\n"));
 }
 
@@ -255,7 +260,8 @@ fn every_member_is_needed_and_no_other_is_taken() {
             let data = without.map(|(name, value)| (name.to_owned(), value.clone())).collect();
             let read = DomainEvent::read(&Event { data, ..event.clone() });
             let optional = ["source", "number", "valid_from", "valid_until", "sha256", "came"];
-            let optional = [&optional[..], &["official", "by", "entered"]].concat().contains(&name);
+            let optional =
+                [&optional[..], &["official", "by", "entered", "ends"]].concat().contains(&name);
             assert!(optional || read.is_err(), "{} without {name}", event.event_type);
         }
     }

@@ -125,6 +125,8 @@ messages! {
     FieldNotForApplicant = "field.not_for_applicant", 0;
     /// A field that somebody who applies for another must fill in.
     FieldForRepresentative = "field.for_representative", 0;
+    /// A field that the offer has filled in with another value.
+    FieldPrefilled = "field.prefilled", 0;
     /// An identifier without characters; the argument is an example.
     IdentifierEmpty = "identifier.empty", 1;
     /// An identifier of the wrong length: found, expected, example.

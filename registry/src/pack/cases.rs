@@ -13,8 +13,8 @@ use super::classifier::Day;
 use super::error::{PackError, PackRule};
 use super::judgement::judge;
 use super::value::{AnswerValues, CaseValues, Scalar};
-use super::{NoData, RequestRule, Service, TimedOut};
-use crate::code::{FieldPath, GroundCode, StepCode};
+use super::{CheckedForm, FormError, NoData, RequestRule, Service, TimedOut};
+use crate::code::{FieldPath, GroundCode, OfferCode, StepCode};
 use crate::event::Outcome;
 
 /// One test case.
@@ -26,7 +26,10 @@ pub struct TestCase {
     /// The day of registration; needed where ages or classifiers count.
     #[serde(default)]
     pub registered_on: Option<Day>,
-    /// The form as an applicant fills it in.
+    /// The offer that the applicant accepts, where there is one.
+    #[serde(default)]
+    pub offered: Option<OfferedBy>,
+    /// The form as an applicant fills it in; what an offer fills in is left out.
     pub form: serde_json::Value,
     /// Answers by request; a request that is left out is not answered.
     #[serde(default)]
@@ -39,6 +42,16 @@ pub struct TestCase {
     /// The file that the case stands in.
     #[serde(skip)]
     pub file: String,
+}
+
+/// The offer that a test case begins with.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OfferedBy {
+    /// The offer.
+    pub offer: Spanned<OfferCode>,
+    /// The entry that triggers it, by field.
+    pub entry: BTreeMap<FieldPath, Scalar>,
 }
 
 /// An answer of a test case.
@@ -82,6 +95,8 @@ pub enum ExpectedOutcome {
     NotTaken,
     /// There is no automatic decision.
     Official,
+    /// The entry is not one that the offer is made for.
+    NotOffered,
 }
 
 impl fmt::Display for CaseExpectation {
@@ -106,6 +121,7 @@ impl fmt::Display for CaseExpectation {
                 write!(f, "an invalid form: {}", list(fields))
             }
             ExpectedOutcome::Official => f.write_str("no automatic decision"),
+            ExpectedOutcome::NotOffered => f.write_str("no offer"),
         }
     }
 }
@@ -146,12 +162,13 @@ fn outcome(service: &Service, case: &TestCase) -> Result<Found, LeftOut> {
         gives: BTreeMap::new(),
         fields: BTreeSet::new(),
     };
-    let form = match service.check_form(&case.form) {
-        Ok(form) => form,
-        Err(errors) => {
+    let form = match filled_in(service, case) {
+        Some(Ok(form)) => form,
+        Some(Err(errors)) => {
             let fields = errors.into_iter().map(|error| error.pointer).collect();
             return Ok((CaseExpectation { fields, ..plain(ExpectedOutcome::Invalid) }, None));
         }
+        None => return Ok((plain(ExpectedOutcome::NotOffered), None)),
     };
     let day = case.registered_on.map(|day| day.0);
     let grounds = day.map(|day| service.intake_grounds(&form, day)).unwrap_or_default();
@@ -185,6 +202,19 @@ fn outcome(service: &Service, case: &TestCase) -> Result<Found, LeftOut> {
         }
         Err(e) => (plain(ExpectedOutcome::Official), Some(e.to_string())),
     })
+}
+
+/// The form of a case, completed by the offer that it begins with; `None` when none is made.
+fn filled_in(service: &Service, case: &TestCase) -> Option<Result<CheckedForm, Vec<FormError>>> {
+    let Some(by) = &case.offered else { return Some(service.check_form(&case.form)) };
+    let offer = service.regulation.offer(&by.offer.value)?;
+    let value = |(field, value): (&FieldPath, &Scalar)| Some((field.clone(), value.to_json()?));
+    let entry = by.entry.iter().filter_map(value).collect();
+    if !offer.fits(&entry) {
+        return None;
+    }
+    let form = service.form.completed(&offer.prefilled(&entry), &case.form);
+    Some(form.and_then(|form| service.check_form(&form)))
 }
 
 /// Takes the answers of the case in the order of the steps, or says why nothing is decided.

@@ -210,6 +210,12 @@ pub enum PackRule {
         /// What is wrong and what to write.
         reason: String,
     },
+    /// An offer that cannot be made as the regulation says.
+    #[error("{reason}")]
+    Offer {
+        /// What is wrong and what to write.
+        reason: String,
+    },
     /// Intake cannot be refused as the regulation says.
     #[error("{reason}")]
     Intake {

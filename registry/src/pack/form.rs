@@ -5,6 +5,7 @@
 
 mod applicant;
 mod check;
+mod offered;
 mod schema;
 
 use std::collections::BTreeMap;

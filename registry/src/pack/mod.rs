@@ -36,7 +36,7 @@ use letopis_rules::deadline::{
 };
 use letopis_rules::decision::AdmittedModel;
 
-pub use cases::{CaseExpectation, ExpectedOutcome, GivenAnswer, TestCase};
+pub use cases::{CaseExpectation, ExpectedOutcome, GivenAnswer, OfferedBy, TestCase};
 pub use classifier::{Classifier, Column, Day, Row, RowValues};
 pub use complex::{AskedOnce, ComplexService, JoinedForms, JoinedService, WaitRule};
 pub use error::{PackError, PackRule};
@@ -51,10 +51,10 @@ pub use registry::{
     Holds, QUOTA_MAX, Quota, Registry, RegistryField, RegistryKind, RestsOn, Visibility,
 };
 pub use regulation::{
-    Action, ApplicantKind, ApplicantRule, Approval, Asked, Channel, Condition, DecisionRule,
-    DocumentAsked, Effect, EvidenceRule, Ground, InputRule, IntakeCheck, NoData, Post, Regulation,
-    RepresentativeRule, RequestRule, Reuse, Role, Step, TermRule, TimedOut, TypicalDecision,
-    TypicalOutcome,
+    Action, ApplicantKind, ApplicantRule, Approval, Asked, Channel, Condition, Days, DecisionRule,
+    DocumentAsked, Effect, EvidenceRule, Ground, InputRule, IntakeCheck, NoData, Offer, Post,
+    Regulation, RepresentativeRule, RequestRule, Reuse, Role, Step, TermRule, TimedOut, Trigger,
+    TypicalDecision, TypicalOutcome,
 };
 pub use request_kind::{ANSWER_TEXT_CHARS_MAX, KindField, RequestKind, ValueType};
 pub use start::starting_pack;

@@ -5,6 +5,7 @@
 mod applicant;
 mod approval;
 mod condition;
+mod offer;
 mod request;
 mod typical;
 
@@ -18,13 +19,14 @@ use super::number::NumberTemplate;
 use super::registry::Visibility;
 use super::value::{Derivation, Scalar, ValueRef};
 use crate::code::{
-    ChannelCode, FieldPath, GroundCode, RegistryCode, ServiceCode, StepCode, TypicalCode,
+    ChannelCode, FieldPath, GroundCode, OfferCode, RegistryCode, ServiceCode, StepCode, TypicalCode,
 };
 use crate::messages::{Language, Text};
 
 pub use applicant::{ApplicantKind, ApplicantRule, RepresentativeRule};
 pub use approval::{Approval, IntakeCheck, Post, Role};
 pub use condition::Condition;
+pub use offer::{Days, Offer, Trigger};
 pub use request::{Asked, NoData, RequestRule, Reuse, TimedOut};
 pub use typical::{TypicalDecision, TypicalOutcome};
 
@@ -77,6 +79,9 @@ pub struct Regulation {
     pub typical_decisions: Vec<TypicalDecision>,
     /// What a granted case enters.
     pub effect: Effect,
+    /// When the service is offered of itself.
+    #[serde(default)]
+    pub offers: Vec<Offer>,
 }
 
 /// A way in which applications come.
@@ -256,6 +261,28 @@ impl Regulation {
     #[must_use]
     pub fn typical(&self, code: &TypicalCode) -> Option<&TypicalDecision> {
         self.typical_decisions.iter().find(|typical| &typical.code.value == code)
+    }
+
+    /// The offer of a code.
+    #[must_use]
+    pub fn offer(&self, code: &OfferCode) -> Option<&Offer> {
+        self.offers.iter().find(|offer| &offer.code.value == code)
+    }
+
+    /// The first channel that is open to applicants themselves.
+    #[must_use]
+    pub fn own_channel(&self) -> Option<&ChannelCode> {
+        let own = |open: &&Channel| !open.draft_only && !open.entered_by_official;
+        self.channels.iter().find(own).map(|open| &open.code.value)
+    }
+
+    /// The registry whose entries trigger an offer.
+    #[must_use]
+    pub fn offer_registry<'a>(&'a self, offer: &'a Offer) -> &'a RegistryCode {
+        match &offer.trigger {
+            Trigger::EntryCreated { registry } => &registry.value,
+            Trigger::EntryEnds { .. } => &self.effect.registry.value,
+        }
     }
 
     /// The ground of a code.

@@ -30,6 +30,7 @@ macro_rules! assert_breaks {
 mod complex;
 mod facts;
 mod language;
+mod offers;
 
 #[test]
 fn the_pack_of_zarechny_loads_and_passes_its_own_cases() {

@@ -20,6 +20,7 @@ mod intake;
 mod known_answers;
 mod lookup;
 mod notices;
+mod offers;
 mod packs;
 mod papers;
 mod precedents;
@@ -52,6 +53,7 @@ pub use intake::NotTakenRow;
 pub use known_answers::KnownAnswer;
 pub use lookup::EntryQuery;
 pub use notices::NoticeRow;
+pub use offers::OfferRow;
 pub use packs::PackRow;
 pub use papers::PaperRow;
 pub use precedents::{PrecedentQuery, PrecedentRow};
@@ -144,6 +146,7 @@ const PROJECTIONS: &[Projection] = &[
     intake::PROJECTION,
     lookup::PROJECTION,
     notices::PROJECTION,
+    offers::PROJECTION,
     papers::PROJECTION,
     packs::PROJECTION,
     provided::PROJECTION,

@@ -112,11 +112,11 @@ impl Cancelled {
 }
 
 impl NoticeQueued {
-    pub(super) fn data(&self) -> Object {
+    pub(in crate::event) fn data(&self) -> Object {
         Object::new().with("about", version(self.about)).with("channel", self.channel.as_str())
     }
 
-    pub(super) fn read(data: &Object) -> Result<Self, FieldError> {
+    pub(in crate::event) fn read(data: &Object) -> Result<Self, FieldError> {
         let mut fields = Fields::of_object("notice.queued", data);
         let read = Self {
             about: StreamVersion::new(fields.unsigned("about")?),
@@ -128,13 +128,13 @@ impl NoticeQueued {
 }
 
 impl NoticeSettled {
-    pub(super) fn data(&self) -> Object {
+    pub(in crate::event) fn data(&self) -> Object {
         let outcome = if self.delivered { "delivered" } else { "failed" };
         let data = Object::new().with("notice", version(self.notice)).with("outcome", outcome);
         with_official(data, self.official)
     }
 
-    pub(super) fn read(data: &Object) -> Result<Self, FieldError> {
+    pub(in crate::event) fn read(data: &Object) -> Result<Self, FieldError> {
         let mut fields = Fields::of_object("notice.settled", data);
         let read = Self {
             notice: StreamVersion::new(fields.unsigned("notice")?),

@@ -43,6 +43,7 @@ pub(in crate::pack) fn service(service: &Service, parts: &Parts, problems: &mut 
     check.effect(&grant);
     check.templates();
     check.typical_decisions();
+    check.offers();
     check.fields_are_read();
     check.cases();
 }
@@ -116,6 +117,7 @@ impl Check<'_, '_> {
         let inputs = regulation.decision.inputs.iter().map(|input| ("input", at(&input.name)));
         let typical = regulation.typical_decisions.iter();
         let inputs = inputs.chain(typical.map(|one| ("typical decision", at(&one.code))));
+        let inputs = inputs.chain(regulation.offers.iter().map(|one| ("offer", at(&one.code))));
         let mut seen = BTreeSet::new();
         for (what, (name, line)) in steps.chain(grounds).chain(channels).chain(inputs) {
             if !seen.insert((what, name.clone())) {
