@@ -1,11 +1,13 @@
 //! The check of a whole log: every leaf, every link, every signature, the tree, the signed head.
 //!
-//! One pass over the entry bundles, in memory that does not grow with the log. Reading, hashing
-//! and signature checks run on several threads; what depends on order runs on one.
+//! One pass over the entry bundles, in memory that does not grow with the log, but for offers that
+//! are open. Reading, hashing and signature checks run on several threads; what depends on order
+//! runs on one.
 
 mod bundles;
 mod leaves;
 mod nodes;
+mod offers;
 mod parties;
 mod recovery;
 mod root;
@@ -30,6 +32,7 @@ use crate::finding::{Finding, Findings, Rule};
 use crate::source::{LogSource, SourceError};
 
 pub use nodes::Node;
+pub(crate) use offers::{ACCEPTED, MADE, OfferMade};
 pub use parties::{Membership, Parties, Recovery};
 pub use root::merkle_root;
 

@@ -11,6 +11,7 @@ mod collect;
 mod effect;
 mod event;
 mod joint;
+mod offer;
 mod rule;
 mod term;
 
@@ -34,7 +35,8 @@ use crate::source::{LogSource, SourceError};
 
 use case::Case;
 use collect::Collector;
-use event::{Outcome, PackPublished};
+use event::{Outcome, PackPublished, Pinned};
+use offer::Acceptance;
 use rule::{PackFiles, Regulation};
 
 /// Most bytes of a list of disclosures.
@@ -137,12 +139,14 @@ impl Check<'_> {
     fn run(&mut self, given: &[String]) -> Result<(), Stop> {
         let case = case::read(&self.collected)?;
         self.state_case(&case);
-        let (pack, publisher) = self.pack(&case)?;
+        let submitted = self.collected.events[0].place;
+        let (pack, publisher) = self.pack(&case.submitted.pinned, submitted)?;
         let files = PackFiles { source: self.source, files: &pack.files };
         let mut regulation = Regulation::load(&files, &case.submitted.service)?;
         self.check_rule(&case, &pack, &publisher, &regulation)?;
         self.check_grounds(&case, &regulation)?;
         self.check_joint(&case)?;
+        self.check_offer(&case)?;
         self.check_deadline(&case, &mut regulation)?;
         self.check_approval(&case, &regulation)?;
         let outputs = self.check_model(&case, &files, given)?;
@@ -180,37 +184,33 @@ impl Check<'_> {
         self.say("decision.decided", [("time", time), ("leaf", leaf), ("agency", agency)]);
     }
 
-    /// The pinned pack, if it was published before the case and is the one named, and who
-    /// published it.
-    fn pack(&self, case: &Case) -> Result<(PackPublished, AgencyId), Stop> {
-        let pinned = &case.submitted;
-        let submitted = self.collected.events[0].place;
-        let broken =
-            |detail: String| Stop::Found(Finding::at(Rule::RulePublished, submitted, detail));
-        let published = self.collected.packs.get(&pinned.pack_leaf);
-        let published = published.filter(|_| pinned.pack_leaf < submitted);
+    /// A pinned pack, if it was published before `place`, where it is named, and is the one named;
+    /// and who published it.
+    fn pack(&self, pinned: &Pinned, place: LeafIndex) -> Result<(PackPublished, AgencyId), Stop> {
+        let broken = |detail: String| Stop::Found(Finding::at(Rule::RulePublished, place, detail));
+        let published = self.collected.packs.get(&pinned.leaf);
+        let published = published.filter(|_| pinned.leaf < place);
         let Some(hash) = published else {
-            let detail =
-                format!("no pack was published before the case at leaf {}", pinned.pack_leaf);
+            let detail = format!("no pack was published before it at leaf {}", pinned.leaf);
             return Err(broken(detail));
         };
-        let leaf = self.read_again(pinned.pack_leaf, *hash)?;
-        let stream = format!("pack/{}", pinned.pack);
+        let leaf = self.read_again(pinned.leaf, *hash)?;
+        let stream = format!("pack/{}", pinned.code);
         let mut events = leaf.record().events().iter();
         let event = events
             .find(|event| {
                 event.stream.as_str() == stream && event.event_type.as_str() == "pack.published"
             })
-            .ok_or_else(|| broken(format!("leaf {} publishes no {stream}", pinned.pack_leaf)))?;
+            .ok_or_else(|| broken(format!("leaf {} publishes no {stream}", pinned.leaf)))?;
         let pack = PackPublished::read(&event.data).map_err(|e| broken(e.to_string()))?;
         if event.version.get().checked_add(1) != Some(pack.version) {
             let (found, version) = (pack.version, event.version);
             return Err(broken(format!("event {version} of {stream} publishes version {found}")));
         }
-        if (&pack.code, pack.version) != (&pinned.pack, pinned.pack_version) {
+        if (&pack.code, pack.version) != (&pinned.code, pinned.version) {
             return Err(broken(format!(
-                "leaf {} publishes pack {} version {}, the case names {} version {}",
-                pinned.pack_leaf, pack.code, pack.version, pinned.pack, pinned.pack_version
+                "leaf {} publishes pack {} version {}, named is {} version {}",
+                pinned.leaf, pack.code, pack.version, pinned.code, pinned.version
             )));
         }
         Ok((pack, leaf.record().author().clone()))
@@ -319,6 +319,41 @@ impl Check<'_> {
         Ok(())
     }
 
+    /// What the case accepts, if it accepts an offer, must have been offered by a regulation.
+    fn check_offer(&mut self, case: &Case) -> Result<(), Stop> {
+        let Some(acceptance) = self.collected.acceptance.take() else { return Ok(()) };
+        match self.acceptance_holds(case, &acceptance) {
+            Ok(()) => {
+                let offer = acceptance.offer.to_string();
+                self.facts.insert("offer".to_owned(), json!(offer));
+                self.say("decision.offered", [("offer", offer)]);
+            }
+            Err(Stop::Found(finding)) => self.findings.push(finding),
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    fn acceptance_holds(&self, case: &Case, acceptance: &Acceptance) -> Result<(), Stop> {
+        let submitted = &self.collected.events[0];
+        if acceptance.place != submitted.place {
+            return Err(acceptance.broken("accepted apart from the application".to_owned()));
+        }
+        let leaf = self.read_again(acceptance.made_at, acceptance.made_hash)?;
+        let made = acceptance.made(&leaf, &case.submitted.service)?;
+        let pinned =
+            Pinned { code: made.pack.clone(), version: made.pack_version, leaf: made.pack_leaf };
+        let (pack, publisher) = self.pack(&pinned, acceptance.made_at)?;
+        let files = PackFiles { source: self.source, files: &pack.files };
+        let regulation = Regulation::load(&files, &made.service)?;
+        let authors = [&publisher, leaf.record().author(), submitted.leaf.record().author()];
+        if authors.iter().any(|author| author.as_str() != regulation.agency) {
+            let agency = &regulation.agency;
+            return Err(acceptance.broken(format!("not every record is of {agency}, which offers")));
+        }
+        acceptance.check(case, &made, &regulation, (leaf.time(), submitted.leaf.time()))
+    }
+
     /// Where officials decide, each must have agreed by the regulation.
     fn check_approval(&mut self, case: &Case, regulation: &Regulation) -> Result<(), Stop> {
         match approval::check(case, &self.collected, regulation) {
@@ -344,7 +379,7 @@ impl Check<'_> {
             {
                 let published = self.read_again(leaf, *hash)?;
                 let events = published.record().events().iter();
-                let stream = format!("pack/{}", case.submitted.pack);
+                let stream = format!("pack/{}", case.submitted.pinned.code);
                 let event = events.filter(|event| event.stream.as_str() == stream);
                 let read = event.filter_map(|event| PackPublished::read(&event.data).ok()).next();
                 packs.extend(read.map(|pack| (leaf, pack)));

@@ -72,6 +72,8 @@ rules! {
     StreamOwner = "stream-owner",
     /// Every claimed name has one holder at a time.
     ClaimUnique = "claim-unique",
+    /// Every offer is made once for its trigger and ends once, accepted only by an application.
+    OfferOrder = "offer-order",
     /// Every published tile holds the hashes of the tree below it.
     TreeTile = "tree-tile",
     /// The tree's root is the one that was signed.
@@ -96,6 +98,8 @@ rules! {
     GroundsClosed = "grounds-closed",
     /// A case of a complex request began with the others, and what waited did wait.
     ComplexRequest = "complex-request",
+    /// What a case accepts was offered by its regulation, for its service, and was open.
+    Offer = "offer",
     /// The decision was made within its legal term.
     Deadline = "deadline",
     /// Every official whom the regulation asks for agreed to just this decision.

@@ -6,6 +6,7 @@ use letopis_ledger::{Hash, Timestamp, TreeSize};
 
 use super::bundles::{Bundle, Incoming, read_ahead};
 use super::leaves::{ReadLeaf, Signed, batches, check_signatures, read_leaves};
+use super::offers::Offers;
 use super::root::merkle_root;
 use super::tiles::TileAudit;
 use super::uniqueness::Uniqueness;
@@ -43,6 +44,7 @@ struct Walk<'a> {
     size: TreeSize,
     parties: Parties,
     uniqueness: Uniqueness,
+    offers: Offers,
     sequence: Sequence,
     tiles: TileAudit<'a>,
     signature_count: u64,
@@ -69,6 +71,7 @@ pub(super) fn walk(
         size,
         parties: Parties::new(checkpoint.origin().clone()),
         uniqueness: Uniqueness::new(),
+        offers: Offers::default(),
         sequence: Sequence { link: genesis_link(), last_time: None },
         tiles: TileAudit::new(source, size),
         signature_count: 0,
@@ -153,6 +156,7 @@ impl Walk<'_> {
                         self.parties.take(place, leaf, &mut |finding| self.findings.push(finding));
                     self.signature_count += keys.len() as u64;
                     self.uniqueness.note(place, leaf.record())?;
+                    self.offers.take(place, leaf, &mut |finding| self.findings.push(finding));
                     self.observer.leaf(place, leaf);
                     signed.push(Signed { place, leaf, keys });
                 }

@@ -9,8 +9,9 @@ use letopis_ledger::record::Event;
 use letopis_ledger::{Hash, LeafIndex};
 
 use super::approval::Staff;
+use super::offer::Acceptance;
 use super::{case, joint};
-use crate::audit::Observer;
+use crate::audit::{ACCEPTED, MADE, Observer};
 
 /// Most events of a case that are kept. No service comes near; a hostile log must not fill memory.
 const CASE_EVENTS_MAX: usize = 1000;
@@ -34,6 +35,10 @@ pub(super) struct Collector<'a> {
     pub(super) staff: BTreeMap<AgencyId, Staff>,
     /// Registry entries that name the case as their basis.
     pub(super) entries: Vec<CreatedEntry>,
+    /// Where each offer that is open was made, with the hash of that leaf.
+    offers: BTreeMap<StreamName, (LeafIndex, Hash)>,
+    /// The offer that the case accepts.
+    pub(super) acceptance: Option<Acceptance>,
     /// Streams of the cases that this one waits for.
     awaited: Vec<String>,
     /// Their events that close a request or the case, with the leaf of each.
@@ -68,6 +73,8 @@ impl<'a> Collector<'a> {
             packs: BTreeMap::new(),
             staff: BTreeMap::new(),
             entries: Vec::new(),
+            offers: BTreeMap::new(),
+            acceptance: None,
             awaited: Vec::new(),
             others: Vec::new(),
             progress,
@@ -91,6 +98,30 @@ impl<'a> Collector<'a> {
             event.event_type.as_str() == "request.sent"
                 && event.data.get("request").and_then(Json::as_str) == Some(request)
         })
+    }
+
+    /// Takes an event of an offer; the one that the case accepts is kept.
+    fn take_offer(&mut self, place: LeafIndex, leaf: &Leaf, event: &Event) {
+        let offer = &event.stream;
+        match event.event_type.as_str() {
+            MADE => drop(self.offers.insert(offer.clone(), (place, leaf.hash()))),
+            "offer.declined" | "offer.expired" => drop(self.offers.remove(offer)),
+            ACCEPTED => {
+                let made = self.offers.remove(offer);
+                let case = event.data.get("case").and_then(Json::as_str);
+                if case.is_some() && case == self.stream.as_ref().map(StreamName::as_str) {
+                    let acceptance = made.map(|(made_at, made_hash)| Acceptance {
+                        made_at,
+                        made_hash,
+                        offer: offer.clone(),
+                        place,
+                    });
+                    // One that was not open is found by the check of the log.
+                    self.acceptance = self.acceptance.take().or(acceptance);
+                }
+            }
+            _ => {}
+        }
     }
 
     /// Takes an entry that names the case as its basis; entries are few, for each needs a claim.
@@ -144,6 +175,7 @@ impl Observer for Collector<'_> {
                     self.packs.insert(place, leaf.hash());
                 }
                 "registry.entry_created" => self.take_entry(place, event),
+                _ if event.stream.kind() == "offer" => self.take_offer(place, leaf, event),
                 "staff.appointed" | "staff.dismissed" => {
                     let author = leaf.record().author();
                     self.staff.entry(author.clone()).or_default().take(place, event);

@@ -13,9 +13,16 @@ use letopis_rules::deadline::Term;
 #[derive(Debug)]
 pub(super) struct Submitted {
     pub(super) service: String,
-    pub(super) pack: String,
-    pub(super) pack_version: u64,
-    pub(super) pack_leaf: LeafIndex,
+    pub(super) pinned: Pinned,
+}
+
+/// A version of a pack by which something is done.
+#[derive(Debug)]
+pub(super) struct Pinned {
+    pub(super) code: String,
+    pub(super) version: u64,
+    /// The leaf that published it.
+    pub(super) leaf: LeafIndex,
 }
 
 /// What `application.registered` promises.
@@ -113,9 +120,11 @@ impl Submitted {
         let mut pack = Fields::of_object("pack", fields.object("pack")?);
         Ok(Self {
             service: fields.string("service")?.to_owned(),
-            pack: pack.string("code")?.to_owned(),
-            pack_version: pack.unsigned("version")?,
-            pack_leaf: LeafIndex::new(pack.unsigned("leaf")?),
+            pinned: Pinned {
+                code: pack.string("code")?.to_owned(),
+                version: pack.unsigned("version")?,
+                leaf: LeafIndex::new(pack.unsigned("leaf")?),
+            },
         })
     }
 }

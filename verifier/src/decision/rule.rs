@@ -21,6 +21,7 @@ use serde_json::{Map, Value};
 
 use super::Stop;
 use super::event::{Decided, Registered};
+use super::offer::OfferDocument;
 use crate::finding::{Finding, Rule};
 use crate::source::LogSource;
 
@@ -46,6 +47,8 @@ pub(super) struct Regulation {
     pub(super) validity: Validity,
     /// Posts that agree to a decision, by stage; none where the rules alone decide.
     pub(super) stages: Option<Vec<Vec<Post>>>,
+    /// What is offered of itself.
+    offers: Vec<OfferDocument>,
     /// What requests do to the clock.
     requests: BTreeMap<String, RequestDocument>,
     term: Term,
@@ -114,6 +117,8 @@ struct RegulationDocument {
     approval: Option<ApprovalDocument>,
     #[serde(default)]
     steps: Vec<StepDocument>,
+    #[serde(default)]
+    offers: Vec<OfferDocument>,
     effect: EffectDocument,
 }
 
@@ -226,6 +231,7 @@ impl Regulation {
             model_path: pack.model_path(service),
             decision: document.decision.name,
             grounds: document.grounds,
+            offers: document.offers,
             stages: document.approval.map(|approval| approval.stages),
             requests: document
                 .steps
@@ -311,6 +317,11 @@ impl Regulation {
         let instant = jiff::Timestamp::from_millisecond(at.unix_ms()).map_err(|e| e.to_string())?;
         let offset = Offset::from_seconds(self.zone.minutes() * 60).map_err(|e| e.to_string())?;
         Ok(offset.to_datetime(instant).date())
+    }
+
+    /// The offer of a code.
+    pub(super) fn offer(&self, code: &str) -> Option<&OfferDocument> {
+        self.offers.iter().find(|offer| offer.code == code)
     }
 
     /// The ground of a code with its place in the regulation.

@@ -11,6 +11,7 @@ use letopis_verifier::source::DirectorySource;
 use tempfile::TempDir;
 
 use super::joint::Joint;
+use super::offers::Offered;
 use super::written::{START_MS, Written, ZARECHNY, claim};
 
 pub(crate) const CASE: &str = "019ba000-0000-7000-8000-000000000001";
@@ -81,6 +82,8 @@ pub(crate) struct CaseSpec {
     pub(crate) has_double: bool,
     /// How the case is joined to another one.
     pub(crate) joint: Option<Joint>,
+    /// The offer that the case accepts.
+    pub(crate) offered: Option<Offered>,
     /// How the result goes out of its registry again.
     pub(crate) withdrawn: Option<Withdrawn>,
 }
@@ -157,6 +160,7 @@ impl CaseSpec {
             claims: [CASE_CLAIM, ENTRY_CLAIM],
             has_double: false,
             joint: None,
+            offered: None,
             withdrawn: None,
         }
     }
@@ -195,8 +199,14 @@ impl CaseSpec {
         let mut written = Written::new();
         let published = self.publish_pack(&mut written);
         written.push(ZARECHNY, vec![published]);
+        if let Some(offered) = self.offered {
+            offered.make(&mut written);
+        }
         written.now_ms = START_MS + 60_000;
-        let submission = self.submission(&mut written);
+        let mut submission = self.submission(&mut written);
+        if let Some(offered) = self.offered {
+            offered.accept(&mut written, &mut submission);
+        }
         let mut draft = written.draft(ZARECHNY, submission);
         draft.claims = vec![claim(self.claims[0], &stream(), ClaimOperation::Take)];
         written.put(&draft);

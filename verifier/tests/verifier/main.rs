@@ -10,6 +10,7 @@ mod golden;
 mod joint;
 mod mirrors;
 mod nodes;
+mod offers;
 mod policies;
 mod proofs;
 mod random;

@@ -17,6 +17,7 @@ use super::compare;
 use super::decision_case::CaseSpec;
 use super::decisions;
 use super::nodes;
+use super::offers;
 use super::proofs;
 use super::written::{
     FOUNDER, Found, ORIGIN, Written, ZARECHNY, claim, edit, found_in, note, policy, signer, write,
@@ -122,6 +123,7 @@ fn break_rule(rule: Rule) -> Broken {
         | Rule::Approval
         | Rule::ComplexRequest
         | Rule::RegistryEffect => decisions::break_rule(rule),
+        Rule::OfferOrder | Rule::Offer => offers::break_rule(rule),
     }
 }
 
