@@ -19,6 +19,7 @@ mod intake;
 mod log;
 mod node;
 mod notice;
+mod offer;
 mod operation;
 mod pack;
 mod paper;
@@ -125,6 +126,7 @@ pub(crate) fn router(state: AppState) -> Router {
         .routes(routes!(backup::state, backup::begin))
         .routes(routes!(operation::health))
         .routes(routes!(operation::metrics))
+        .merge(of_offers())
         .merge(of_officials())
         .split_for_parts();
     let (long, long_document) = OpenApiRouter::new().routes(routes!(import::xes)).split_for_parts();
@@ -134,6 +136,7 @@ pub(crate) fn router(state: AppState) -> Router {
     router
         .route("/", get(operation::index))
         .route("/check/{id}", get(paper::check_page))
+        .route("/offer/{id}", get(offer::page::enter).post(offer::page::answer))
         .route("/tile/{*path}", get(log::tile))
         .route("/openapi.json", get(move || async move { Json((*document).clone()) }))
         .layer(DefaultBodyLimit::max(BODY_MAX_BYTES))
@@ -150,6 +153,18 @@ pub(crate) fn router(state: AppState) -> Router {
         }))
         .layer(middleware::from_fn_with_state(state.clone(), finish))
         .with_state(state)
+}
+
+/// Routes of offers: for the person, then for those who post letters.
+fn of_offers() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .routes(routes!(offer::of_case))
+        .routes(routes!(offer::read))
+        .routes(routes!(offer::accept))
+        .routes(routes!(offer::decline))
+        .routes(routes!(offer::letter::list))
+        .routes(routes!(offer::letter::make))
+        .routes(routes!(offer::letter::settle))
 }
 
 /// Routes for officials, and for those who look at their work.

@@ -3,6 +3,8 @@
 //!
 //! Not here: texts of forms, statuses and grounds, which belong to the registry and its packs.
 
+pub(crate) mod offer;
+
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 

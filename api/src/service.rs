@@ -10,6 +10,7 @@ mod facts;
 mod follower;
 pub(crate) mod governance;
 mod notices;
+mod offers;
 pub(crate) mod packs;
 mod port;
 mod typesetter;
@@ -69,6 +70,9 @@ pub(crate) struct Service {
     telling: JoinHandle<()>,
     closing: JoinHandle<()>,
     withdrawing: JoinHandle<()>,
+    offering: JoinHandle<()>,
+    /// Where the public reaches the node, without a slash at its end.
+    public_address: String,
 }
 
 /// What runs once a service has started.
@@ -148,6 +152,8 @@ impl Service {
         let telling = tokio::spawn(notices::run(Arc::clone(&engine), progress.clone()));
         let closing = tokio::spawn(complex::run(Arc::clone(&engine), progress.clone()));
         let withdrawing = tokio::spawn(facts::run(Arc::clone(&engine), progress.clone()));
+        let offering = tokio::spawn(offers::run(Arc::clone(&engine), progress.clone()));
+        let public_address = folder.config().public_address().trim_end_matches('/').to_owned();
         let signer = folder.keys().author(&folder.config().agency)?;
         let data = folder.data();
         let backups = Backups::new(folder, ledger.clone(), engine.private().clone());
@@ -166,6 +172,8 @@ impl Service {
             telling,
             closing,
             withdrawing,
+            offering,
+            public_address,
         };
         Ok(Started { service, node, peers })
     }
@@ -178,6 +186,11 @@ impl Service {
     /// The folder with the node's own copy of the log.
     pub(crate) fn data_folder(&self) -> &Path {
         &self.data
+    }
+
+    /// Where the public reaches the node, without a slash at its end.
+    pub(crate) fn public_address(&self) -> &str {
+        &self.public_address
     }
 
     /// Who backs the node up.
@@ -259,6 +272,7 @@ impl Service {
         self.telling.abort();
         self.closing.abort();
         self.withdrawing.abort();
+        self.offering.abort();
         if let Some(scheduled) = &self.scheduled {
             scheduled.abort();
         }

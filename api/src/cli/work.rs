@@ -5,6 +5,7 @@
 
 mod intake;
 mod look_up;
+mod offer;
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
@@ -46,6 +47,9 @@ enum Command {
     Call(intake::Call),
     /// Does not take an application that is registered, within the regulation's intake check.
     Refuse(intake::Refuse),
+    /// Answers offers for people who come, and makes the letters that tell of them.
+    #[command(subcommand)]
+    Offer(offer::Offer),
     /// Answers a request, or enters an answer that came by letter or phone.
     Answer {
         /// Id of the case.
@@ -203,6 +207,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
             let path = format!("api/v1/services/{}/entries", application.service);
             remote.post(&path, application.body()?.to_string().as_bytes())?.ok()?
         }
+        Command::Offer(offer) => offer.done(&remote)?,
         Command::Call(call) => {
             let path = format!("api/v1/services/{}/calls", call.service);
             remote.post(&path, call.body()?.to_string().as_bytes())?.ok()?

@@ -14,6 +14,7 @@ use letopis_registry::engine::{AppendRefused, Application, EngineError};
 use letopis_registry::entry::EntryRefusal;
 use letopis_registry::event::CaseId;
 use letopis_registry::messages::{Language, MessageId};
+use letopis_registry::offer::OfferRefusal;
 use letopis_registry::pack::FormError;
 use letopis_registry::private::AccessToken;
 use letopis_registry::projection::{CaseRow, NotTakenRow, ProjectionError};
@@ -365,12 +366,21 @@ pub(super) fn engine_problem(error: &EngineError) -> Problem {
         EngineError::ForeignPack { .. } | EngineError::Offered { .. } => {
             specific(Code::Conflict, "pack-not-for-this-node")
         }
+        EngineError::Offer(OfferRefusal::Closed { .. }) => specific(Code::Conflict, "offer-closed"),
+        EngineError::Offer(OfferRefusal::TooLate { .. }) => {
+            specific(Code::Conflict, "offer-expired")
+        }
         EngineError::Entry(EntryRefusal::System { .. }) => {
             specific(Code::InvalidForm, "system-registry")
         }
         EngineError::Case(_)
         | EngineError::Entry(_)
         | EngineError::Row { .. }
+        | EngineError::Offer(
+            OfferRefusal::NoSuchNotice { .. }
+            | OfferRefusal::NoChannel { .. }
+            | OfferRefusal::TooEarly { .. },
+        )
         | EngineError::Staff { .. } => specific(Code::InvalidForm, "rule-broken"),
         EngineError::PackFails { .. } => specific(Code::InvalidForm, "pack-refused"),
         EngineError::TooManyRaces { .. } | EngineError::Append(AppendRefused::Busy { .. }) => {

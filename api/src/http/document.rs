@@ -73,6 +73,7 @@ pub(super) fn complete(mut document: utoipa::openapi::OpenApi) -> utoipa::openap
     for (name, description) in [
         ("operator", "The operator's token, in keys/operator.token of the node's folder"),
         ("case", "The token of a case, from the answer to its submission"),
+        ("offer", "The code in the letter that tells of an offer"),
         ("draft", "The token of a draft, from the answer that saved it first"),
         ("official", "The token of an official, with the official's id in letopis-official"),
     ] {

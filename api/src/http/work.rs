@@ -432,7 +432,12 @@ pub(super) fn done(
 ) -> Result<Json<DoneDto>, Problem> {
     let appended = done.map_err(|error| engine_problem(&error))?;
     app.service.worker().take_up(case);
-    Ok(Json(DoneDto { leaf: appended.leaf.get(), time: appended.time.to_string() }))
+    Ok(done_at(appended))
+}
+
+/// Where what was done stands.
+pub(super) fn done_at(appended: Appended) -> Json<DoneDto> {
+    Json(DoneDto { leaf: appended.leaf.get(), time: appended.time.to_string() })
 }
 
 /// An answer that nobody on the way may keep.

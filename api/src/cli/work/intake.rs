@@ -107,7 +107,7 @@ impl Refuse {
 }
 
 /// A form from a file.
-fn form(path: &Path) -> anyhow::Result<Value> {
+pub(super) fn form(path: &Path) -> anyhow::Result<Value> {
     serde_json::from_slice(&read(path)?).with_context(|| format!("{} is no JSON", path.display()))
 }
 

@@ -1,4 +1,4 @@
-//! `letopis work inbox`, `show`, `precedents` and `typical`: what an official looks up.
+//! `letopis work inbox`, `offers`, `show`, `precedents` and `typical`: what an official looks up.
 //!
 //! Not here: what changes anything.
 
@@ -13,6 +13,8 @@ use crate::cli::remote::Remote;
 pub(super) enum LookUp {
     /// Shows what waits: cases, requests, proposals.
     Inbox,
+    /// Shows the open offers of services whose applications the official may enter.
+    Offers,
     /// Shows a case.
     Show {
         /// Id of the case.
@@ -47,6 +49,7 @@ impl LookUp {
     pub(super) fn found(&self, remote: &Remote) -> anyhow::Result<Value> {
         match self {
             Self::Inbox => remote.get("api/v1/inbox")?.ok(),
+            Self::Offers => remote.get("api/v1/offers")?.ok(),
             Self::Show { case } => card(remote, case),
             Self::Precedents { service, outcome, ground, facts, after } => {
                 let facts = Value::Object(read_facts(facts)?).to_string();
