@@ -23,6 +23,7 @@ pub mod complex;
 pub mod entry;
 pub mod event;
 pub mod offer;
+pub mod payment;
 pub mod record_draft;
 pub mod staff;
 

@@ -12,6 +12,7 @@ use crate::entry::EntryRefusal;
 use crate::event::{CaseId, EventError};
 use crate::offer::OfferRefusal;
 use crate::pack::{FormError, PackError};
+use crate::payment::PaymentRefusal;
 use crate::private::PrivateError;
 use crate::projection::ProjectionError;
 use crate::record_draft::SealError;
@@ -104,6 +105,9 @@ pub enum EngineError {
     /// A rule of offers.
     #[error("{0}")]
     Offer(#[from] OfferRefusal),
+    /// A rule of payments.
+    #[error("{0}")]
+    Payment(#[from] PaymentRefusal),
     /// A rule of registries.
     #[error("{0}")]
     Entry(#[from] EntryRefusal),

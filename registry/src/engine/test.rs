@@ -6,6 +6,7 @@ mod drafts;
 mod facts;
 mod offers;
 mod ownership;
+mod payments;
 mod privacy;
 mod races;
 mod registries;

@@ -11,6 +11,7 @@ mod entry;
 mod fields;
 mod offer;
 mod pack;
+mod payment;
 mod staff;
 mod stream;
 mod trace;
@@ -35,10 +36,11 @@ pub use entry::{Basis, Document, EntryAmended, EntryCreated, EntryEvent, EntryRe
 pub use fields::{date_text, leaf, term_object};
 pub use offer::{OfferEvent, OfferMade};
 pub use pack::{PackFile, PackPublished};
+pub use payment::{PaymentDue, PaymentEvent, PaymentSettled};
 pub use staff::{Appointed, HeldPost, StaffEvent};
 pub use stream::{
-    CaseId, ComplexId, ConsultationId, DraftId, EntryId, OfferId, OfficialId, StreamError,
-    pack_stream,
+    CaseId, ComplexId, ConsultationId, DraftId, EntryId, OfferId, OfficialId, PaymentsId,
+    StreamError, pack_stream,
 };
 pub use trace::{TraceEvent, TraceOpened, TraceStep};
 pub use upcast::schema_version;
@@ -65,8 +67,17 @@ pub enum EventError {
 }
 
 /// The kinds of streams that the domain has.
-const FAMILIES: [&str; 8] =
-    ["pack", "application", "complex", "registry", "offer", "staff", "consultation", "case"];
+const FAMILIES: [&str; 9] = [
+    "pack",
+    "application",
+    "complex",
+    "registry",
+    "offer",
+    "payments",
+    "staff",
+    "consultation",
+    "case",
+];
 
 /// Any event of the domain.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,6 +92,8 @@ pub enum DomainEvent {
     Entry(EntryEvent),
     /// On `offer/<uuid>`.
     Offer(OfferEvent),
+    /// On `payments/<uuid>`.
+    Payment(PaymentEvent),
     /// On `staff/<uuid>`.
     Staff(StaffEvent),
     /// On `consultation/<uuid>`.
@@ -99,6 +112,7 @@ impl DomainEvent {
             Self::Complex(event) => event.event_type(),
             Self::Entry(event) => event.event_type(),
             Self::Offer(event) => event.event_type(),
+            Self::Payment(event) => event.event_type(),
             Self::Staff(event) => event.event_type(),
             Self::Consultation(_) => consultation::CONSULTATION_REGISTERED,
             Self::Trace(event) => event.event_type(),
@@ -114,6 +128,7 @@ impl DomainEvent {
             Self::Complex(event) => event.data(),
             Self::Entry(event) => event.data(),
             Self::Offer(event) => event.data(),
+            Self::Payment(event) => event.data(),
             Self::Staff(event) => event.data(),
             Self::Consultation(event) => event.data(),
             Self::Trace(event) => event.data(),
@@ -142,6 +157,7 @@ impl DomainEvent {
             "complex" => ComplexEvent::read(name, &data)?.map(Self::Complex),
             "registry" => EntryEvent::read(name, &data)?.map(Self::Entry),
             "offer" => OfferEvent::read(name, &data)?.map(Self::Offer),
+            "payments" => PaymentEvent::read(name, &data)?.map(Self::Payment),
             "staff" => StaffEvent::read(name, &data)?.map(Self::Staff),
             "consultation" => ConsultationRegistered::read(name, &data)?.map(Self::Consultation),
             _ => TraceEvent::read(name, &data)?.map(Self::Trace),

@@ -1,5 +1,5 @@
 //! Streams of the domain: `pack/<code>`, `application/<uuid>`, `complex/<uuid>`,
-//! `registry/<code>/<uuid>`, `offer/<uuid>`, `staff/<uuid>`, `consultation/<uuid>`.
+//! `registry/<code>/<uuid>`, `offer/<uuid>`, `payments/<uuid>`, `staff/<uuid>`, `consultation/<uuid>`.
 //!
 //! The ids are UUIDs of version 7 (RFC 9562), lower-case and hyphenated. Not here: ids of records.
 
@@ -33,6 +33,10 @@ pub struct ComplexId(Uuid);
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OfferId(Uuid);
 
+/// Id of the payments of an entry: that of the entry.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PaymentsId(Uuid);
+
 /// Id of an official of an agency.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OfficialId(Uuid);
@@ -54,7 +58,16 @@ macro_rules! stream_id {
             pub fn from_parts(unix_ms: u64, random: &[u8; 10]) -> Self {
                 Self(uuid_v7(unix_ms, random))
             }
+        }
 
+        stream_name!($id, $kind);
+    };
+}
+
+/// The stream and the spelling of an id.
+macro_rules! stream_name {
+    ($id:ident, $kind:literal) => {
+        impl $id {
             /// The stream that has this id.
             #[must_use]
             pub fn stream(&self) -> StreamName {
@@ -79,6 +92,7 @@ macro_rules! stream_id {
 stream_id!(CaseId, "application");
 stream_id!(ComplexId, "complex");
 stream_id!(OfferId, "offer");
+stream_name!(PaymentsId, "payments");
 stream_id!(OfficialId, "staff");
 stream_id!(ConsultationId, "consultation");
 stream_id!(DraftId, "draft");
@@ -184,6 +198,37 @@ impl OfferId {
             expected: "the stream of an offer, offer/<uuid>",
         };
         Self::parse(stream.as_str().strip_prefix("offer/").ok_or_else(error)?)
+    }
+}
+
+impl PaymentsId {
+    /// The payments of an entry.
+    #[must_use]
+    pub const fn of_entry(entry: &EntryId) -> Self {
+        Self(entry.id)
+    }
+
+    /// Reads the lower-case hyphenated spelling.
+    ///
+    /// # Errors
+    /// Any other text.
+    pub fn parse(text: &str) -> Result<Self, StreamError> {
+        parse_uuid(text).map(Self).ok_or_else(|| StreamError {
+            text: text.to_owned(),
+            expected: "the id of an entry's payments, a UUID of version 7 in lower case",
+        })
+    }
+
+    /// The payments of a stream.
+    ///
+    /// # Errors
+    /// The stream is not that of payments.
+    pub fn of_stream(stream: &StreamName) -> Result<Self, StreamError> {
+        let error = || StreamError {
+            text: stream.to_string(),
+            expected: "the stream of an entry's payments, payments/<uuid>",
+        };
+        Self::parse(stream.as_str().strip_prefix("payments/").ok_or_else(error)?)
     }
 }
 

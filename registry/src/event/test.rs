@@ -10,6 +10,7 @@ mod complex;
 mod consultation;
 mod intake;
 mod offer;
+mod payment;
 mod withdrawal;
 mod work;
 
@@ -193,7 +194,8 @@ fn as_event((stream, event): &(StreamName, DomainEvent)) -> Event {
 fn every_sample() -> impl Iterator<Item = (StreamName, DomainEvent)> {
     let first = samples().into_iter().chain(work::samples()).chain(consultation::samples());
     let more = first.chain(intake::samples()).chain(complex::samples());
-    more.chain(withdrawal::samples()).chain(offer::samples())
+    let more = more.chain(withdrawal::samples()).chain(offer::samples());
+    more.chain(payment::samples())
 }
 
 fn lines(samples: &[(StreamName, DomainEvent)]) -> Vec<String> {
@@ -223,6 +225,9 @@ fn golden_bytes_of_every_shape() {
     assert_eq!(found, golden.lines().collect::<Vec<_>>(), "\n{}\n", found.join("\n"));
     let found = lines(&offer::samples());
     let golden = include_str!("../../testdata/events-of-offers.txt");
+    assert_eq!(found, golden.lines().collect::<Vec<_>>(), "\n{}\n", found.join("\n"));
+    let found = lines(&payment::samples());
+    let golden = include_str!("../../testdata/events-of-payments.txt");
     assert_eq!(found, golden.lines().collect::<Vec<_>>(), "\n{}\n", found.join("\n"));
 }
 

@@ -216,6 +216,12 @@ pub enum PackRule {
         /// What is wrong and what to write.
         reason: String,
     },
+    /// Payments that cannot be made as the regulation says.
+    #[error("{reason}")]
+    Payments {
+        /// What is wrong and what to write.
+        reason: String,
+    },
     /// Intake cannot be refused as the regulation says.
     #[error("{reason}")]
     Intake {

@@ -52,9 +52,9 @@ pub use registry::{
 };
 pub use regulation::{
     Action, ApplicantKind, ApplicantRule, Approval, Asked, Channel, Condition, Days, DecisionRule,
-    DocumentAsked, Effect, EvidenceRule, Ground, InputRule, IntakeCheck, NoData, Offer, Post,
-    Regulation, RepresentativeRule, RequestRule, Reuse, Role, Step, TermRule, TimedOut, Trigger,
-    TypicalDecision, TypicalOutcome,
+    DocumentAsked, Effect, Every, EvidenceRule, Ground, InputRule, IntakeCheck, NoData, Offer,
+    Payments, Post, Regulation, RepresentativeRule, RequestRule, Reuse, Role, Step, TermRule,
+    TimedOut, Trigger, TypicalDecision, TypicalOutcome,
 };
 pub use request_kind::{ANSWER_TEXT_CHARS_MAX, KindField, RequestKind, ValueType};
 pub use start::starting_pack;
@@ -368,6 +368,21 @@ impl LegalCalendar {
         let offset = jiff::tz::Offset::from_seconds(self.zone.minutes() * 60)
             .expect("invariant: an offset is at most 18 hours");
         offset.to_datetime(instant).date()
+    }
+
+    /// The instant at which a day begins in the agency's zone.
+    ///
+    /// # Panics
+    /// Never: days of a ledger lie within the calendar's years.
+    #[must_use]
+    pub fn begin(&self, day: Date) -> Timestamp {
+        let midnight =
+            jiff::tz::Offset::UTC.to_timestamp(day.to_datetime(jiff::civil::Time::midnight()));
+        let midnight =
+            midnight.expect("invariant: days of a ledger lie within the calendar's years");
+        let unix_ms = midnight.as_millisecond() - i64::from(self.zone.minutes()) * 60_000;
+        Timestamp::from_unix_ms(unix_ms)
+            .expect("invariant: days of a ledger lie within the calendar's years")
     }
 
     /// Whether terms in working days count a day.

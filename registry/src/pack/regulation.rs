@@ -6,6 +6,7 @@ mod applicant;
 mod approval;
 mod condition;
 mod offer;
+mod payments;
 mod request;
 mod typical;
 
@@ -27,6 +28,7 @@ pub use applicant::{ApplicantKind, ApplicantRule, RepresentativeRule};
 pub use approval::{Approval, IntakeCheck, Post, Role};
 pub use condition::Condition;
 pub use offer::{Days, Offer, Trigger};
+pub use payments::{Every, Payments};
 pub use request::{Asked, NoData, RequestRule, Reuse, TimedOut};
 pub use typical::{TypicalDecision, TypicalOutcome};
 
@@ -82,6 +84,9 @@ pub struct Regulation {
     /// When the service is offered of itself.
     #[serde(default)]
     pub offers: Vec<Offer>,
+    /// What a granted entry pays; nothing without it.
+    #[serde(default)]
+    pub payments: Option<Payments>,
 }
 
 /// A way in which applications come.
@@ -267,6 +272,13 @@ impl Regulation {
     #[must_use]
     pub fn offer(&self, code: &OfferCode) -> Option<&Offer> {
         self.offers.iter().find(|offer| &offer.code.value == code)
+    }
+
+    /// The field of the entry that holds the amount of payments.
+    #[must_use]
+    pub fn payment_field(&self, payments: &Payments) -> Option<&FieldPath> {
+        let mut fields = self.effect.fields.iter();
+        fields.find(|(_, value)| **value == payments.amount.value).map(|(field, _)| field)
     }
 
     /// The first channel that is open to applicants themselves.

@@ -31,6 +31,7 @@ mod complex;
 mod facts;
 mod language;
 mod offers;
+mod payments;
 
 #[test]
 fn the_pack_of_zarechny_loads_and_passes_its_own_cases() {

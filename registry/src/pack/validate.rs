@@ -3,6 +3,7 @@
 mod complex;
 mod offers;
 mod parts;
+mod payments;
 mod people;
 mod registries;
 mod requests;

@@ -23,6 +23,7 @@ mod notices;
 mod offers;
 mod packs;
 mod papers;
+mod payments;
 mod precedents;
 mod provided;
 mod requests;
@@ -56,6 +57,7 @@ pub use notices::NoticeRow;
 pub use offers::OfferRow;
 pub use packs::PackRow;
 pub use papers::PaperRow;
+pub use payments::PaymentRow;
 pub use precedents::{PrecedentQuery, PrecedentRow};
 pub use provided::ProvidedRow;
 pub use requests::{RequestRow, SubrequestRow};
@@ -147,6 +149,7 @@ const PROJECTIONS: &[Projection] = &[
     lookup::PROJECTION,
     notices::PROJECTION,
     offers::PROJECTION,
+    payments::PROJECTION,
     papers::PROJECTION,
     packs::PROJECTION,
     provided::PROJECTION,

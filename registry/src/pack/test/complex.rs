@@ -27,21 +27,21 @@ fn each_rule_of_complex_requests_is_broken_once_and_named_with_its_line() {
         ("  - service: child-benefit\n", "  - service: nursery\n", ":13: service \"nursery\""),
         (
             "  - service: parking-permit\n    asks: [plate, dwelling, zone, validity_years]",
-            "  - service: child-benefit\n    asks: [birth_record, children]",
+            "  - service: child-benefit\n    asks: [birth_record, children, account]",
             ":15: service \"child-benefit\" is defined twice",
         ),
         (
-            "asks: [birth_record, children]",
+            "asks: [birth_record, children, account]",
             "asks: [birth_record, child]",
             ":14: form field \"child\"",
         ),
         (
-            "asks: [birth_record, children]",
+            "asks: [birth_record, children, account]",
             "asks: [birth_record]",
             ":13: \"children\", which \"child-benefit\" needs, is asked nowhere",
         ),
         (
-            "asks: [birth_record, children]",
+            "asks: [birth_record, children, account]",
             "asks: [birth_record, children, applicant.snils]",
             ":14: form field \"child-benefit: applicant.snils\" is defined twice",
         ),
@@ -74,8 +74,8 @@ fn each_rule_of_complex_requests_is_broken_once_and_named_with_its_line() {
             ":19: the wait cites no act",
         ),
         (
-            "asks: [birth_record, children]",
-            "asks: [birth_record, children]\n    waits:\n      - request: residence\n        service: \
+            "asks: [birth_record, children, account]",
+            "asks: [birth_record, children, account]\n    waits:\n      - request: residence\n        service: \
              parking-permit\n        answer: residence\n        law: {ru: a, en: a}",
             ":16: steps wait for one another in a circle: child-benefit/residence → \
              parking-permit/residence → child-benefit/residence",

@@ -44,6 +44,7 @@ pub(in crate::pack) fn service(service: &Service, parts: &Parts, problems: &mut 
     check.templates();
     check.typical_decisions();
     check.offers();
+    check.payments();
     check.fields_are_read();
     check.cases();
 }
