@@ -12,6 +12,7 @@ mod effect;
 mod event;
 mod joint;
 mod offer;
+mod payments;
 mod rule;
 mod term;
 
@@ -24,7 +25,7 @@ use letopis_ledger::id::AgencyId;
 use letopis_ledger::json::{Fields, Json};
 use letopis_ledger::leaf::Leaf;
 use letopis_ledger::tile::bundle_with;
-use letopis_ledger::{Hash, LeafIndex, TreeSize};
+use letopis_ledger::{Hash, LeafIndex, Timestamp, TreeSize};
 use serde_json::{Map, Value, json};
 use thiserror::Error;
 
@@ -36,7 +37,6 @@ use crate::source::{LogSource, SourceError};
 use case::Case;
 use collect::Collector;
 use event::{Outcome, PackPublished, Pinned};
-use offer::Acceptance;
 use rule::{PackFiles, Regulation};
 
 /// Most bytes of a list of disclosures.
@@ -97,6 +97,7 @@ pub fn check_decision(
         source,
         size: TreeSize::new(audit.size),
         collected,
+        log_ends: audit.last_time,
         findings: &mut audit.findings,
         statements: Vec::new(),
         facts: Map::new(),
@@ -130,6 +131,8 @@ struct Check<'a> {
     source: &'a dyn LogSource,
     size: TreeSize,
     collected: Collector<'a>,
+    /// The time of the last leaf, if there is one.
+    log_ends: Option<Timestamp>,
     findings: &'a mut Findings,
     statements: Vec<Message>,
     facts: Map<String, Value>,
@@ -152,6 +155,7 @@ impl Check<'_> {
         let outputs = self.check_model(&case, &files, given)?;
         let entry = effect::check(&case, &self.collected, &regulation, outputs.as_ref())?;
         let withdrawn = effect::check_withdrawal(&self.collected, entry.as_deref())?;
+        self.check_payments(&case, &regulation, (entry.as_deref(), outputs.as_ref()), given)?;
         if let Some(entry) = entry {
             self.facts.insert("registry_entry".to_owned(), json!(entry));
             self.say("decision.granted", [("entry", entry)]);
@@ -317,41 +321,6 @@ impl Check<'_> {
             Err(error) => return Err(error),
         }
         Ok(())
-    }
-
-    /// What the case accepts, if it accepts an offer, must have been offered by a regulation.
-    fn check_offer(&mut self, case: &Case) -> Result<(), Stop> {
-        let Some(acceptance) = self.collected.acceptance.take() else { return Ok(()) };
-        match self.acceptance_holds(case, &acceptance) {
-            Ok(()) => {
-                let offer = acceptance.offer.to_string();
-                self.facts.insert("offer".to_owned(), json!(offer));
-                self.say("decision.offered", [("offer", offer)]);
-            }
-            Err(Stop::Found(finding)) => self.findings.push(finding),
-            Err(error) => return Err(error),
-        }
-        Ok(())
-    }
-
-    fn acceptance_holds(&self, case: &Case, acceptance: &Acceptance) -> Result<(), Stop> {
-        let submitted = &self.collected.events[0];
-        if acceptance.place != submitted.place {
-            return Err(acceptance.broken("accepted apart from the application".to_owned()));
-        }
-        let leaf = self.read_again(acceptance.made_at, acceptance.made_hash)?;
-        let made = acceptance.made(&leaf, &case.submitted.service)?;
-        let pinned =
-            Pinned { code: made.pack.clone(), version: made.pack_version, leaf: made.pack_leaf };
-        let (pack, publisher) = self.pack(&pinned, acceptance.made_at)?;
-        let files = PackFiles { source: self.source, files: &pack.files };
-        let regulation = Regulation::load(&files, &made.service)?;
-        let authors = [&publisher, leaf.record().author(), submitted.leaf.record().author()];
-        if authors.iter().any(|author| author.as_str() != regulation.agency) {
-            let agency = &regulation.agency;
-            return Err(acceptance.broken(format!("not every record is of {agency}, which offers")));
-        }
-        acceptance.check(case, &made, &regulation, (leaf.time(), submitted.leaf.time()))
     }
 
     /// Where officials decide, each must have agreed by the regulation.

@@ -106,6 +106,8 @@ rules! {
     Approval = "approval",
     /// A grant made its registry entry in the same record; a refusal made none.
     RegistryEffect = "registry-effect",
+    /// Every month of what the case granted is due once, on its day, and no other.
+    Payments = "payments",
     /// The proof is well-formed.
     ProofForm = "proof-form",
     /// The file is one whose issue the entry records.

@@ -6,10 +6,11 @@ use letopis_ledger::id::{AgencyId, StreamName};
 use letopis_ledger::json::{Json, Object};
 use letopis_ledger::leaf::Leaf;
 use letopis_ledger::record::Event;
-use letopis_ledger::{Hash, LeafIndex};
+use letopis_ledger::{Hash, LeafIndex, Timestamp};
 
 use super::approval::Staff;
 use super::offer::Acceptance;
+use super::payments::{self, Due};
 use super::{case, joint};
 use crate::audit::{ACCEPTED, MADE, Observer};
 
@@ -39,6 +40,10 @@ pub(super) struct Collector<'a> {
     offers: BTreeMap<StreamName, (LeafIndex, Hash)>,
     /// The offer that the case accepts.
     pub(super) acceptance: Option<Acceptance>,
+    /// Months that became due by the case.
+    pub(super) due: Vec<Due>,
+    /// What became of the entries of the case later, with the time of each leaf.
+    pub(super) changes: Vec<(Timestamp, Event)>,
     /// Streams of the cases that this one waits for.
     awaited: Vec<String>,
     /// Their events that close a request or the case, with the leaf of each.
@@ -75,6 +80,8 @@ impl<'a> Collector<'a> {
             entries: Vec::new(),
             offers: BTreeMap::new(),
             acceptance: None,
+            due: Vec::new(),
+            changes: Vec::new(),
             awaited: Vec::new(),
             others: Vec::new(),
             progress,
@@ -124,6 +131,22 @@ impl<'a> Collector<'a> {
         }
     }
 
+    /// Takes a month that the case makes due; a hostile log must not fill memory.
+    fn take_due(&mut self, place: LeafIndex, leaf: &Leaf, event: &Event) {
+        let case = event.data.get("case").and_then(Json::as_str);
+        let is_own = case.is_some() && case == self.stream.as_ref().map(StreamName::as_str);
+        if is_own && self.due.len() < CASE_EVENTS_MAX {
+            let author = leaf.record().author().clone();
+            self.due.push(Due { place, author, event: event.clone() });
+        }
+    }
+
+    /// The last day of an entry, as it was made.
+    pub(super) fn last_day_of(&self, entry: Option<&str>) -> Option<String> {
+        let found = self.entries.iter().find(|made| Some(made.stream.as_str()) == entry)?;
+        Some(found.data.get("valid_until")?.as_str()?.to_owned())
+    }
+
     /// Takes an entry that names the case as its basis; entries are few, for each needs a claim.
     fn take_entry(&mut self, place: LeafIndex, event: &Event) {
         let basis = event.data.get("basis").and_then(Json::as_object);
@@ -170,7 +193,13 @@ impl Observer for Collector<'_> {
             {
                 self.others.push((place, event.clone()));
             }
+            if self.entries.iter().any(|entry| entry.stream == event.stream)
+                && self.changes.len() < CASE_EVENTS_MAX
+            {
+                self.changes.push((leaf.time(), event.clone()));
+            }
             match event.event_type.as_str() {
+                payments::DUE => self.take_due(place, leaf, event),
                 "pack.published" => {
                     self.packs.insert(place, leaf.hash());
                 }

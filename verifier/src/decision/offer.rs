@@ -8,10 +8,12 @@ use letopis_ledger::id::StreamName;
 use letopis_ledger::leaf::Leaf;
 use letopis_ledger::{Hash, LeafIndex, Timestamp};
 use serde::Deserialize;
+use serde_json::json;
 
-use super::Stop;
 use super::case::Case;
-use super::rule::Regulation;
+use super::event::Pinned;
+use super::rule::{PackFiles, Regulation};
+use super::{Check, Stop};
 use crate::audit::{MADE, OfferMade};
 use crate::finding::{Finding, Rule};
 
@@ -107,5 +109,42 @@ impl Acceptance {
     pub(super) fn broken(&self, detail: String) -> Stop {
         let detail = format!("{}: {detail}", self.offer);
         Finding::at(Rule::Offer, self.place, detail).into()
+    }
+}
+
+impl Check<'_> {
+    /// What the case accepts, if it accepts an offer, must have been offered by a regulation.
+    pub(super) fn check_offer(&mut self, case: &Case) -> Result<(), Stop> {
+        let Some(acceptance) = self.collected.acceptance.take() else { return Ok(()) };
+        match self.acceptance_holds(case, &acceptance) {
+            Ok(()) => {
+                let offer = acceptance.offer.to_string();
+                self.facts.insert("offer".to_owned(), json!(offer));
+                self.say("decision.offered", [("offer", offer)]);
+            }
+            Err(Stop::Found(finding)) => self.findings.push(finding),
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    fn acceptance_holds(&self, case: &Case, acceptance: &Acceptance) -> Result<(), Stop> {
+        let submitted = &self.collected.events[0];
+        if acceptance.place != submitted.place {
+            return Err(acceptance.broken("accepted apart from the application".to_owned()));
+        }
+        let leaf = self.read_again(acceptance.made_at, acceptance.made_hash)?;
+        let made = acceptance.made(&leaf, &case.submitted.service)?;
+        let pinned =
+            Pinned { code: made.pack.clone(), version: made.pack_version, leaf: made.pack_leaf };
+        let (pack, publisher) = self.pack(&pinned, acceptance.made_at)?;
+        let files = PackFiles { source: self.source, files: &pack.files };
+        let regulation = Regulation::load(&files, &made.service)?;
+        let authors = [&publisher, leaf.record().author(), submitted.leaf.record().author()];
+        if authors.iter().any(|author| author.as_str() != regulation.agency) {
+            let agency = &regulation.agency;
+            return Err(acceptance.broken(format!("not every record is of {agency}, which offers")));
+        }
+        acceptance.check(case, &made, &regulation, (leaf.time(), submitted.leaf.time()))
     }
 }

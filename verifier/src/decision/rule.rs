@@ -22,6 +22,7 @@ use serde_json::{Map, Value};
 use super::Stop;
 use super::event::{Decided, Registered};
 use super::offer::OfferDocument;
+use super::payments::PaymentsDocument;
 use crate::finding::{Finding, Rule};
 use crate::source::LogSource;
 
@@ -49,6 +50,8 @@ pub(super) struct Regulation {
     pub(super) stages: Option<Vec<Vec<Post>>>,
     /// What is offered of itself.
     offers: Vec<OfferDocument>,
+    /// What a granted entry pays.
+    pub(super) payments: Option<PaymentsDocument>,
     /// What requests do to the clock.
     requests: BTreeMap<String, RequestDocument>,
     term: Term,
@@ -119,6 +122,8 @@ struct RegulationDocument {
     steps: Vec<StepDocument>,
     #[serde(default)]
     offers: Vec<OfferDocument>,
+    #[serde(default)]
+    payments: Option<PaymentsDocument>,
     effect: EffectDocument,
 }
 
@@ -232,6 +237,7 @@ impl Regulation {
             decision: document.decision.name,
             grounds: document.grounds,
             offers: document.offers,
+            payments: document.payments,
             stages: document.approval.map(|approval| approval.stages),
             requests: document
                 .steps

@@ -12,6 +12,7 @@ use tempfile::TempDir;
 
 use super::joint::Joint;
 use super::offers::Offered;
+use super::payments::Paid;
 use super::written::{START_MS, Written, ZARECHNY, claim};
 
 pub(crate) const CASE: &str = "019ba000-0000-7000-8000-000000000001";
@@ -84,6 +85,8 @@ pub(crate) struct CaseSpec {
     pub(crate) joint: Option<Joint>,
     /// The offer that the case accepts.
     pub(crate) offered: Option<Offered>,
+    /// What the entry pays.
+    pub(crate) paid: Option<Paid>,
     /// How the result goes out of its registry again.
     pub(crate) withdrawn: Option<Withdrawn>,
 }
@@ -161,6 +164,7 @@ impl CaseSpec {
             has_double: false,
             joint: None,
             offered: None,
+            paid: None,
             withdrawn: None,
         }
     }
@@ -241,6 +245,9 @@ impl CaseSpec {
         if let Some(withdrawn) = self.withdrawn {
             let events = withdrawn.events(&mut written);
             written.push(ZARECHNY, events);
+        }
+        if let Some(paid) = self.paid {
+            paid.pay(&mut written);
         }
         let mut note = written.event("note/1", "note.taken", Object::new());
         if self.has_double {

@@ -11,6 +11,7 @@ mod joint;
 mod mirrors;
 mod nodes;
 mod offers;
+mod payments;
 mod policies;
 mod proofs;
 mod random;

@@ -18,6 +18,7 @@ use super::decision_case::CaseSpec;
 use super::decisions;
 use super::nodes;
 use super::offers;
+use super::payments;
 use super::proofs;
 use super::written::{
     FOUNDER, Found, ORIGIN, Written, ZARECHNY, claim, edit, found_in, note, policy, signer, write,
@@ -124,6 +125,7 @@ fn break_rule(rule: Rule) -> Broken {
         | Rule::ComplexRequest
         | Rule::RegistryEffect => decisions::break_rule(rule),
         Rule::OfferOrder | Rule::Offer => offers::break_rule(rule),
+        Rule::Payments => payments::break_rule(),
     }
 }
 
