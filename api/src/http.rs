@@ -23,6 +23,7 @@ mod offer;
 mod operation;
 mod pack;
 mod paper;
+mod payment;
 mod precedent;
 pub(crate) mod problem;
 mod registry;
@@ -155,9 +156,10 @@ pub(crate) fn router(state: AppState) -> Router {
         .with_state(state)
 }
 
-/// Routes of offers: for the person, then for those who post letters.
+/// Routes of what comes to a person before and after a case: offers, then payments.
 fn of_offers() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
+        .routes(routes!(payment::of_case))
         .routes(routes!(offer::of_case))
         .routes(routes!(offer::read))
         .routes(routes!(offer::accept))
@@ -174,6 +176,8 @@ fn of_officials() -> OpenApiRouter<AppState> {
         .routes(routes!(intake::enter))
         .routes(routes!(intake::refuse))
         .routes(routes!(notice::settle))
+        .routes(routes!(payment::orders))
+        .routes(routes!(payment::settle))
         .routes(routes!(staff::appoint, staff::list))
         .routes(routes!(staff::absence))
         .routes(routes!(staff::dismiss))

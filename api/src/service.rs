@@ -12,6 +12,7 @@ pub(crate) mod governance;
 mod notices;
 mod offers;
 pub(crate) mod packs;
+mod payments;
 mod port;
 mod typesetter;
 pub(crate) mod upload;
@@ -71,6 +72,7 @@ pub(crate) struct Service {
     closing: JoinHandle<()>,
     withdrawing: JoinHandle<()>,
     offering: JoinHandle<()>,
+    paying: JoinHandle<()>,
     /// Where the public reaches the node, without a slash at its end.
     public_address: String,
 }
@@ -153,6 +155,7 @@ impl Service {
         let closing = tokio::spawn(complex::run(Arc::clone(&engine), progress.clone()));
         let withdrawing = tokio::spawn(facts::run(Arc::clone(&engine), progress.clone()));
         let offering = tokio::spawn(offers::run(Arc::clone(&engine), progress.clone()));
+        let paying = tokio::spawn(payments::run(Arc::clone(&engine)));
         let public_address = folder.config().public_address().trim_end_matches('/').to_owned();
         let signer = folder.keys().author(&folder.config().agency)?;
         let data = folder.data();
@@ -173,6 +176,7 @@ impl Service {
             closing,
             withdrawing,
             offering,
+            paying,
             public_address,
         };
         Ok(Started { service, node, peers })
@@ -273,6 +277,7 @@ impl Service {
         self.closing.abort();
         self.withdrawing.abort();
         self.offering.abort();
+        self.paying.abort();
         if let Some(scheduled) = &self.scheduled {
             scheduled.abort();
         }

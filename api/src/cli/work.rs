@@ -6,6 +6,7 @@
 mod intake;
 mod look_up;
 mod offer;
+mod pay;
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
@@ -50,6 +51,8 @@ enum Command {
     /// Answers offers for people who come, and makes the letters that tell of them.
     #[command(subcommand)]
     Offer(offer::Offer),
+    /// Notes what became of a payment.
+    Pay(pay::Pay),
     /// Answers a request, or enters an answer that came by letter or phone.
     Answer {
         /// Id of the case.
@@ -208,6 +211,10 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
             remote.post(&path, application.body()?.to_string().as_bytes())?.ok()?
         }
         Command::Offer(offer) => offer.done(&remote)?,
+        Command::Pay(pay) => {
+            let path = format!("api/v1/payments/{}/{}", pay.payments, pay.period);
+            remote.post(&path, pay.body().to_string().as_bytes())?.ok()?
+        }
         Command::Call(call) => {
             let path = format!("api/v1/services/{}/calls", call.service);
             remote.post(&path, call.body()?.to_string().as_bytes())?.ok()?

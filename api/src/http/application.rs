@@ -16,6 +16,7 @@ use letopis_registry::event::CaseId;
 use letopis_registry::messages::{Language, MessageId};
 use letopis_registry::offer::OfferRefusal;
 use letopis_registry::pack::FormError;
+use letopis_registry::payment::PaymentRefusal;
 use letopis_registry::private::AccessToken;
 use letopis_registry::projection::{CaseRow, NotTakenRow, ProjectionError};
 use serde::{Deserialize, Serialize};
@@ -366,6 +367,9 @@ pub(super) fn engine_problem(error: &EngineError) -> Problem {
         EngineError::ForeignPack { .. } | EngineError::Offered { .. } => {
             specific(Code::Conflict, "pack-not-for-this-node")
         }
+        EngineError::Payment(PaymentRefusal::AlreadyPaid { .. }) => {
+            specific(Code::Conflict, "payment-paid")
+        }
         EngineError::Offer(OfferRefusal::Closed { .. }) => specific(Code::Conflict, "offer-closed"),
         EngineError::Offer(OfferRefusal::TooLate { .. }) => {
             specific(Code::Conflict, "offer-expired")
@@ -381,6 +385,7 @@ pub(super) fn engine_problem(error: &EngineError) -> Problem {
             | OfferRefusal::NoChannel { .. }
             | OfferRefusal::TooEarly { .. },
         )
+        | EngineError::Payment(PaymentRefusal::Reference { .. })
         | EngineError::Staff { .. } => specific(Code::InvalidForm, "rule-broken"),
         EngineError::PackFails { .. } => specific(Code::InvalidForm, "pack-refused"),
         EngineError::TooManyRaces { .. } | EngineError::Append(AppendRefused::Busy { .. }) => {

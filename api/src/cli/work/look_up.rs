@@ -1,4 +1,4 @@
-//! `letopis work inbox`, `offers`, `show`, `precedents` and `typical`: what an official looks up.
+//! `letopis work inbox`, `offers`, `payments`, `show`, `precedents` and `typical`: what an official looks up.
 //!
 //! Not here: what changes anything.
 
@@ -15,6 +15,12 @@ pub(super) enum LookUp {
     Inbox,
     /// Shows the open offers of services whose applications the official may enter.
     Offers,
+    /// Shows the payments that are due or failed, for whoever pays.
+    Payments {
+        /// Where the page before ended.
+        #[arg(long)]
+        after: Option<String>,
+    },
     /// Shows a case.
     Show {
         /// Id of the case.
@@ -50,6 +56,10 @@ impl LookUp {
         match self {
             Self::Inbox => remote.get("api/v1/inbox")?.ok(),
             Self::Offers => remote.get("api/v1/offers")?.ok(),
+            Self::Payments { after } => {
+                let query = after.as_deref().map(|after| ("after", after));
+                remote.get_with("api/v1/payments", query.as_slice())?.ok()
+            }
             Self::Show { case } => card(remote, case),
             Self::Precedents { service, outcome, ground, facts, after } => {
                 let facts = Value::Object(read_facts(facts)?).to_string();
