@@ -217,7 +217,7 @@ impl<P: LedgerPort> CaseEngine<P> {
             Some(channel) => channel.clone(),
             None => offered
                 .regulation
-                .own_channel()
+                .applicants_channel()
                 .ok_or_else(|| OfferRefusal::NoChannel { service: service.clone() })?
                 .clone(),
         };

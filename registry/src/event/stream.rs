@@ -1,5 +1,6 @@
 //! Streams of the domain: `pack/<code>`, `application/<uuid>`, `complex/<uuid>`,
-//! `registry/<code>/<uuid>`, `offer/<uuid>`, `payments/<uuid>`, `staff/<uuid>`, `consultation/<uuid>`.
+//! `registry/<code>/<uuid>`, `offer/<uuid>`, `payments/<uuid>`, `staff/<uuid>`,
+//! `consultation/<uuid>`.
 //!
 //! The ids are UUIDs of version 7 (RFC 9562), lower-case and hyphenated. Not here: ids of records.
 

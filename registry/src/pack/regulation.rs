@@ -283,7 +283,7 @@ impl Regulation {
 
     /// The first channel that is open to applicants themselves.
     #[must_use]
-    pub fn own_channel(&self) -> Option<&ChannelCode> {
+    pub fn applicants_channel(&self) -> Option<&ChannelCode> {
         let own = |open: &&Channel| !open.draft_only && !open.entered_by_official;
         self.channels.iter().find(own).map(|open| &open.code.value)
     }

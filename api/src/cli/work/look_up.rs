@@ -1,4 +1,5 @@
-//! `letopis work inbox`, `offers`, `payments`, `show`, `precedents` and `typical`: what an official looks up.
+//! `letopis work inbox`, `offers`, `payments`, `show`, `precedents` and `typical`: what an official
+//! looks up.
 //!
 //! Not here: what changes anything.
 

@@ -34,7 +34,7 @@ impl Check<'_, '_> {
                     }
                 }
             }
-            if regulation.own_channel().is_none() {
+            if regulation.applicants_channel().is_none() {
                 let reason = "needs a channel that is open to applicants themselves";
                 self.refuse_offer(at, offer, reason);
             }
