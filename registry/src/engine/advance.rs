@@ -243,7 +243,7 @@ impl<P: LedgerPort> CaseEngine<P> {
         let about = state.about();
         let holdings = self.holdings(&rules, &values, about.map(|about| &about.entry.stream))?;
         if let Some(about) = about {
-            let entry = ResultEntry::Known(self.known_entry(about)?);
+            let entry = ResultEntry::Known(self.known_entry(about, rules.calendar.date(at))?);
             return Ok((DecideCase { holdings, at, entry }, TakenNumber::none()));
         }
         let registry = rules.service.effect_registry();

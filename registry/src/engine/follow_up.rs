@@ -109,10 +109,14 @@ impl<P: LedgerPort> CaseEngine<P> {
     }
 
     /// The entry that a case is about, as it is now.
-    pub(super) fn known_entry(&self, about: &About) -> Result<KnownEntry, EngineError> {
+    pub(super) fn known_entry(
+        &self,
+        about: &About,
+        today: Date,
+    ) -> Result<KnownEntry, EngineError> {
         let stream = about.entry.stream.clone();
         let gone = || CaseRefusal::EntryGone { entry: stream.clone() };
-        let row = self.entry_in_force(&stream)?.ok_or_else(gone)?;
+        let row = self.entry_of(about, today)?.ok_or_else(gone)?;
         let valid_until = last_day(&row).ok_or_else(gone)?;
         Ok(KnownEntry {
             // Others may have appended to the stream too: what they wrote does not count, but the
@@ -132,7 +136,8 @@ impl<P: LedgerPort> CaseEngine<P> {
         rules: &CaseRules<'_>,
     ) -> Result<Option<Decision>, EngineError> {
         let Some(about) = state.about() else { return Ok(None) };
-        if self.entry_in_force(&about.entry.stream)?.is_some() {
+        let today = rules.calendar.date(self.clock.now());
+        if self.entry_of(about, today)?.is_some() {
             return Ok(None);
         }
         Ok(Some(CancelCase { by: CancelledBy::EntryGone }.decide(state, rules)?))
@@ -146,10 +151,18 @@ impl<P: LedgerPort> CaseEngine<P> {
         Ok(self.model.follow_ups_without_entry()?.value)
     }
 
-    fn entry_in_force(&self, stream: &StreamName) -> Result<Option<EntryRow>, EngineError> {
-        let found = self.model.entry(stream)?.value;
-        Ok(found.filter(|entry| entry.status == EntryStatus::InForce))
+    /// The entry that a case is about, if there is still something to decide: a renewal goes on
+    /// after the last day, a review changes nothing of what has passed.
+    fn entry_of(&self, about: &About, today: Date) -> Result<Option<EntryRow>, EngineError> {
+        let found = self.model.entry(&about.entry.stream)?.value;
+        let found = found.filter(|entry| entry.status == EntryStatus::InForce);
+        Ok(found.filter(|entry| about.is_renewal() || !has_passed(entry, today)))
     }
+}
+
+/// Whether the last day of an entry has passed, perhaps before the log says so.
+pub(super) fn has_passed(row: &EntryRow, today: Date) -> bool {
+    last_day(row).is_some_and(|last| last < today)
 }
 
 fn last_day(row: &EntryRow) -> Option<Date> {

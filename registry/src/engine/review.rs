@@ -14,6 +14,7 @@ use letopis_ledger::id::StreamName;
 use letopis_ledger::json::Json;
 
 use super::advance::pending;
+use super::follow_up::has_passed;
 use super::submit::Attempt;
 use super::{
     AdapterError, AppendRefused, Application, CaseEngine, EngineError, InstalledPack, LedgerPort,
@@ -187,9 +188,10 @@ impl<P: LedgerPort> CaseEngine<P> {
         request: &StepCode,
     ) -> Result<Option<CaseId>, EngineError> {
         let row = self.model.entry(entry)?.value;
-        let Some(row) = row.filter(|row| row.status == EntryStatus::InForce) else {
-            return Ok(None);
-        };
+        let today = reviewed.installed.pack.calendar().date(self.clock.now());
+        let in_force =
+            |row: &EntryRow| row.status == EntryStatus::InForce && !has_passed(row, today);
+        let Some(row) = row.filter(in_force) else { return Ok(None) };
         let Some(before) = self.model.deciding_case(entry, false)?.value else { return Ok(None) };
         if self.service_of(entry)?.as_ref() != Some(&reviewed.code) {
             return Ok(None);

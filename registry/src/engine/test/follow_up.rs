@@ -1,5 +1,5 @@
 //! Cases about entries that exist: a permit that goes on, a benefit that is decided again when a
-//! fact changes (domain §5 B `FactSuperseded`, §5 C; U15).
+//! fact changes (domain §5 B `FactSuperseded`, §5 C).
 
 use letopis_ledger::StreamVersion;
 use letopis_ledger::id::StreamName;
@@ -324,6 +324,20 @@ fn an_income_that_changes_between_the_answer_and_the_decision_is_not_missed() {
     })));
     block_on(node.engine.advance(review)).unwrap();
     assert_eq!(look(&node).len(), 1);
+}
+
+#[test]
+fn what_has_passed_is_not_reviewed_and_a_review_that_it_overtakes_ends() {
+    let (node, _, benefit) = family();
+    earn(&node, 36_000_000);
+    let [review] = look(&node)[..] else { panic!("no review") };
+    // Its last day passes before the review is decided, and before the log says that it has.
+    node.clock.set("2027-11-20T07:00:00.000Z");
+    let progress = block_on(node.engine.advance(review)).unwrap();
+    assert_eq!(progress.status, CaseStatus::Cancelled);
+    assert_eq!(entry(&node, &benefit).version.get(), 0);
+    earn(&node, 12_000_000);
+    assert_eq!(look(&node), []);
 }
 
 #[test]
