@@ -228,8 +228,8 @@ impl<P: LedgerPort> CaseEngine<P> {
         Ok(Content { kind, decided_at: row.decided_at, leaf: row.leaf, values, evidence })
     }
 
-    /// Fields of the entry that the decision made or revised, named `entry.<field>`, with the disclosures of
-    /// the private ones.
+    /// Fields of the entry that the decision made or revised, named `entry.<field>`, with the
+    /// disclosures of the private ones.
     async fn entry_fields(
         &self,
         state: &CaseState,

@@ -1,4 +1,5 @@
-//! Reviews: an entry is decided again by itself when a fact that its decision rested on has changed.
+//! Reviews: an entry is decided again by itself when a fact that its decision rested on has
+//! changed.
 //!
 //! Facts and entries are looked at in the order in which the log changed them, as for those that a
 //! fact takes out (`facts`). What the decision used is compared with what the registry would answer

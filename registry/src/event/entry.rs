@@ -57,8 +57,8 @@ pub struct EntryAmended {
     pub basis: Basis,
 }
 
-/// A case about the entry was granted: what stands in it holds from a day on, in place of what stood
-/// in it before.
+/// A case about the entry was granted: what stands in it holds from a day on, in place of what
+/// stood in it before.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EntryRevised {
     /// Every public field by field path; one that is not named is absent from now on.

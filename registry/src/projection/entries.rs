@@ -323,8 +323,8 @@ impl ReadModel {
         })
     }
 
-    /// Entries in force whose last day is before `today` (`2026-11-21`), at most `most`; those whose
-    /// renewal is not decided yet stay until it is.
+    /// Entries in force whose last day is before `today` (`2026-11-21`), at most `most`; those
+    /// whose renewal is not decided yet stay until it is.
     ///
     /// # Errors
     /// The database failed.

@@ -110,7 +110,8 @@ pub struct EntryQuery {
 }
 
 impl ReadModel {
-    /// Counts entries in force without `except` and finds held names, all on one state of the tables.
+    /// Counts entries in force without `except` and finds held names, all on one state of the
+    /// tables.
     ///
     /// # Errors
     /// The database failed.

@@ -1,4 +1,5 @@
-//! What a follow-up case is about: an entry that stands in a registry, and why it is looked at again.
+//! What a follow-up case is about: an entry that stands in a registry, and why it is looked at
+//! again.
 //!
 //! Not here: what follows for the entry; its own stream says that.
 
