@@ -89,9 +89,15 @@ impl<P: LedgerPort> CaseEngine<P> {
             begun.next = from.max(size.next_leaf());
             return Ok(begun);
         }
-        let mut registries = BTreeSet::new();
+        let given = reviewed.iter().map(|one| one.service().effect_registry().clone());
+        let mut registries: BTreeSet<RegistryCode> = given.collect();
+        if from == LeafIndex::ZERO {
+            // Facts are many, and most are older than whatever was decided by them.
+            let first = self.model.first_submission_behind(&registries)?.value;
+            begun.next = first.unwrap_or(size.next_leaf());
+        }
+        let from = begun.next;
         for one in &reviewed {
-            registries.insert(one.service().effect_registry().clone());
             registries.extend(one.requests().map(|(_, _, registry)| registry.clone()));
         }
         for changed in self.model.entries_changed(&registries, from, AT_ONCE_MAX)?.value {

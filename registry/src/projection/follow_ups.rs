@@ -9,10 +9,10 @@ use letopis_ledger::id::StreamName;
 use rusqlite::{OptionalExtension, Row, params};
 
 use super::entries::{self, EntryRow};
-use super::row::{list_text, number, parsed, to_sql};
+use super::row::{list_text, number, optional_number, parsed, to_sql};
 use super::{Fold, Place, Projection, ProjectionError, ReadModel, Reflected};
 use crate::case::CaseStatus;
-use crate::code::StepCode;
+use crate::code::{RegistryCode, StepCode};
 use crate::event::{CaseEvent, CaseId, Cause, DomainEvent, Source};
 
 pub(super) const PROJECTION: Projection = Projection {
@@ -196,6 +196,31 @@ impl ReadModel {
                 parsed(row, "case_id", CaseId::parse)
             })?;
             rows.collect()
+        })
+    }
+
+    /// The leaf of the oldest submission behind an entry in force of these registries: what changed
+    /// before it was known to every decision.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub fn first_submission_behind(
+        &self,
+        registries: &BTreeSet<RegistryCode>,
+    ) -> Result<Reflected<Option<LeafIndex>>, ProjectionError> {
+        let registries = list_text(registries);
+        self.query(|connection| {
+            connection
+                .prepare_cached(
+                    "SELECT min(c.submitted_leaf) AS first FROM registry_entry AS entry
+                     JOIN provided_service AS p ON p.entry = entry.stream
+                     JOIN case_file AS c USING (case_id)
+                     WHERE entry.registry IN (SELECT value FROM json_each(?1))
+                     AND entry.status = 'in_force' AND entry.author = ?2",
+                )?
+                .query_row(params![registries, self.owner()], |row| {
+                    Ok(optional_number(row, "first")?.map(LeafIndex::new))
+                })
         })
     }
 

@@ -365,6 +365,35 @@ fn two_nodes_begin_a_review_once_and_nobody_calls_it_off() {
     assert!(matches!(closed, EngineError::ChannelClosed { .. }), "{closed}");
 }
 
+/// The export by objects tells which entry a review is about and what began it.
+#[test]
+fn exports_tell_what_a_review_is_about() {
+    let (node, _, benefit) = family();
+    earn(&node, 36_000_000);
+    let [review] = look(&node)[..] else { panic!("no review") };
+    block_on(node.engine.advance(review)).unwrap();
+    let mut export = crate::export::OcelExport::new().unwrap();
+    for leaf in node.ledger.leaves_now() {
+        export.take(&leaf).unwrap();
+    }
+    let mut bytes = Vec::new();
+    export.write(&mut bytes).unwrap();
+    let told: Value = serde_json::from_slice(&bytes).unwrap();
+    let related = |name: &str| {
+        let mut events = told["events"].as_array().unwrap().iter();
+        let event = events.rfind(|event| event["type"] == name).unwrap();
+        let to = event["relationships"].as_array().unwrap().iter();
+        to.map(|one| [&one["objectId"], &one["qualifier"]].map(|s| s.as_str().unwrap().to_owned()))
+            .collect::<Vec<_>>()
+    };
+    let of = |id: &str, role: &str| [id.to_owned(), role.to_owned()];
+    let submitted = related("application.submitted");
+    assert!(submitted.contains(&of(benefit.as_str(), "entry")), "{submitted:?}");
+    assert!(submitted.iter().any(|[id, role]| id.contains("/income/") && role == "evidence"));
+    let revised = related("registry.entry_revised");
+    assert!(revised.contains(&of(review.stream().as_str(), "case")), "{revised:?}");
+}
+
 #[test]
 fn tables_that_are_built_again_tell_the_same_of_entries_and_their_cases() {
     let (node, _, _) = family();
