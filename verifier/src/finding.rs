@@ -96,11 +96,13 @@ rules! {
     GroundsClosed = "grounds-closed",
     /// A case of a complex request began with the others, and what waited did wait.
     ComplexRequest = "complex-request",
+    /// A case about an entry is about one that its service gave, with a reason to look at it again.
+    FollowUp = "follow-up",
     /// The decision was made within its legal term.
     Deadline = "deadline",
     /// Every official whom the regulation asks for agreed to just this decision.
     Approval = "approval",
-    /// A grant made its registry entry in the same record; a refusal made none.
+    /// A grant made its registry entry in the same record, or revised it; a refusal made none.
     RegistryEffect = "registry-effect",
     /// The proof is well-formed.
     ProofForm = "proof-form",

@@ -8,13 +8,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use letopis_ledger::LeafIndex;
-use letopis_ledger::id::StreamName;
 use letopis_ledger::json::Json;
 
 use super::{CaseEngine, EngineError, LedgerPort, Race, TRIES_MAX};
 use crate::code::{FieldPath, RegistryCode};
 use crate::entry::{WithdrawEntry, contradicts};
-use crate::event::{Basis, DomainEvent, EntryEvent, Source};
+use crate::event::Source;
 use crate::pack::RestsOn;
 use crate::projection::{EntryRow, EntryStatus};
 
@@ -130,10 +129,10 @@ impl<P: LedgerPort> CaseEngine<P> {
             if !contradicts(rule, &values, &found) {
                 return Ok(false);
             }
-            let case = match self.case_of_entry(&entry).await? {
+            let case = match self.model.deciding_case(&entry.stream, true)?.value {
                 Some(case) => {
-                    let length = self.model.stream_length(&case)?.value;
-                    Some((case, length))
+                    let length = self.model.stream_length(&case.stream())?.value;
+                    Some((case.stream(), length))
                 }
                 None => None,
             };
@@ -162,7 +161,10 @@ impl<P: LedgerPort> CaseEngine<P> {
     }
 
     /// The values of an entry by field, private ones included.
-    fn entry_values(&self, entry: &EntryRow) -> Result<BTreeMap<FieldPath, Json>, EngineError> {
+    pub(super) fn entry_values(
+        &self,
+        entry: &EntryRow,
+    ) -> Result<BTreeMap<FieldPath, Json>, EngineError> {
         let mut values = BTreeMap::new();
         for (name, value) in entry.fields.iter() {
             values.extend(FieldPath::parse(name).ok().map(|field| (field, value.clone())));
@@ -174,18 +176,5 @@ impl<P: LedgerPort> CaseEngine<P> {
             values.extend(field.map(|field| (field, disclosure.value().clone())));
         }
         Ok(values)
-    }
-
-    /// The case whose decision made an entry.
-    async fn case_of_entry(&self, entry: &EntryRow) -> Result<Option<StreamName>, EngineError> {
-        for event in self.events_at(entry.created_leaf, &entry.stream).await? {
-            if let Some(DomainEvent::Entry(EntryEvent::Created(created))) =
-                DomainEvent::read(&event)?
-                && let Basis::Decision { stream, .. } = created.basis
-            {
-                return Ok(Some(stream));
-            }
-        }
-        Ok(None)
     }
 }

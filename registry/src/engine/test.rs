@@ -4,6 +4,7 @@ mod complex;
 mod documents;
 mod drafts;
 mod facts;
+mod follow_up;
 mod ownership;
 mod privacy;
 mod races;
@@ -54,6 +55,7 @@ fn application(form: Value, key: Option<&str>) -> Application {
         registered_at: None,
         idempotency_key: key.map(str::to_owned),
         entry: None,
+        renews: None,
     }
 }
 

@@ -8,6 +8,7 @@ use letopis_rules::deadline::Term;
 
 mod complex;
 mod consultation;
+mod follow_up;
 mod intake;
 mod withdrawal;
 mod work;
@@ -50,6 +51,7 @@ fn case_samples() -> Vec<CaseEvent> {
             channel: ChannelCode::parse("portal").unwrap(),
             form: Object::new().with("zone", "Z1").with("validity_years", 2_u32),
             entered: None,
+            about: None,
         }),
         CaseEvent::Registered(Registered {
             number: "ЗП-2026-000042".into(),
@@ -191,7 +193,8 @@ fn as_event((stream, event): &(StreamName, DomainEvent)) -> Event {
 
 fn every_sample() -> impl Iterator<Item = (StreamName, DomainEvent)> {
     let first = samples().into_iter().chain(work::samples()).chain(consultation::samples());
-    first.chain(intake::samples()).chain(complex::samples()).chain(withdrawal::samples())
+    let then = first.chain(intake::samples()).chain(complex::samples());
+    then.chain(withdrawal::samples()).chain(follow_up::samples())
 }
 
 fn lines(samples: &[(StreamName, DomainEvent)]) -> Vec<String> {
@@ -215,6 +218,9 @@ fn golden_bytes_of_every_shape() {
     assert_eq!(found, golden.lines().collect::<Vec<_>>(), "\n{}\n", found.join("\n"));
     let found = lines(&withdrawal::samples());
     let golden = include_str!("../../testdata/events-of-withdrawals.txt");
+    assert_eq!(found, golden.lines().collect::<Vec<_>>(), "\n{}\n", found.join("\n"));
+    let found = lines(&follow_up::samples());
+    let golden = include_str!("../../testdata/events-of-follow-ups.txt");
     assert_eq!(found, golden.lines().collect::<Vec<_>>(), "\n{}\n", found.join("\n"));
     let found = lines(&complex::samples());
     let golden = include_str!("../../testdata/events-of-complex-requests.txt");
@@ -255,7 +261,8 @@ fn every_member_is_needed_and_no_other_is_taken() {
             let data = without.map(|(name, value)| (name.to_owned(), value.clone())).collect();
             let read = DomainEvent::read(&Event { data, ..event.clone() });
             let optional = ["source", "number", "valid_from", "valid_until", "sha256", "came"];
-            let optional = [&optional[..], &["official", "by", "entered"]].concat().contains(&name);
+            let optional =
+                [&optional[..], &["official", "by", "entered", "about"]].concat().contains(&name);
             assert!(optional || read.is_err(), "{} without {name}", event.event_type);
         }
     }
@@ -264,7 +271,7 @@ fn every_member_is_needed_and_no_other_is_taken() {
 #[test]
 fn newer_shapes_and_strange_types_are_unreadable_and_other_streams_are_none_of_ours() {
     let event = as_event(&samples()[1]);
-    for schema in [0, 3] {
+    for schema in [0, 4] {
         let read = DomainEvent::read(&Event { schema, ..event.clone() });
         assert!(matches!(read, Err(EventError::Unknown { .. })));
     }

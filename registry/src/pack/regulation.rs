@@ -5,6 +5,7 @@
 mod applicant;
 mod approval;
 mod condition;
+mod follow_up;
 mod request;
 mod typical;
 
@@ -25,6 +26,7 @@ use crate::messages::{Language, Text};
 pub use applicant::{ApplicantKind, ApplicantRule, RepresentativeRule};
 pub use approval::{Approval, IntakeCheck, Post, Role};
 pub use condition::Condition;
+pub use follow_up::{RenewalRule, ReviewRule};
 pub use request::{Asked, NoData, RequestRule, Reuse, TimedOut};
 pub use typical::{TypicalDecision, TypicalOutcome};
 
@@ -77,6 +79,12 @@ pub struct Regulation {
     pub typical_decisions: Vec<TypicalDecision>,
     /// What a granted case enters.
     pub effect: Effect,
+    /// When an entry may be renewed; without it nobody may.
+    #[serde(default)]
+    pub renewal: Option<RenewalRule>,
+    /// Which facts are watched while an entry is in force; without it none is.
+    #[serde(default)]
+    pub review: Option<ReviewRule>,
 }
 
 /// A way in which applications come.
@@ -97,6 +105,9 @@ pub struct Channel {
     /// Whether somebody of the agency enters the application, perhaps days after it came.
     #[serde(default)]
     pub entered_by_official: bool,
+    /// Whether cases begin by themselves this way, and nobody applies by it.
+    #[serde(default)]
+    pub by_rule: bool,
 }
 
 /// A document that the applicant brings.
@@ -196,7 +207,8 @@ pub enum EvidenceRule {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DecisionRule {
-    /// Name or id of the decision in `decision.md` or `decision.dmn`. It gives an object: `outcome` ("granted" or
+    /// Name or id of the decision in `decision.md` or `decision.dmn`.
+    /// It gives an object: `outcome` ("granted" or
     /// "refused"), `grounds` (a list of ground codes) and what the effect needs.
     pub name: Spanned<String>,
     /// How its inputs are filled.

@@ -9,7 +9,7 @@ use letopis_ledger::record::Event;
 use letopis_ledger::{Hash, LeafIndex};
 
 use super::approval::Staff;
-use super::{case, joint};
+use super::{case, follow_up, joint};
 use crate::audit::Observer;
 
 /// Most events of a case that are kept. No service comes near; a hostile log must not fill memory.
@@ -32,8 +32,8 @@ pub(super) struct Collector<'a> {
     pub(super) packs: BTreeMap<LeafIndex, Hash>,
     /// Officials of every agency, as the leaves tell of them.
     pub(super) staff: BTreeMap<AgencyId, Staff>,
-    /// Registry entries that name the case as their basis.
-    pub(super) entries: Vec<CreatedEntry>,
+    /// Events of registry entries that name the case as their basis.
+    pub(super) entries: Vec<EntryEvent>,
     /// Streams of the cases that this one waits for.
     awaited: Vec<String>,
     /// Their events that close a request or the case, with the leaf of each.
@@ -50,10 +50,11 @@ pub(super) struct CaseEvent {
     position: usize,
 }
 
-/// A registry entry that a decision created.
-pub(super) struct CreatedEntry {
+/// What a decision did to a registry entry.
+pub(super) struct EntryEvent {
     pub(super) place: LeafIndex,
     pub(super) stream: StreamName,
+    pub(super) event_type: String,
     pub(super) data: Object,
 }
 
@@ -93,7 +94,7 @@ impl<'a> Collector<'a> {
         })
     }
 
-    /// Takes an entry that names the case as its basis; entries are few, for each needs a claim.
+    /// Takes an event of an entry that names the case as its basis; they are few.
     fn take_entry(&mut self, place: LeafIndex, event: &Event) {
         let basis = event.data.get("basis").and_then(Json::as_object);
         let stream = basis.and_then(|basis| basis.get("stream")?.as_str());
@@ -102,7 +103,8 @@ impl<'a> Collector<'a> {
             return;
         }
         let (stream, data) = (event.stream.clone(), event.data.clone());
-        self.entries.push(CreatedEntry { place, stream, data });
+        let event_type = event.event_type.to_string();
+        self.entries.push(EntryEvent { place, stream, event_type, data });
     }
 }
 
@@ -143,7 +145,9 @@ impl Observer for Collector<'_> {
                 "pack.published" => {
                     self.packs.insert(place, leaf.hash());
                 }
-                "registry.entry_created" => self.take_entry(place, event),
+                follow_up::CREATED | follow_up::REVISED | follow_up::EXCLUDED => {
+                    self.take_entry(place, event);
+                }
                 "staff.appointed" | "staff.dismissed" => {
                     let author = leaf.record().author();
                     self.staff.entry(author.clone()).or_default().take(place, event);

@@ -10,6 +10,7 @@ use letopis_verifier::decision::{CheckedDecision, Options, check_decision};
 use letopis_verifier::source::DirectorySource;
 use tempfile::TempDir;
 
+use super::follow_up::Follow;
 use super::joint::Joint;
 use super::written::{START_MS, Written, ZARECHNY, claim};
 
@@ -81,6 +82,8 @@ pub(crate) struct CaseSpec {
     pub(crate) has_double: bool,
     /// How the case is joined to another one.
     pub(crate) joint: Option<Joint>,
+    /// The entry that the case is about.
+    pub(crate) follow: Option<Follow>,
     /// How the result goes out of its registry again.
     pub(crate) withdrawn: Option<Withdrawn>,
 }
@@ -106,6 +109,7 @@ pub(crate) enum EntrySpec {
     Twice,
     OtherNumber,
     OtherRegistry,
+    Revised,
 }
 
 /// Which inputs are opened to whom.
@@ -157,6 +161,7 @@ impl CaseSpec {
             claims: [CASE_CLAIM, ENTRY_CLAIM],
             has_double: false,
             joint: None,
+            follow: None,
             withdrawn: None,
         }
     }
@@ -195,14 +200,19 @@ impl CaseSpec {
         let mut written = Written::new();
         let published = self.publish_pack(&mut written);
         written.push(ZARECHNY, vec![published]);
+        if let Some(follow) = self.follow {
+            follow.past(&mut written);
+        }
         written.now_ms = START_MS + 60_000;
         let submission = self.submission(&mut written);
         let mut draft = written.draft(ZARECHNY, submission);
         draft.claims = vec![claim(self.claims[0], &stream(), ClaimOperation::Take)];
+        draft.claims.extend(self.follow.iter().flat_map(|follow| follow.claims(&stream())));
         written.put(&draft);
-        match self.joint {
-            Some(joint) => joint.release(&mut written, self.sent()),
-            None => {
+        match (self.joint, self.follow) {
+            (Some(joint), _) => joint.release(&mut written, self.sent()),
+            (None, Some(follow)) => follow.answers(&mut written),
+            (None, None) => {
                 let answer = Object::new().with("request", self.answered);
                 let answer = answer.with("outcome", "answered");
                 let answer = written.event(&stream(), "request.answered", answer);
@@ -223,7 +233,9 @@ impl CaseSpec {
         } else {
             decided.extend(entries);
             let mut draft = written.draft(ZARECHNY, decided);
-            if self.entry != EntrySpec::None {
+            if let Some(follow) = self.follow {
+                draft.claims = follow.moved();
+            } else if self.entry != EntrySpec::None {
                 draft.claims = vec![claim(self.claims[1], ENTRY, ClaimOperation::Take)];
             }
             written.put(&draft);
@@ -303,6 +315,10 @@ impl CaseSpec {
             .with("pack", pack)
             .with("channel", "portal")
             .with("form", Object::new());
+        let submitted = match self.follow {
+            Some(follow) => submitted.with("about", follow.about()),
+            None => submitted,
+        };
         let registered_at = written.now_ms + self.registered_late_ms;
         let registered = Object::new()
             .with("number", NUMBER)
@@ -404,12 +420,16 @@ impl CaseSpec {
     }
 
     fn entries(&self, written: &mut Written) -> Vec<Event> {
+        let decided = 3 + u32::try_from(self.registrations).unwrap();
+        if let Some(follow) = self.follow {
+            return follow.effect(written, (self.valid_from, self.valid_until), decided);
+        }
         let number = if self.entry == EntrySpec::OtherNumber { "РП-2" } else { "РП-1" };
         let registry = if self.entry == EntrySpec::OtherRegistry { "vehicles" } else { "permits" };
-        let basis = Object::new().with("kind", "decision").with("stream", stream().as_str()).with(
-            "version",
-            3 + u32::try_from(self.registrations).unwrap() + u32::from(self.joint.is_some()),
-        );
+        let basis = Object::new()
+            .with("kind", "decision")
+            .with("stream", stream().as_str())
+            .with("version", decided + u32::from(self.joint.is_some()));
         let data = Object::new()
             .with("registry", registry)
             .with("number", number)
@@ -422,7 +442,11 @@ impl CaseSpec {
             EntrySpec::Twice => &[ENTRY, "registry/permits/019ba000-0000-7000-8000-000000000003"],
             _ => &[ENTRY],
         };
-        let entry = |stream: &&str| written.event(stream, "registry.entry_created", data.clone());
+        let name = match self.entry {
+            EntrySpec::Revised => "registry.entry_revised",
+            _ => "registry.entry_created",
+        };
+        let entry = |stream: &&str| written.event(stream, name, data.clone());
         streams.iter().map(entry).collect()
     }
 }

@@ -121,6 +121,7 @@ fn break_rule(rule: Rule) -> Broken {
         | Rule::Deadline
         | Rule::Approval
         | Rule::ComplexRequest
+        | Rule::FollowUp
         | Rule::RegistryEffect => decisions::break_rule(rule),
     }
 }
