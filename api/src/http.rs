@@ -14,6 +14,7 @@ mod control;
 mod decision;
 mod document;
 mod draft;
+mod follow_up;
 mod import;
 mod intake;
 mod log;

@@ -3,17 +3,17 @@
 //!
 //! Not here: texts of forms, statuses and grounds, which belong to the registry and its packs.
 
+mod check;
 pub(crate) mod offer;
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use letopis_registry::case::CaseStatus;
 pub(crate) use letopis_registry::messages::Language;
-use letopis_registry::projection::{CaseRow, PaperRow};
-use maud::{DOCTYPE, html};
 
 use crate::http::problem::Code;
+
+pub(crate) use check::{CheckPage, check_page};
 
 type Catalogue = BTreeMap<String, String>;
 
@@ -56,96 +56,6 @@ pub(crate) fn index_page(language: Language, origin: &str) -> String {
         text("index.check"),
         title = text("index.title"),
     )
-}
-
-/// What the page that checks a paper tells of its case.
-pub(crate) struct CheckPage<'a> {
-    pub(crate) language: Language,
-    /// Name of the log.
-    pub(crate) origin: &'a str,
-    /// The agency, as people know it.
-    pub(crate) issuer: &'a str,
-    /// Title of the service.
-    pub(crate) service: &'a str,
-    pub(crate) row: &'a CaseRow,
-    /// How final the end of the case is.
-    pub(crate) state: Option<&'static str>,
-    /// Status, number and last day of the entry behind a result.
-    pub(crate) entry: Option<(&'static str, Option<String>, Option<String>)>,
-    pub(crate) papers: &'a [PaperRow],
-}
-
-/// The page where anybody checks a paper: what the log tells of the case, and how to compare the
-/// file.
-pub(crate) fn check_page(page: &CheckPage<'_>) -> String {
-    let text = |key| message(key, page.language);
-    let status = text(match (page.row.status, &page.entry) {
-        (CaseStatus::Granted, Some(("in_force", _, _))) => "check.valid",
-        (CaseStatus::Granted, Some(("expired", _, _))) => "check.expired",
-        (CaseStatus::Granted, _) => "check.excluded",
-        (CaseStatus::Refused, _) => "check.refused",
-        _ => "check.open",
-    });
-    let state = page
-        .state
-        .map(|state| text(if state == "final" { "check.final" } else { "check.committed" }));
-    let entry = page.entry.as_ref();
-    let number = entry.and_then(|(_, number, _)| number.as_deref());
-    let until = entry.and_then(|(_, _, until)| until.as_deref());
-    let rows = [
-        ("check.issuer", Some(page.issuer.to_owned())),
-        ("check.service", Some(page.service.to_owned())),
-        ("check.case", Some(page.row.number.clone())),
-        ("check.number", number.map(str::to_owned)),
-        ("check.until", until.map(str::to_owned)),
-        ("check.ended", page.row.ended_at.map(|time| time.to_string())),
-        ("check.leaf", page.row.ended_leaf.map(|leaf| leaf.get().to_string())),
-        ("check.log", Some(page.origin.to_owned())),
-        ("check.state", state.map(str::to_owned)),
-    ];
-    let body = html! {
-        h1 { (status) }
-        dl {
-            @for (key, value) in rows {
-                @if let Some(value) = value { dt { (text(key)) } dd { (value) } }
-            }
-        }
-        h2 { (text("check.papers")) }
-        @if page.papers.is_empty() { p { (text("check.none")) } } @else {
-            p { (text("check.compare")) " " code { "sha256sum" } }
-            ul {
-                @for paper in page.papers {
-                    li {
-                        (paper.media_type) ", " (paper.language) ", "
-                        (paper.issued_at.to_string()) br;
-                        code { (paper.sha256.to_hex()) } br;
-                        a href=(format!("/api/v1/documents/{}/proof", paper.sha256.to_hex())) {
-                            (text("check.proof")) " " (paper.leaf.get())
-                        }
-                    }
-                }
-            }
-        }
-        p { (text("check.decision")) " "
-            code { "letopis-verify decision " (page.row.case) " --log URL" } }
-    };
-    let style = "body{font:1.125rem/1.5 system-ui,sans-serif;max-width:44rem;margin:2rem auto;\
-        padding:0 1rem}dt{font-weight:600}dd{margin:0 0 .6rem}\
-        code{background:#eee;padding:.1em .3em;overflow-wrap:anywhere}";
-    let page = html! {
-        (DOCTYPE)
-        html lang=(page.language.code()) {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta name="robots" content="noindex";
-                title { (status) ": " (page.row.number) }
-                style { (style) }
-            }
-            body { main { (body) } }
-        }
-    };
-    page.into_string()
 }
 
 fn message(key: &'static str, language: Language) -> &'static str {

@@ -153,10 +153,11 @@ impl Service {
         let expiring = tokio::spawn(expiry::run(Arc::clone(&engine)));
         let telling = tokio::spawn(notices::run(Arc::clone(&engine), progress.clone()));
         let closing = tokio::spawn(complex::run(Arc::clone(&engine), progress.clone()));
-        let withdrawing = tokio::spawn(facts::run(Arc::clone(&engine), progress.clone()));
         let offering = tokio::spawn(offers::run(Arc::clone(&engine), progress.clone()));
         let paying = tokio::spawn(payments::run(Arc::clone(&engine)));
         let public_address = folder.config().public_address().trim_end_matches('/').to_owned();
+        let withdrawing =
+            tokio::spawn(facts::run(Arc::clone(&engine), worker.clone(), progress.clone()));
         let signer = folder.keys().author(&folder.config().agency)?;
         let data = folder.data();
         let backups = Backups::new(folder, ledger.clone(), engine.private().clone());

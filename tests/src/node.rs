@@ -1,5 +1,6 @@
 //! A node as a process, made and started the way an agency does it.
 
+use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -127,6 +128,30 @@ impl NodeFolder {
             .args(["pack", "publish", "--node", node.address(), "--folder"])
             .arg(self.path())
             .arg(workspace().join("deploy/packs/zarechny"))
+            .output()
+            .expect("letopis starts");
+        assert!(published.status.success(), "{}", String::from_utf8_lossy(&published.stderr));
+    }
+
+    /// Publishes a later version of the shipped pack with texts replaced in the files at or below
+    /// a place of it.
+    ///
+    /// # Panics
+    /// The command fails, or a file is not there.
+    pub fn publish_changed(
+        &self,
+        node: &RunningNode,
+        version: u32,
+        (place, changes): (&str, &[(&str, &str)]),
+    ) {
+        let pack = self.place.path().join(format!("pack-{version}"));
+        copy(&workspace().join("deploy/packs/zarechny"), &pack);
+        let number = format!("version: {version}");
+        change(&pack.join("pack.yaml"), &[("version: 1", number.as_str())]);
+        change(&pack.join(place), changes);
+        let published = Command::new(binary("letopis"))
+            .args(["pack", "publish", "--node", node.address(), "--folder"])
+            .args([&self.path(), &pack])
             .output()
             .expect("letopis starts");
         assert!(published.status.success(), "{}", String::from_utf8_lossy(&published.stderr));
@@ -303,6 +328,31 @@ impl Client {
         let request = self.agent.post(format!("{}{path}", self.address));
         read(request.header("content-type", "application/json").send(body)?)
     }
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("a folder is made");
+    for entry in fs::read_dir(from).expect("a folder of the pack is readable") {
+        let entry = entry.expect("a folder entry is readable");
+        let target = to.join(entry.file_name());
+        if entry.file_type().expect("its type is known").is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).expect("a file of the pack is copied");
+        }
+    }
+}
+
+/// Replaces texts in a file, or in every file below a folder.
+fn change(place: &Path, changes: &[(&str, &str)]) {
+    if place.is_dir() {
+        let entries = fs::read_dir(place).expect("a folder of the pack is readable");
+        entries.for_each(|entry| change(&entry.expect("an entry is readable").path(), changes));
+        return;
+    }
+    let text = fs::read_to_string(place).expect("a file of the pack is text");
+    let text = changes.iter().fold(text, |text, (from, to)| text.replace(from, to));
+    fs::write(place, text).expect("a file of the pack is written");
 }
 
 fn read(mut response: ureq::http::Response<ureq::Body>) -> Result<Answer, ureq::Error> {

@@ -7,11 +7,12 @@ use std::fs;
 use std::path::Path;
 
 /// Where metrics come into being.
-const SOURCES: [&str; 5] = [
+const SOURCES: [&str; 6] = [
     "consensus/src/metric.rs",
     "api/src/http/operation.rs",
     "api/src/service/worker.rs",
     "api/src/service/expiry.rs",
+    "api/src/service/facts.rs",
     "api/src/cli/node.rs",
 ];
 /// What Prometheus makes of one histogram.

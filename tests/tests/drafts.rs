@@ -2,11 +2,10 @@
 //! is in force then; by phone comes nothing but a draft.
 
 use std::fs;
-use std::path::Path;
 use std::process::Command;
 
+use letopis_tests::binary;
 use letopis_tests::node::{Answer, NodeFolder, RunningNode};
-use letopis_tests::{binary, workspace};
 use serde_json::{Value, json};
 
 struct Home {
@@ -26,17 +25,8 @@ impl Home {
 
     /// Publishes the next version of the pack with a changed parking permit.
     fn publish(&self, version: u32, changes: &[(&str, &str)]) {
-        let pack = self.place.path().join(format!("v{version}"));
-        copy(&workspace().join("deploy/packs/zarechny"), &pack);
-        let number = [("version: 1", format!("version: {version}"))];
-        change(&pack.join("pack.yaml"), &number.each_ref().map(|(from, to)| (*from, to.as_str())));
-        change(&pack.join("services/parking-permit"), changes);
-        let published = Command::new(binary("letopis"))
-            .args(["pack", "publish", "--node", self.node.address(), "--folder"])
-            .args([&self.folder.path(), &pack])
-            .output()
-            .unwrap();
-        assert!(published.status.success(), "{}", String::from_utf8_lossy(&published.stderr));
+        let place = "services/parking-permit";
+        self.folder.publish_changed(&self.node, version, (place, changes));
     }
 
     fn save(&self, body: &Value) -> Answer {
@@ -59,32 +49,6 @@ impl Home {
         let token = draft["token"].as_str();
         self.node.try_post(&path(draft, what), token, body.to_string().as_bytes()).unwrap()
     }
-}
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            copy(&entry.path(), &target);
-        } else {
-            fs::copy(entry.path(), target).unwrap();
-        }
-    }
-}
-
-/// Replaces texts in a file, or in every file below a folder.
-fn change(place: &Path, changes: &[(&str, &str)]) {
-    if place.is_dir() {
-        fs::read_dir(place).unwrap().for_each(|entry| change(&entry.unwrap().path(), changes));
-        return;
-    }
-    let mut text = fs::read_to_string(place).unwrap();
-    for (from, to) in changes {
-        text = text.replace(from, to);
-    }
-    fs::write(place, text).unwrap();
 }
 
 fn path(draft: &Value, what: &str) -> String {

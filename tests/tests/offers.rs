@@ -301,6 +301,11 @@ fn a_permit_that_ends_soon_is_offered_to_whoever_holds_its_case() {
     change(&pack.join("pack.yaml"), "version: 1", "version: 2");
     let regulation = pack.join("services/parking-permit/regulation.yaml");
     change(&regulation, "within: {calendar_days: 30}", "within: {calendar_days: 400}");
+    change(
+        &regulation,
+        "renewal:\n  within: {calendar_days: 30}",
+        "renewal:\n  within: {calendar_days: 400}",
+    );
     let published = Command::new(binary("letopis"))
         .args(["pack", "publish", "--node", town.node.address(), "--folder"])
         .args([&town.folder.path(), &pack])
@@ -334,13 +339,23 @@ fn a_permit_that_ends_soon_is_offered_to_whoever_holds_its_case() {
     let offer = text(&offers[0], "id");
     assert_eq!((text(&offers[0], "offer"), text(&offers[0], "status")), ("renewal", "open"));
     assert_eq!(offers[0]["form"]["plate"], "А123ВС92");
-    // The token of the case answers it.
+    // The token of the case answers it, and the permit goes on.
     assert_eq!(town.read(offer, token).status, 200);
-    let declined = town.answer(offer, "decline", token, &json!({}));
-    assert_eq!(declined.status, 200);
-    town.published(&declined.json()["leaf"]);
-    let (checked, report) = verify(&["log", town.node.address()]);
+    let body = json!({"form": {
+        "applicant": {"surname": "Соколова", "given_name": "Анна"}, "validity_years": 1
+    }});
+    let accepted = town.answer(offer, "acceptance", token, &body);
+    assert_eq!(accepted.status, 201, "{}", String::from_utf8_lossy(&accepted.bytes));
+    let accepted = accepted.json();
+    let renewal = text(&accepted, "id");
+    let ended = town.ended(renewal);
+    assert_eq!(ended["status"], "granted", "{ended}");
+    let permits = town.node.get("/api/v1/registries/parking_permit/entries").json();
+    assert_eq!(permits["entries"].as_array().unwrap().len(), 1, "{permits}");
+    town.published(&ended["ended_leaf"]);
+    let (checked, report) = verify(&["decision", renewal, "--log", town.node.address()]);
     assert_eq!(checked, 0, "{report:#}");
+    assert_eq!(report["decision"]["offer"], format!("offer/{offer}"), "{report:#}");
 }
 
 fn copy(from: &Path, to: &Path) {

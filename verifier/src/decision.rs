@@ -10,6 +10,7 @@ mod case;
 mod collect;
 mod effect;
 mod event;
+mod follow_up;
 mod joint;
 mod offer;
 mod payments;
@@ -36,7 +37,9 @@ use crate::source::{LogSource, SourceError};
 
 use case::Case;
 use collect::Collector;
+use effect::Measure;
 use event::{Outcome, PackPublished, Pinned};
+use follow_up::{Followed, History};
 use rule::{PackFiles, Regulation};
 
 /// Most bytes of a list of disclosures.
@@ -95,6 +98,7 @@ pub fn check_decision(
     let mut audit = audit(source, &options.audit, &mut collected)?;
     let mut check = Check {
         source,
+        options: &options.audit,
         size: TreeSize::new(audit.size),
         collected,
         log_ends: audit.last_time,
@@ -108,6 +112,7 @@ pub fn check_decision(
         Ok(()) => {}
         Err(Stop::Found(finding)) => audit.findings.push(finding),
         Err(Stop::Source(error)) => return Err(error.into()),
+        Err(Stop::Audit(error)) => return Err(error),
     }
     Ok(CheckedDecision { audit, statements, facts })
 }
@@ -118,6 +123,8 @@ enum Stop {
     Found(Finding),
     /// The log could not be read.
     Source(SourceError),
+    /// The log could not be checked again.
+    Audit(AuditError),
 }
 
 impl From<Finding> for Stop {
@@ -129,6 +136,7 @@ impl From<Finding> for Stop {
 /// A check under way.
 struct Check<'a> {
     source: &'a dyn LogSource,
+    options: &'a AuditOptions,
     size: TreeSize,
     collected: Collector<'a>,
     /// The time of the last leaf, if there is one.
@@ -153,9 +161,12 @@ impl Check<'_> {
         self.check_deadline(&case, &mut regulation)?;
         self.check_approval(&case, &regulation)?;
         let outputs = self.check_model(&case, &files, given)?;
-        let entry = effect::check(&case, &self.collected, &regulation, outputs.as_ref())?;
+        let followed = self.check_follow_up(&case, &regulation)?;
+        let (regulation, outputs, followed) = (&regulation, outputs.as_ref(), followed.as_ref());
+        let measure = Measure { regulation, outputs, followed };
+        let entry = effect::check(&case, &self.collected, &measure)?;
         let withdrawn = effect::check_withdrawal(&self.collected, entry.as_deref())?;
-        self.check_payments(&case, &regulation, (entry.as_deref(), outputs.as_ref()), given)?;
+        self.check_payments(&case, regulation, (entry.as_deref(), outputs), given)?;
         if let Some(entry) = entry {
             self.facts.insert("registry_entry".to_owned(), json!(entry));
             self.say("decision.granted", [("entry", entry)]);
@@ -306,6 +317,27 @@ impl Check<'_> {
         }
         self.facts.insert("grounds".to_owned(), json!(codes));
         Ok(())
+    }
+
+    /// What a case is about must be an entry of its own service, with a reason to look at it again.
+    fn check_follow_up(
+        &mut self,
+        case: &Case,
+        regulation: &Regulation,
+    ) -> Result<Option<Followed>, Stop> {
+        let Some(about) = &case.submitted.about else { return Ok(None) };
+        let mut history = History::new(about, self.collected.events[case.decided_at].place);
+        audit(self.source, self.options, &mut history).map_err(Stop::Audit)?;
+        let followed = follow_up::check(case, &self.collected, regulation, &history)?;
+        let about = json!({"registry_entry": followed.entry, "cause": about.cause});
+        self.facts.insert("about".to_owned(), about);
+        let key = match (followed.is_renewal, case.decided.outcome) {
+            (true, _) => "decision.renewal",
+            (false, Outcome::Granted) => "decision.review",
+            (false, Outcome::Refused) => "decision.ending",
+        };
+        self.say(key, [("entry", followed.entry.clone())]);
+        Ok(Some(followed))
     }
 
     /// What joins the case to others must be as the complex request says.

@@ -100,11 +100,13 @@ rules! {
     ComplexRequest = "complex-request",
     /// What a case accepts was offered by its regulation, for its service, and was open.
     Offer = "offer",
+    /// A case about an entry is about one that its service gave, with a reason to look at it again.
+    FollowUp = "follow-up",
     /// The decision was made within its legal term.
     Deadline = "deadline",
     /// Every official whom the regulation asks for agreed to just this decision.
     Approval = "approval",
-    /// A grant made its registry entry in the same record; a refusal made none.
+    /// A grant made its registry entry in the same record, or revised it; a refusal made none.
     RegistryEffect = "registry-effect",
     /// Every month of what the case granted is due once, on its day, and no other.
     Payments = "payments",

@@ -8,7 +8,7 @@ use axum::extract::{Query, State};
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use letopis_ledger::disclosure::Disclosure;
-use letopis_registry::case::CaseStatus;
+use letopis_registry::case::{CaseRefusal, CaseStatus};
 use letopis_registry::code::{ChannelCode, ServiceCode};
 use letopis_registry::engine::{AppendRefused, Application, EngineError};
 use letopis_registry::entry::EntryRefusal;
@@ -25,6 +25,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::body::JsonOf;
 use super::document::{IdempotencyKey, Uuid7};
+use super::follow_up::{AboutDto, FollowUpDto, follow_ups, renewed};
 use super::intake::{AcceptedDto, IntakeGroundDto, accepted_answer, grounds_of};
 use super::problem::{Code, FieldProblem, Problem, ProblemDto};
 use super::{AppState, PathOf, bearer};
@@ -45,6 +46,10 @@ pub(crate) struct ApplicationDto {
     /// The form, as the service's JSON Schema describes it.
     #[schema(value_type = Object)]
     form: Value,
+    /// Number or stream of an entry that the service gave and that is asked to go on after its last
+    /// day; with the token of the case that gave it.
+    #[serde(default)]
+    renews: Option<String>,
 }
 
 pub(super) fn portal() -> String {
@@ -77,6 +82,12 @@ pub(crate) struct StatusDto {
     pub(crate) ended_at: Option<String>,
     /// Leaf that ended it.
     pub(crate) ended_leaf: Option<u64>,
+    /// The entry that it is about, if it renews or reviews one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) about: Option<AboutDto>,
+    /// Cases that came later about the entry that it gave, oldest first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) follow_ups: Vec<FollowUpDto>,
     /// `committed` or `final`, of the newest leaf that says something about the case.
     pub(crate) state: &'static str,
     /// Leaves that this answer reflects.
@@ -131,12 +142,14 @@ pub(crate) struct WaitQuery {
         ("idempotency-key" = inline(Option<IdempotencyKey>), Header,
          description = "A key of your choice: the same key with the same form gives the same case"),
     ),
-    request_body = ApplicationDto,
+    request_body = ApplicationDto, security((), ("case" = [])),
     responses(
         (status = 201, description = "On record: registered or not taken", body = AcceptedDto),
         (status = 400, description = "Not JSON of this shape", body = ProblemDto),
-        (status = 404, description = "No such service", body = ProblemDto),
-        (status = 409, description = "The key was used for another form", body = ProblemDto),
+        (status = 401, description = "Not a token of the entry to be renewed", body = ProblemDto),
+        (status = 404, description = "No such service, or no such entry", body = ProblemDto),
+        (status = 409, description = "The key was used for another form, or another case asks the same",
+         body = ProblemDto),
         (status = 413, description = "Too large", body = ProblemDto),
         (status = 422, description = "Fields are wrong; each is named", body = ProblemDto),
         (status = 503, description = "Busy or stopping", body = ProblemDto),
@@ -150,13 +163,17 @@ pub(super) async fn submit(
 ) -> Result<Response, Problem> {
     let unreadable = |error: String| Problem::new(Code::BadRequest, error);
     let unknown = |error: String| Problem::new(Code::NotFound, error);
+    let service = ServiceCode::parse(&service.0).map_err(|e| unknown(e.to_string()))?;
+    let renews = body.renews.as_deref();
+    let renews = renews.map(|name| renewed(&app, (&service, name), &headers)).transpose()?;
     let application = Application {
-        service: ServiceCode::parse(&service.0).map_err(|e| unknown(e.to_string()))?,
+        service,
         channel: ChannelCode::parse(&body.channel).map_err(|e| unreadable(e.to_string()))?,
         form: body.form,
         registered_at: None,
         idempotency_key: idempotency_key(&headers)?,
         entry: None,
+        renews,
     };
     let accepted = app.service.engine().submit(&application).await;
     accepted_answer(&app, &accepted.map_err(|error| engine_problem(&error))?)
@@ -214,7 +231,9 @@ pub(super) async fn status(
     let found = app.service.model().not_taken(case).map_err(unreadable)?;
     let Some(refused) = found.value else {
         let (row, position) = case_row(&app, case)?;
-        return Ok(Json(StatusDto::of(&app, &row, position)));
+        let mut status = StatusDto::of(&app, &row, position);
+        (status.about, status.follow_ups) = follow_ups(&app, case)?;
+        return Ok(Json(status));
     };
     let row = app.service.model().case(case).map_err(unreadable)?.value;
     let status = StatusDto::not_taken(&app, &refused, row.as_ref(), found.size.get())?;
@@ -303,6 +322,8 @@ impl StatusDto {
             provisional: Some(row.provisional),
             ended_at: row.ended_at.map(|time| time.to_string()),
             ended_leaf: row.ended_leaf.map(letopis_ledger::LeafIndex::get),
+            about: None,
+            follow_ups: vec![],
             state: Finality::of(app.service.ledger(), row.leaf).as_str(),
             position,
         }
@@ -328,6 +349,8 @@ impl StatusDto {
             provisional: row.map(|row| row.provisional),
             ended_at: Some(refused.refused_at.to_string()),
             ended_leaf: Some(refused.leaf.get()),
+            about: None,
+            follow_ups: vec![],
             state: Finality::of(app.service.ledger(), refused.leaf).as_str(),
             position,
         })
@@ -360,6 +383,9 @@ pub(super) fn engine_problem(error: &EngineError) -> Problem {
         EngineError::ChannelClosed { .. } => specific(Code::InvalidForm, "channel-closed"),
         EngineError::DraftOnly { .. } => specific(Code::InvalidForm, "channel-draft-only"),
         EngineError::NotTakenTogether { .. } => specific(Code::InvalidForm, "not-taken"),
+        EngineError::FollowUpOpen { .. } => specific(Code::Conflict, "follow-up-open"),
+        EngineError::Case(CaseRefusal::EntryGone { .. }) => specific(Code::Conflict, "entry-gone"),
+        EngineError::Case(CaseRefusal::NotRenewed(_)) => specific(Code::InvalidForm, "not-renewed"),
         EngineError::IdempotencyKeyReused => specific(Code::Conflict, "idempotency-key-reused"),
         EngineError::PackVersionTaken { .. } | EngineError::PackVersionGap { .. } => {
             specific(Code::Conflict, "pack-version")

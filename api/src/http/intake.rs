@@ -102,6 +102,10 @@ pub(crate) struct EntryDto {
     /// Why it is not taken.
     #[serde(default)]
     refusal: Option<FindingDto>,
+    /// Number or stream of an entry that the service gave and that is asked to go on after its last
+    /// day.
+    #[serde(default)]
+    renews: Option<String>,
 }
 
 /// The scan of a paper; the file stays with the agency.
@@ -167,9 +171,13 @@ pub(super) async fn enter(
     JsonOf(body): JsonOf<EntryDto>,
 ) -> Result<Response, Problem> {
     let came_at = body.came_at.as_deref().map(Timestamp::parse).transpose();
+    let service = ServiceCode::parse(&service.0);
+    let service = service.map_err(|e| Problem::new(Code::NotFound, e.to_string()))?;
+    let given = |name| app.service.engine().given_entry(&service, name);
+    let renews = body.renews.as_deref().map(given).transpose();
     let application = Application {
-        service: ServiceCode::parse(&service.0)
-            .map_err(|e| Problem::new(Code::NotFound, e.to_string()))?,
+        renews: renews.map_err(|error| engine_problem(&error))?,
+        service,
         channel: ChannelCode::parse(&body.channel).map_err(Problem::bad_request)?,
         registered_at: came_at.map_err(Problem::bad_request)?,
         idempotency_key: idempotency_key(&headers)?,

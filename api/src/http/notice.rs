@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 use super::application::{TextDto, admit, case_id, engine_problem};
 use super::body::JsonOf;
 use super::document::{Index, Uuid7};
+use super::follow_up::later_rows;
 use super::problem::{Code, Problem, ProblemDto};
 use super::registry::tables;
 use super::staff::Acting;
@@ -29,8 +30,11 @@ pub(crate) struct NoticesDto {
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct NoticeDto {
     /// `registered`, `not_taken`, `asked`, `term_changed`, `term_broken`, `granted`, `refused`,
-    /// `cancelled` or `withdrawn`.
+    /// `cancelled` or `withdrawn`; of a case about an entry also `renewed`, `review_begun`,
+    /// `revised`, `ended` or `entry_gone`.
     kind: String,
+    /// Id of the case that it tells of: that of a review which began by itself is another one.
+    case: String,
     /// The same in words, by language.
     text: TextDto,
     /// When it happened.
@@ -51,7 +55,7 @@ pub(crate) struct SettlementDto {
     delivered: bool,
 }
 
-/// What the applicant was told, and how.
+/// What the applicant was told, and how: of the case, and of reviews of what it gave.
 #[utoipa::path(
     get, path = "/api/v1/applications/{id}/notices", tag = "services",
     params(("id" = inline(Uuid7), Path, description = "Id of the case")),
@@ -71,7 +75,14 @@ pub(super) async fn notices(
     let case = case_id(&id.0)?;
     admit(&app, case, &headers)?;
     let found = app.service.model().notices(case).map_err(|error| tables(&error))?;
-    let notices = found.value.iter().map(NoticeDto::of).collect();
+    let mut notices: Vec<NoticeDto> = found.value.iter().map(NoticeDto::of).collect();
+    for later in later_rows(&app, case)? {
+        // A review is shown to who holds the token of the case before it.
+        if later.cause == "review" && admit(&app, later.case, &headers).is_ok() {
+            let found = app.service.model().notices(later.case).map_err(|error| tables(&error))?;
+            notices.extend(found.value.iter().map(NoticeDto::of));
+        }
+    }
     Ok(Json(NoticesDto { notices, position: found.size.get() }))
 }
 
@@ -119,10 +130,16 @@ impl NoticeDto {
             "granted" => MessageId::NoticeGranted,
             "refused" => MessageId::NoticeRefused,
             "withdrawn" => MessageId::NoticeWithdrawn,
+            "renewed" => MessageId::NoticeRenewed,
+            "review_begun" => MessageId::NoticeReviewBegun,
+            "revised" => MessageId::NoticeRevised,
+            "ended" => MessageId::NoticeEnded,
+            "entry_gone" => MessageId::NoticeEntryGone,
             _ => MessageId::NoticeCancelled,
         };
         Self {
             kind: row.kind.clone(),
+            case: row.case.to_string(),
             text: TextDto {
                 ru: message.text(Language::Ru, &[]),
                 en: message.text(Language::En, &[]),

@@ -6,21 +6,19 @@
 pub(super) mod letter;
 pub(super) mod page;
 
-use std::collections::BTreeMap;
-
 use axum::Json;
 use axum::extract::{FromRequestParts, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
-use letopis_ledger::json::Json as LedgerJson;
 use letopis_registry::code::{ChannelCode, FieldPath};
 use letopis_registry::engine::OpenedOffer;
 use letopis_registry::event::OfferId;
+use letopis_registry::pack::nested;
 use letopis_registry::private::AccessToken;
 use letopis_registry::staff::Official;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::application::{TextDto, admit, case_id, engine_problem, field_problem};
@@ -118,7 +116,7 @@ impl Answering {
         match self {
             Self::Official(official) => Ok(Some(*official)),
             Self::Person(token) => {
-                let admitted = app.service.engine().admits_to_offer(&token, id).await;
+                let admitted = app.service.engine().admits_to_offer(&token, id);
                 match admitted.map_err(|error| engine_problem(&error))? {
                     true => Ok(None),
                     false => Err(not_admitted()),
@@ -287,15 +285,6 @@ impl OfferDto {
             state: Finality::of(app.service.ledger(), row.leaf).as_str(),
         }
     }
-}
-
-/// Values by dotted path as the form has them.
-fn nested(values: &BTreeMap<FieldPath, LedgerJson>) -> Value {
-    let mut form = json!({});
-    for (field, value) in values {
-        put(&mut form, field, value.to_value());
-    }
-    form
 }
 
 /// Puts a value at a dotted path of a form; no field is a group of others.

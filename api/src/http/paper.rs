@@ -18,6 +18,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::application::{admit, case_id, case_row, engine_problem};
 use super::document::Uuid7;
+use super::follow_up::later_rows;
 use super::log::proof_of;
 use super::problem::{Code, Problem, ProblemDto};
 use super::staff::{Acting, OFFICIAL};
@@ -199,6 +200,8 @@ pub(super) async fn check_page(
         .service(&row.service)
         .map(|service| service.regulation.title.in_language(language).to_owned());
     let entry = entry_of(&app, case)?;
+    let about = app.service.model().follow_up(case).map_err(tables)?.value;
+    let later = later_rows(&app, case)?;
     let entry = entry.map(|entry| (entry.status.as_str(), entry.number, entry.valid_until));
     let ended = row.ended_leaf.map(|leaf| Finality::of(app.service.ledger(), leaf).as_str());
     let page = CheckPage {
@@ -209,6 +212,8 @@ pub(super) async fn check_page(
         row: &row,
         state: ended,
         entry,
+        about: about.as_ref().map(|about| about.cause.as_str()),
+        later: &later,
         papers: &papers,
     };
     let page = Html(message::check_page(&page));

@@ -6,6 +6,7 @@
 use letopis_ledger::id::ClaimName;
 
 use crate::code::{FieldPath, RegistryCode, ServiceCode};
+use crate::event::About;
 use crate::secret::AgencySecret;
 
 /// `number/case/<service>/<number>`, held by the case.
@@ -46,6 +47,14 @@ pub fn slot_claim(
     let digest =
         secret.digest("slot", &[registry.as_str(), field.as_str(), value, &slot.to_string()]);
     claim(&format!("slot/{registry}/{field}/{digest}"))
+}
+
+/// `renewal/<registry>/<entry id>` or `review/…`, held by the case about the entry until it ends.
+#[must_use]
+pub fn follow_up_claim(about: &About) -> ClaimName {
+    let entry = about.entry.stream.as_str();
+    let entry = entry.strip_prefix("registry/").unwrap_or(entry);
+    claim(&format!("{}/{entry}", about.cause.as_str()))
 }
 
 fn claim(name: &str) -> ClaimName {

@@ -13,7 +13,7 @@ mod refusal;
 pub mod signing;
 mod state;
 
-pub use claim::{case_number_claim, entry_number_claim, slot_claim, unique_claim};
+pub use claim::{case_number_claim, entry_number_claim, follow_up_claim, slot_claim, unique_claim};
 pub use clock::CaseClock;
 pub use command::answer::{AnswerRequest, SetAsideAnswer};
 pub use command::approve::{
@@ -21,7 +21,8 @@ pub use command::approve::{
 };
 pub use command::assign::{AssignCase, Candidates, ReassignCase};
 pub use command::cancel::CancelCase;
-pub use command::decide::{DecideCase, Holdings};
+pub use command::decide::{DecideCase, Holdings, ResultEntry};
+pub use command::follow_up::{FollowUp, KnownEntry};
 pub use command::intake::{IntakeFinding, RefuseIntake};
 pub use command::motive::Motive;
 pub use command::pass_time::{PassTime, RecountTerm};

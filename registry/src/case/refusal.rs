@@ -1,12 +1,13 @@
 //! Why a command on a case was refused; nothing has changed then.
 
+use letopis_ledger::id::StreamName;
 use letopis_ledger::{StreamVersion, Timestamp};
 use thiserror::Error;
 
 use super::opened::OpenedError;
 use crate::code::{ChannelCode, FieldPath, GroundCode, StepCode, TypicalCode};
 use crate::event::{OfficialId, PackRef};
-use crate::pack::JudgeError;
+use crate::pack::{JudgeError, NotRenewed};
 
 /// Why a command on a case was refused.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -279,6 +280,27 @@ pub enum CaseRefusal {
     /// There is no automatic decision.
     #[error("{0}")]
     Judge(#[from] JudgeError),
+    /// The application does not renew the entry that it names.
+    #[error("{0}")]
+    NotRenewed(#[from] NotRenewed),
+    /// The entry is none that this service gave.
+    #[error("{entry} was not given by this service; name an entry that it gave")]
+    OtherService {
+        /// The entry.
+        entry: StreamName,
+    },
+    /// The regulation follows no facts.
+    #[error("the regulation has no review; what it gives is decided once")]
+    NoReview,
+    /// The entry that the case is about is no longer in force.
+    #[error("{entry} is no longer in force; nothing can be decided about it")]
+    EntryGone {
+        /// The entry.
+        entry: StreamName,
+    },
+    /// A review began by itself, and nobody who is concerned by it can stop it.
+    #[error("a review of facts that have changed is decided; it cannot be called off")]
+    ReviewGoesOn,
     /// All slots of a quota are taken although the decision grants.
     #[error(
         "no slot is free for {field:?} although the decision grants; the model's limit and \

@@ -13,9 +13,9 @@ use thiserror::Error;
 use super::CaseClock;
 use crate::code::{FieldPath, StepCode};
 use crate::event::{
-    Agreed, Assigned, AwaitedAnswer, CaseEvent, Decided, DocumentIssued, Joined, PackRef, Proposed,
-    Registered, RequestAnswered, RequestSent, ResultIssued, Submitted, SubrequestAnswered,
-    SubrequestOpened,
+    About, Agreed, Assigned, AwaitedAnswer, CaseEvent, Decided, DocumentIssued, Joined, PackRef,
+    Proposed, Registered, RequestAnswered, RequestSent, ResultIssued, Submitted,
+    SubrequestAnswered, SubrequestOpened,
 };
 
 /// An event of a case as the log has it.
@@ -307,6 +307,12 @@ impl CaseState {
     #[must_use]
     pub fn pack(&self) -> Option<&PackRef> {
         self.submitted.as_ref().map(|submitted| &submitted.pack)
+    }
+
+    /// The entry that the case is about, if it follows up one that exists.
+    #[must_use]
+    pub fn about(&self) -> Option<&About> {
+        self.submitted.as_ref().and_then(|submitted| submitted.about.as_ref())
     }
 
     /// Digests of the form's private fields.

@@ -114,6 +114,7 @@ fn submit(rules: &CaseRules<'_>) -> SubmitApplication {
         registered_at: None,
         executors: Executors::new(),
         entry: None,
+        follow_up: None,
     }
 }
 
@@ -154,12 +155,14 @@ fn decide(permits: u32, plate: u32) -> DecideCase {
             taken_slots: vec![],
         },
         at: at("2026-11-20T09:00:00.000Z"),
-        entry: EntryId::from_parts(
-            crate::code::RegistryCode::parse("parking_permit").unwrap(),
-            2,
-            &[2; 10],
-        ),
-        entry_number: "РР-2026-000001".into(),
+        entry: ResultEntry::New {
+            entry: EntryId::from_parts(
+                crate::code::RegistryCode::parse("parking_permit").unwrap(),
+                2,
+                &[2; 10],
+            ),
+            number: "РР-2026-000001".into(),
+        },
     }
 }
 

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use letopis_ledger::id::StreamName;
 use letopis_ledger::json::Json;
 use letopis_ledger::record::SignedRecord;
 use letopis_ledger::{LeafIndex, Timestamp};
@@ -15,7 +16,8 @@ use super::{
 };
 use crate::case::{
     AnswerRequest, CaseRefusal, CaseRules, CaseState, CaseStatus, DecideCase, Holdings, Opened,
-    PassTime, RecordedCaseEvent, RecountTerm, RequestState, has_more_to_send, slot_claim,
+    PassTime, RecordedCaseEvent, RecountTerm, RequestState, ResultEntry, has_more_to_send,
+    slot_claim,
 };
 use crate::code::{FieldPath, StepCode};
 use crate::environment::random;
@@ -53,6 +55,11 @@ pub(super) struct TakenNumber {
 }
 
 impl TakenNumber {
+    /// Of a case whose entry has its number.
+    const fn none() -> Self {
+        Self { kind: String::new(), template: None, number: String::new() }
+    }
+
     /// A decision that makes no entry gives the number to the next one that does.
     pub(super) fn keep_if<P: LedgerPort, E>(
         self,
@@ -183,6 +190,9 @@ impl<P: LedgerPort> CaseEngine<P> {
             return Ok(None);
         }
         let rules = self.rules(state, installed)?;
+        if let Some(ended) = self.without_entry(state, &rules)? {
+            return Ok(Some(ended));
+        }
         let opened = self.open(state)?;
         let due = self.due(state, &rules, &opened, installed)?;
         if !due.events.is_empty() {
@@ -230,15 +240,21 @@ impl<P: LedgerPort> CaseEngine<P> {
         let rules = self.rules(state, installed)?;
         let at = self.clock.now().max(state.registered_at().unwrap_or(Timestamp::EPOCH));
         let values = rules.values(opened, state).map_err(CaseRefusal::from)?;
+        let about = state.about();
+        let holdings = self.holdings(&rules, &values, about.map(|about| &about.entry.stream))?;
+        if let Some(about) = about {
+            let entry = ResultEntry::Known(self.known_entry(about, rules.calendar.date(at))?);
+            return Ok((DecideCase { holdings, at, entry }, TakenNumber::none()));
+        }
         let registry = rules.service.effect_registry();
         let unix_ms = at.unix_ms().unsigned_abs();
-        let holdings = self.holdings(&rules, &values)?;
-        let entry_number = self.entry_number(installed, rules.service, at)?;
+        let number = self.entry_number(installed, rules.service, at)?;
         let template = rules.pack.registry(registry).and_then(|found| found.number.clone());
         let kind = format!("entry/{registry}");
-        let taken = TakenNumber { kind, template, number: entry_number.clone() };
+        let taken = TakenNumber { kind, template, number: number.clone() };
         let entry = EntryId::from_parts(registry.clone(), unix_ms, &random(&*self.entropy));
-        Ok((DecideCase { holdings, at, entry, entry_number }, taken))
+        let entry = ResultEntry::New { entry, number };
+        Ok((DecideCase { holdings, at, entry }, taken))
     }
 
     /// What time brings about by itself.
@@ -316,6 +332,7 @@ impl<P: LedgerPort> CaseEngine<P> {
         &self,
         rules: &CaseRules<'_>,
         values: &CaseValues,
+        about: Option<&StreamName>,
     ) -> Result<Holdings, EngineError> {
         let mut counts = BTreeMap::new();
         for input in &rules.service.regulation.decision.inputs {
@@ -339,7 +356,7 @@ impl<P: LedgerPort> CaseEngine<P> {
                 );
             }
         }
-        Ok(self.model.holdings(&counts, &slots)?)
+        Ok(self.model.holdings(&counts, &slots, about)?)
     }
 
     /// Keeps, signs and appends, and evolves the state by what was appended.
@@ -471,7 +488,7 @@ fn waits_for(state: &CaseState, installed: &Pinned) -> Vec<StepCode> {
     open.map(|(step, _)| step.code.value.clone()).collect()
 }
 
-fn pending(
+pub(super) fn pending(
     (case, state): (CaseId, &CaseState),
     request: &StepCode,
     rule: &RequestRule,

@@ -395,8 +395,9 @@ impl Together<'_> {
         let code = &application.service;
         let unknown = || EngineError::UnknownService { service: code.clone() };
         let service = self.installed.service(code).ok_or_else(unknown)?;
-        let (installed, offer) = (self.installed, None);
-        Ok(Attempt { application, installed, service, form, key: None, offer })
+        let (key, follow_up, offer, shown_to) = (None, None, None, vec![]);
+        let installed = self.installed;
+        Ok(Attempt { application, installed, service, form, key, follow_up, offer, shown_to })
     }
 
     /// What the case of a service leaves to the others.
@@ -468,6 +469,7 @@ fn check(
                     registered_at: None,
                     idempotency_key: None,
                     entry: None,
+                    renews: None,
                 };
                 checked.push((one, form_of_service));
             }

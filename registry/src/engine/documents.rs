@@ -14,7 +14,7 @@ use letopis_ledger::{Hash, LeafIndex, Timestamp};
 use super::packs::InstalledPack;
 use super::{CaseEngine, EngineError, LedgerPort, Paper};
 use crate::case::{CaseRefusal, CaseState, CaseStatus, Opened};
-use crate::event::{CaseEvent, CaseId, DocumentIssued, DomainEvent, EntryEvent};
+use crate::event::{CaseEvent, CaseId, Cause, DocumentIssued, DomainEvent, EntryEvent};
 use crate::messages::{Language, MessageId};
 use crate::pack::{DocumentKind, Pack, Service, plain_text};
 use crate::record_draft::{Decision, NewEvent};
@@ -228,8 +228,8 @@ impl<P: LedgerPort> CaseEngine<P> {
         Ok(Content { kind, decided_at: row.decided_at, leaf: row.leaf, values, evidence })
     }
 
-    /// Fields of the entry that the decision made, named `entry.<field>`, with the disclosures of
-    /// the private ones.
+    /// Fields of the entry that the decision made or revised, named `entry.<field>`, with the
+    /// disclosures of the private ones.
     async fn entry_fields(
         &self,
         state: &CaseState,
@@ -238,12 +238,13 @@ impl<P: LedgerPort> CaseEngine<P> {
         let (mut fields, mut disclosures) = (BTreeMap::new(), Vec::new());
         let Some(result) = state.result() else { return Ok((fields, disclosures)) };
         for event in self.events_at(leaf, &result.registry_entry).await? {
-            if let Some(DomainEvent::Entry(EntryEvent::Created(created))) =
-                DomainEvent::read(&event)?
-            {
-                let public = created.fields.iter();
-                fields.extend(public.map(|(name, v)| (format!("entry.{name}"), v.clone())));
-            }
+            let public = match DomainEvent::read(&event)? {
+                Some(DomainEvent::Entry(EntryEvent::Created(created))) => created.fields,
+                Some(DomainEvent::Entry(EntryEvent::Revised(revised))) => revised.fields,
+                _ => continue,
+            };
+            let public = public.iter();
+            fields.extend(public.map(|(name, v)| (format!("entry.{name}"), v.clone())));
             disclosures.extend(self.private.open_digests(&event.private)?.into_iter().flatten());
         }
         for disclosure in &disclosures {
@@ -326,10 +327,14 @@ impl<P: LedgerPort> CaseEngine<P> {
 }
 
 /// Which paper a case has; none while it has not ended with a decision.
-const fn kind_of(state: &CaseState) -> Option<DocumentKind> {
-    match state.status() {
-        CaseStatus::Granted => Some(DocumentKind::Result),
-        CaseStatus::Refused => Some(DocumentKind::Refusal),
+fn kind_of(state: &CaseState) -> Option<DocumentKind> {
+    let cause = state.about().map(|about| &about.cause);
+    match (state.status(), cause) {
+        (CaseStatus::Granted, None) => Some(DocumentKind::Result),
+        (CaseStatus::Granted, Some(Cause::Renewal)) => Some(DocumentKind::Renewal),
+        (CaseStatus::Granted, Some(Cause::Review { .. })) => Some(DocumentKind::Revision),
+        (CaseStatus::Refused, Some(Cause::Review { .. })) => Some(DocumentKind::Ending),
+        (CaseStatus::Refused, _) => Some(DocumentKind::Refusal),
         _ => None,
     }
 }

@@ -167,6 +167,7 @@ impl<P: LedgerPort> CaseEngine<P> {
             // No key of a client has a space.
             idempotency_key: Some(format!("draft {id}")),
             entry: None,
+            renews: None,
         };
         let accepted = self.submit(&application).await?;
         let carried = if older { pointers(&draft.form) } else { vec![] };
@@ -213,7 +214,8 @@ impl<P: LedgerPort> CaseEngine<P> {
         channel: &ChannelCode,
         official: Option<&Official>,
     ) -> Result<(), EngineError> {
-        let Some(open) = service.regulation.channel(channel) else {
+        let open = service.regulation.channel(channel).filter(|open| !open.by_rule);
+        let Some(open) = open else {
             let service = service.regulation.service.value.clone();
             return Err(EngineError::ChannelClosed { service, channel: channel.clone() });
         };

@@ -1,5 +1,6 @@
 //! Why the engine did not do what it was asked; each says whether anything was changed.
 
+use letopis_ledger::id::StreamName;
 use thiserror::Error;
 
 use super::adapter::AdapterError;
@@ -79,6 +80,14 @@ pub enum EngineError {
     /// The idempotency key was used for another application.
     #[error("the idempotency key was used for another application; take a new key")]
     IdempotencyKeyReused,
+    /// A case that asks the same of an entry is not decided yet.
+    #[error("{entry}: case {case} asks the same and is not decided yet; wait for its decision")]
+    FollowUpOpen {
+        /// The entry.
+        entry: StreamName,
+        /// Its number; that of another node's case is not known yet.
+        case: String,
+    },
     /// There is no such case.
     #[error("there is no case {case}")]
     UnknownCase {

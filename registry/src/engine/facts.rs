@@ -130,10 +130,10 @@ impl<P: LedgerPort> CaseEngine<P> {
             if !contradicts(rule, &values, &found) {
                 return Ok(false);
             }
-            let case = match self.case_of_entry(&entry).await? {
+            let case = match self.model.deciding_case(&entry.stream, true)?.value {
                 Some(case) => {
-                    let length = self.model.stream_length(&case)?.value;
-                    Some((case, length))
+                    let length = self.model.stream_length(&case.stream())?.value;
+                    Some((case.stream(), length))
                 }
                 None => None,
             };

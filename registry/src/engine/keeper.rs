@@ -261,7 +261,7 @@ impl<P: LedgerPort> CaseEngine<P> {
                 );
             }
         }
-        Ok(self.model.holdings(&BTreeMap::new(), &slots)?.taken_slots.into_iter().collect())
+        Ok(self.model.holdings(&BTreeMap::new(), &slots, None)?.taken_slots.into_iter().collect())
     }
 }
 

@@ -115,6 +115,14 @@ impl<P: LedgerPort> CaseEngine<P> {
     /// How the applicant of a case is told: as the regulation says for the channel of the
     /// application.
     pub(super) fn notice_channel(&self, case: CaseId) -> Result<ChannelCode, EngineError> {
+        // The holder is told of a review as of the case by which the holder applied.
+        let applied = match self.model.follow_up(case)?.value {
+            Some(about) if about.cause == "review" => {
+                self.model.deciding_case(&about.entry, true)?.value
+            }
+            _ => None,
+        };
+        let case = applied.unwrap_or(case);
         let row = self.model.case(case)?.value.map(|row| (row.pack, row.service, row.channel));
         let not_taken = || Ok::<_, EngineError>(self.model.not_taken(case)?.value);
         let row = match row {

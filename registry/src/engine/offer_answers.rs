@@ -72,27 +72,19 @@ impl<P: LedgerPort> CaseEngine<P> {
         Ok(OpenedOffer { row, made, offered_by, in_force, prefilled })
     }
 
-    /// Whether a token answers an offer: the one in its letter, or that of the case whose result
-    /// ends.
+    /// Whether a token answers an offer: the one in its letter, or that of a case by which somebody
+    /// applied for the entry that ends.
     ///
     /// # Errors
     /// See [`EngineError`].
-    pub async fn admits_to_offer(
-        &self,
-        token: &AccessToken,
-        id: OfferId,
-    ) -> Result<bool, EngineError> {
+    pub fn admits_to_offer(&self, token: &AccessToken, id: OfferId) -> Result<bool, EngineError> {
         if self.private.admits(token, &id.stream())? {
             return Ok(true);
         }
         let Some(row) = self.model.offer(id)?.value.filter(|row| row.ends.is_some()) else {
             return Ok(false);
         };
-        let Some(entry) = self.model.entry(&row.about)?.value else { return Ok(false) };
-        match self.case_of_entry(&entry).await? {
-            Some(case) => Ok(self.private.admits(token, &case)?),
-            None => Ok(false),
-        }
+        self.holds_entry(token, &row.about)
     }
 
     /// Offers to the holder of a case, about what the case granted.
@@ -137,7 +129,7 @@ impl<P: LedgerPort> CaseEngine<P> {
             let (state, today) = self.offer_state(id).await?;
             let application = self.application(id, &state, channel, form, official).await?;
             let accepting = Accepting { state, today };
-            match self.submit_accepted(&application, &accepting).await {
+            match self.submit_for(&application, Some(&accepting)).await {
                 // The offer moved on: a letter was settled, or somebody else answered.
                 Err(error) if matches!(Race::of(&error), Some(Race::Stream)) => {}
                 other => {
@@ -224,6 +216,9 @@ impl<P: LedgerPort> CaseEngine<P> {
         let filled = self.prefilled(id).await?;
         let form = offered.form.completed(&filled, form);
         let form = form.map_err(|errors| EngineError::Form { errors })?;
+        // Where the service renews nothing, another entry is applied for.
+        let renews = offered.regulation.renewal.as_ref().and(made.ends);
+        let renews = renews.map(|_| made.about.stream.clone());
         let entry = official.map(|official| Entry {
             official: official.clone(),
             scan: None,
@@ -237,16 +232,8 @@ impl<P: LedgerPort> CaseEngine<P> {
             // No key of a client has a space.
             idempotency_key: Some(format!("offer {id}")),
             entry,
+            renews,
         })
-    }
-
-    /// Submits the application of an acceptance, with the acceptance in the same record.
-    async fn submit_accepted(
-        &self,
-        application: &Application,
-        accepting: &Accepting,
-    ) -> Result<Accepted, EngineError> {
-        self.submit_for(application, Some(accepting)).await
     }
 
     /// The values that an offer fills in, from the disclosures of its first event.

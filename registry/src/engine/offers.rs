@@ -239,8 +239,10 @@ impl<P: LedgerPort> CaseEngine<P> {
             }));
         }
         let Some(stream) = self.case_of_entry(entry).await? else { return Ok(None) };
-        let Ok(case) = CaseId::of_stream(&stream) else { return Ok(None) };
-        let notice = self.notice_channel(case)?;
+        let Ok(made_by) = CaseId::of_stream(&stream) else { return Ok(None) };
+        // The holder is told as by the case by which the holder applied last.
+        let applied = self.model.deciding_case(&entry.stream, true)?.value;
+        let notice = self.notice_channel(applied.unwrap_or(made_by))?;
         Ok(Some(Recipient {
             name: stream.as_str().into(),
             notice: super::notices::told_by(notice),

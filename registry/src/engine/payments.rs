@@ -128,13 +128,14 @@ impl<P: LedgerPort> CaseEngine<P> {
         Ok((orders, last))
     }
 
-    /// The payments that a case granted.
+    /// The payments of the entry that a case made or revised.
     ///
     /// # Errors
     /// See [`EngineError`].
     pub async fn payments_of_case(&self, case: CaseId) -> Result<Vec<PaymentOrder>, EngineError> {
         self.catch_up().await?;
-        let rows = self.model.payments_of_case(case)?.value;
+        let Some(entry) = self.model.entry_of_case(case)?.value else { return Ok(vec![]) };
+        let rows = self.model.payments_of_entry(&entry.stream)?.value;
         rows.into_iter().map(|row| self.order(row, None)).collect()
     }
 
@@ -262,6 +263,16 @@ impl<P: LedgerPort> CaseEngine<P> {
         for (_, event) in self.events_of(&entry.stream).await? {
             if changed_on.get(&event.version).is_none_or(|on| *on >= day) {
                 continue;
+            }
+            // What a case about the entry decided may hold from a later day on; from then nothing
+            // else stands in the entry.
+            if event.event_type.as_str() == "registry.entry_revised" {
+                let from = event.data.get("valid_from").and_then(Json::as_str);
+                let from = from.and_then(|day| day.parse::<Date>().ok());
+                if from.is_some_and(|from| from > day) {
+                    continue;
+                }
+                amount = None;
             }
             let public = event.data.get("fields").and_then(Json::as_object);
             if let Some(value) = public.and_then(|fields| fields.get(field.as_str())) {

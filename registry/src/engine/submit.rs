@@ -1,5 +1,6 @@
 //! Submitting an application: checked, kept, signed, appended, once for each idempotency key.
 
+use letopis_ledger::id::StreamName;
 use letopis_ledger::json::Json;
 use letopis_ledger::record::SignedRecord;
 use letopis_ledger::{Hash, Timestamp};
@@ -12,13 +13,13 @@ use super::{
     TRIES_MAX,
 };
 use crate::case::{
-    CaseRefusal, CaseState, Entry, RecordedCaseEvent, SubmitApplication, payload_digest,
+    CaseRefusal, CaseState, Entry, FollowUp, RecordedCaseEvent, SubmitApplication, payload_digest,
 };
 use crate::code::{ChannelCode, ServiceCode};
 use crate::environment::random;
 use crate::event::{CaseEvent, CaseId, DomainEvent, IntakeRefused, Joined, PackRef, Registered};
 use crate::pack::{CheckedForm, NumberTemplate, Service};
-use crate::private::{AccessToken, PrivateBatch, Submission};
+use crate::private::{AccessToken, PrivateBatch, Submission, TokenDigest};
 use crate::record_draft::Decision;
 use crate::secret::AgencySecret;
 
@@ -37,6 +38,8 @@ pub struct Application {
     pub idempotency_key: Option<String>,
     /// Who of the agency enters it; nobody when it came electronically.
     pub entry: Option<Entry>,
+    /// The entry that it asks to go on after its last day.
+    pub renews: Option<StreamName>,
 }
 
 /// What became of an application.
@@ -79,6 +82,10 @@ pub(super) struct Attempt<'a> {
     pub(super) key: Option<(Hash, Hash)>,
     /// The offer that it accepts, on record with it.
     pub(super) offer: Option<&'a Accepting>,
+    /// The entry that the case is about.
+    pub(super) follow_up: Option<FollowUp>,
+    /// Tokens of another case whose holders may see this one.
+    pub(super) shown_to: Vec<TokenDigest>,
 }
 
 impl<P: LedgerPort> CaseEngine<P> {
@@ -108,7 +115,7 @@ impl<P: LedgerPort> CaseEngine<P> {
             false => service.check_form(&application.form),
         };
         let form = form.map_err(|errors| EngineError::Form { errors })?;
-        let attempt = Attempt {
+        let mut attempt = Attempt {
             application,
             installed: &installed,
             service,
@@ -118,6 +125,8 @@ impl<P: LedgerPort> CaseEngine<P> {
                 .as_deref()
                 .map(|key| keys(&self.secret, key, application, &form)),
             offer,
+            follow_up: None,
+            shown_to: vec![],
         };
         if let Some((key, input)) = attempt.key
             && let Some(submission) = self.private.submission(&key)?
@@ -127,13 +136,17 @@ impl<P: LedgerPort> CaseEngine<P> {
             }
             return self.repeat(&attempt, submission).await;
         }
+        if let Some(entry) = &application.renews {
+            self.catch_up().await?;
+            attempt.follow_up = Some(self.renewal(code, entry)?);
+        }
         let unix_ms = self.clock.now().unix_ms().unsigned_abs();
         let case = CaseId::from_parts(unix_ms, &random(&*self.entropy));
         self.submit_as(&attempt, case).await
     }
 
     /// Submits as a case of this id, with another number whenever the number was taken.
-    async fn submit_as(
+    pub(super) async fn submit_as(
         &self,
         attempt: &Attempt<'_>,
         case: CaseId,
@@ -152,6 +165,9 @@ impl<P: LedgerPort> CaseEngine<P> {
                 }
                 Err(error) => match Race::of(&error) {
                     Some(Race::Number) => self.raise_case_numbers(attempt).await?,
+                    Some(Race::Name) if let Some(follow_up) = &attempt.follow_up => {
+                        return Err(self.follow_up_open(follow_up)?);
+                    }
                     _ => return Err(error),
                 },
             }
@@ -210,7 +226,8 @@ impl<P: LedgerPort> CaseEngine<P> {
         }
         let mut prepared = self.seal(decision)?;
         let token = AccessToken::new(&*self.entropy);
-        prepared.batch.tokens.push((token.digest(), case.stream()));
+        let tokens = attempt.shown_to.iter().copied().chain([token.digest()]);
+        prepared.batch.tokens.extend(tokens.map(|digest| (digest, case.stream())));
         prepared.batch.submission = attempt.key.map(|(key, input)| Submission {
             key,
             input,
@@ -237,6 +254,7 @@ impl<P: LedgerPort> CaseEngine<P> {
             executors: self.executors_of(attempt.service, &attempt.installed.pack)?,
             entry: attempt.application.entry.clone(),
             joined,
+            follow_up: attempt.follow_up.clone(),
         };
         let rules = attempt.installed.rules_of(attempt.service, &self.secret);
         let refusal = |refusal| refused(&attempt.application.service, refusal);
@@ -367,6 +385,7 @@ fn keys(
         let codes = entry.finding.iter().flat_map(|finding| &finding.grounds);
         input.extend(codes.map(|ground| Json::from(ground.code.as_str())));
     }
+    input.extend(application.renews.iter().map(|entry| Json::from(entry.as_str())));
     keyed(secret, key, &Json::Array(input))
 }
 

@@ -4,6 +4,7 @@ mod complex;
 mod documents;
 mod drafts;
 mod facts;
+mod follow_up;
 mod offers;
 mod ownership;
 mod payments;
@@ -56,6 +57,7 @@ fn application(form: Value, key: Option<&str>) -> Application {
         registered_at: None,
         idempotency_key: key.map(str::to_owned),
         entry: None,
+        renews: None,
     }
 }
 

@@ -220,7 +220,7 @@ impl ExcludeEntry {
         check_manual(registry)?;
         let removed = EntryRemoved { basis: Basis::Document(self.document) };
         let event = EntryEvent::Excluded(removed);
-        Ok(remove(self.stream, self.length, self.held, event))
+        Ok(take_out(self.stream, self.length, self.held, event))
     }
 }
 
@@ -235,11 +235,12 @@ impl ExpireEntry {
             return Err(EntryRefusal::NotExpired { valid_until });
         }
         let event = EntryEvent::Expired { valid_until };
-        Ok(remove(self.stream, self.length, self.held, event))
+        Ok(take_out(self.stream, self.length, self.held, event))
     }
 }
 
-fn remove(
+/// Takes an entry out; the names that had to be unique are free again, its number is not.
+pub(crate) fn take_out(
     stream: StreamName,
     version: StreamVersion,
     held: Vec<ClaimName>,

@@ -9,7 +9,7 @@ use letopis_ledger::StreamVersion;
 use letopis_ledger::id::{ClaimName, StreamName};
 use letopis_ledger::json::Json;
 
-use super::{EntryRefusal, remove};
+use super::{EntryRefusal, take_out};
 use crate::code::FieldPath;
 use crate::event::{
     Basis, CaseEvent, DomainEvent, EntryEvent, EntryRemoved, ResultWithdrawn, Source,
@@ -32,7 +32,7 @@ pub struct WithdrawEntry {
     pub fact: BTreeMap<FieldPath, Json>,
     /// The fact's newest event.
     pub evidence: Source,
-    /// Stream and length of the case that made the entry; its applicant is told.
+    /// Stream and length of the case that made or renewed the entry; its applicant is told.
     pub case: Option<(StreamName, StreamVersion)>,
 }
 
@@ -50,7 +50,7 @@ impl WithdrawEntry {
         let basis = Basis::Fact { rule: code.clone(), source: Source { stream, version, leaf } };
         let event = EntryEvent::Excluded(EntryRemoved { basis });
         let entry = self.stream.clone();
-        let mut decision = remove(self.stream, self.length, self.held, event);
+        let mut decision = take_out(self.stream, self.length, self.held, event);
         if let Some((stream, version)) = self.case {
             let withdrawn = ResultWithdrawn { registry_entry: entry, rule: code };
             let event = DomainEvent::Case(CaseEvent::ResultWithdrawn(withdrawn));

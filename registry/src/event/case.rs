@@ -4,6 +4,7 @@
 //! their digests, named `form.<field>`, `request.<request>.<field>`, `answer.<request>.<field>`
 //! and `input.<name>`.
 
+mod about;
 mod decided;
 mod ended;
 mod intake;
@@ -25,6 +26,7 @@ use super::fields::{
 };
 use crate::code::{ChannelCode, FieldPath, GroundCode, PackCode, ServiceCode, StepCode};
 
+pub use about::{About, Cause};
 pub use decided::{Decided, Evidence, EvidenceKind, GroundFound, MatchedRules, ModelRef, Outcome};
 pub use ended::{
     Cancelled, CancelledBy, DocumentIssued, NoticeQueued, NoticeSettled, ResultWithdrawn,
@@ -128,6 +130,8 @@ pub struct Submitted {
     pub form: Object,
     /// Who of the agency entered it; nobody when it came electronically.
     pub entered: Option<Entered>,
+    /// The entry that it is about, if it follows up one that exists.
+    pub about: Option<About>,
 }
 
 /// The application got its number and its term.
@@ -150,11 +154,12 @@ pub struct Registered {
 /// The applicant's wish was granted and stands in a registry from now on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ResultIssued {
-    /// Stream of the new registry entry, created by the same record.
+    /// Stream of the registry entry, created by the same record, or revised by it where the case is
+    /// about an entry that exists.
     pub registry_entry: StreamName,
     /// Number of the entry.
     pub number: String,
-    /// First day on which it is in force.
+    /// First day on which it is in force as decided.
     pub valid_from: Date,
     /// Last day on which it is in force.
     pub valid_until: Date,
@@ -298,8 +303,12 @@ impl Submitted {
             .with("pack", self.pack.data())
             .with("channel", self.channel.as_str())
             .with("form", self.form.clone());
-        match &self.entered {
+        let data = match &self.entered {
             Some(entered) => data.with("entered", entered.data()),
+            None => data,
+        };
+        match &self.about {
+            Some(about) => data.with("about", about.data()),
             None => data,
         }
     }
@@ -312,6 +321,7 @@ impl Submitted {
             channel: fields.parsed("channel", ChannelCode::parse)?,
             form: fields.object("form")?.clone(),
             entered: fields.optional("entered").map(Entered::read).transpose()?,
+            about: fields.optional("about").map(About::read).transpose()?,
         };
         fields.finish()?;
         Ok(read)

@@ -20,7 +20,9 @@ pub enum EntryEvent {
     Created(EntryCreated),
     /// `registry.entry_amended`
     Amended(EntryAmended),
-    /// `registry.entry_excluded`: taken out for a reason that a document states.
+    /// `registry.entry_revised`: decided again by a case about it.
+    Revised(EntryRevised),
+    /// `registry.entry_excluded`: taken out for the reason that its basis states.
     Excluded(EntryRemoved),
     /// `registry.entry_expired`: its last day has passed.
     Expired {
@@ -52,6 +54,20 @@ pub struct EntryAmended {
     /// New values of public fields by field path.
     pub fields: Object,
     /// What gives the right to amend it.
+    pub basis: Basis,
+}
+
+/// A case about the entry was granted: what stands in it holds from a day on, in place of what
+/// stood in it before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EntryRevised {
+    /// Every public field by field path; one that is not named is absent from now on.
+    pub fields: Object,
+    /// First day on which the fields hold.
+    pub valid_from: Date,
+    /// Last day on which the entry is in force.
+    pub valid_until: Date,
+    /// The decision.
     pub basis: Basis,
 }
 
@@ -99,6 +115,7 @@ impl EntryEvent {
         match self {
             Self::Created(_) => "registry.entry_created",
             Self::Amended(_) => "registry.entry_amended",
+            Self::Revised(_) => "registry.entry_revised",
             Self::Excluded(_) => "registry.entry_excluded",
             Self::Expired { .. } => "registry.entry_expired",
         }
@@ -110,6 +127,11 @@ impl EntryEvent {
             Self::Amended(event) => {
                 Object::new().with("fields", event.fields.clone()).with("basis", event.basis.data())
             }
+            Self::Revised(event) => Object::new()
+                .with("fields", event.fields.clone())
+                .with("valid_from", text(date_text(event.valid_from)))
+                .with("valid_until", text(date_text(event.valid_until)))
+                .with("basis", event.basis.data()),
             Self::Excluded(event) => Object::new().with("basis", event.basis.data()),
             Self::Expired { valid_until } => {
                 Object::new().with("valid_until", text(date_text(*valid_until)))
@@ -123,6 +145,12 @@ impl EntryEvent {
             "registry.entry_created" => Self::Created(EntryCreated::read(&mut fields)?),
             "registry.entry_amended" => Self::Amended(EntryAmended {
                 fields: fields.object("fields")?.clone(),
+                basis: Basis::read(fields.object("basis")?)?,
+            }),
+            "registry.entry_revised" => Self::Revised(EntryRevised {
+                fields: fields.object("fields")?.clone(),
+                valid_from: fields.parsed("valid_from", parse_date)?,
+                valid_until: fields.parsed("valid_until", parse_date)?,
                 basis: Basis::read(fields.object("basis")?)?,
             }),
             "registry.entry_excluded" => {

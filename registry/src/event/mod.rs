@@ -22,17 +22,19 @@ use letopis_ledger::record::Event;
 use thiserror::Error;
 
 pub use case::{
-    Agreed, AlsoTaken, AnswerSetAside, Arrival, Assigned, AwaitedAnswer, Cancelled, CancelledBy,
-    Candidate, CaseEvent, ClockResumed, ClockSuspended, Decided, DocumentIssued, Entered, Evidence,
-    EvidenceKind, GroundFound, IntakeEvidence, IntakeGround, IntakeRefused, Joined, MatchedRules,
-    ModelRef, NewEnd, NoticeQueued, NoticeSettled, OfficialSignature, Outcome, PackRef, Proposed,
-    Registered, RequestAnswered, RequestOutcome, RequestSent, RequestTarget, ResultIssued,
-    ResultWithdrawn, Returned, Scan, SetAside, Source, Submitted, SubrequestAnswered,
-    SubrequestOpened, TermCause, TermChanged, Way,
+    About, Agreed, AlsoTaken, AnswerSetAside, Arrival, Assigned, AwaitedAnswer, Cancelled,
+    CancelledBy, Candidate, CaseEvent, Cause, ClockResumed, ClockSuspended, Decided,
+    DocumentIssued, Entered, Evidence, EvidenceKind, GroundFound, IntakeEvidence, IntakeGround,
+    IntakeRefused, Joined, MatchedRules, ModelRef, NewEnd, NoticeQueued, NoticeSettled,
+    OfficialSignature, Outcome, PackRef, Proposed, Registered, RequestAnswered, RequestOutcome,
+    RequestSent, RequestTarget, ResultIssued, ResultWithdrawn, Returned, Scan, SetAside, Source,
+    Submitted, SubrequestAnswered, SubrequestOpened, TermCause, TermChanged, Way,
 };
 pub use complex::{ClosedCase, ComplexEvent, ComplexOpened, Dependency, ServiceLinked};
 pub use consultation::{ConsultationOutcome, ConsultationRegistered};
-pub use entry::{Basis, Document, EntryAmended, EntryCreated, EntryEvent, EntryRemoved};
+pub use entry::{
+    Basis, Document, EntryAmended, EntryCreated, EntryEvent, EntryRemoved, EntryRevised,
+};
 pub use fields::{date_text, leaf, term_object};
 pub use offer::{OfferEvent, OfferMade};
 pub use pack::{PackFile, PackPublished};

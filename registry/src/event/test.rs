@@ -8,6 +8,7 @@ use letopis_rules::deadline::Term;
 
 mod complex;
 mod consultation;
+mod follow_up;
 mod intake;
 mod offer;
 mod payment;
@@ -52,6 +53,7 @@ fn case_samples() -> Vec<CaseEvent> {
             channel: ChannelCode::parse("portal").unwrap(),
             form: Object::new().with("zone", "Z1").with("validity_years", 2_u32),
             entered: None,
+            about: None,
         }),
         CaseEvent::Registered(Registered {
             number: "ЗП-2026-000042".into(),
@@ -194,8 +196,8 @@ fn as_event((stream, event): &(StreamName, DomainEvent)) -> Event {
 fn every_sample() -> impl Iterator<Item = (StreamName, DomainEvent)> {
     let first = samples().into_iter().chain(work::samples()).chain(consultation::samples());
     let more = first.chain(intake::samples()).chain(complex::samples());
-    let more = more.chain(withdrawal::samples()).chain(offer::samples());
-    more.chain(payment::samples())
+    let more = more.chain(withdrawal::samples()).chain(follow_up::samples());
+    more.chain(offer::samples()).chain(payment::samples())
 }
 
 fn lines(samples: &[(StreamName, DomainEvent)]) -> Vec<String> {
@@ -219,6 +221,9 @@ fn golden_bytes_of_every_shape() {
     assert_eq!(found, golden.lines().collect::<Vec<_>>(), "\n{}\n", found.join("\n"));
     let found = lines(&withdrawal::samples());
     let golden = include_str!("../../testdata/events-of-withdrawals.txt");
+    assert_eq!(found, golden.lines().collect::<Vec<_>>(), "\n{}\n", found.join("\n"));
+    let found = lines(&follow_up::samples());
+    let golden = include_str!("../../testdata/events-of-follow-ups.txt");
     assert_eq!(found, golden.lines().collect::<Vec<_>>(), "\n{}\n", found.join("\n"));
     let found = lines(&complex::samples());
     let golden = include_str!("../../testdata/events-of-complex-requests.txt");
@@ -266,7 +271,8 @@ fn every_member_is_needed_and_no_other_is_taken() {
             let read = DomainEvent::read(&Event { data, ..event.clone() });
             let optional = ["source", "number", "valid_from", "valid_until", "sha256", "came"];
             let optional =
-                [&optional[..], &["official", "by", "entered", "ends"]].concat().contains(&name);
+                [&optional[..], &["official", "by", "entered", "about", "ends"]].concat();
+            let optional = optional.contains(&name);
             assert!(optional || read.is_err(), "{} without {name}", event.event_type);
         }
     }
@@ -275,7 +281,7 @@ fn every_member_is_needed_and_no_other_is_taken() {
 #[test]
 fn newer_shapes_and_strange_types_are_unreadable_and_other_streams_are_none_of_ours() {
     let event = as_event(&samples()[1]);
-    for schema in [0, 3] {
+    for schema in [0, 4] {
         let read = DomainEvent::read(&Event { schema, ..event.clone() });
         assert!(matches!(read, Err(EventError::Unknown { .. })));
     }

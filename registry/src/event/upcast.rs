@@ -14,10 +14,13 @@ struct Upcast {
 }
 
 /// Version 2 of requests knows people, letters and phones, that of a submission who entered it,
-/// that of an exclusion facts as its basis; whatever version 1 says, it says too. Version 2 of a
-/// refused intake has evidence.
+/// that of an exclusion facts as its basis, that of a cancellation an entry that is gone; version 3
+/// of a submission knows what it is about, that of an exclusion decisions as its basis. Whatever
+/// the version before says, they say too. Version 2 of a refused intake has evidence.
 const UPCASTS: &[Upcast] = &[
     Upcast { event_type: "application.submitted", from: 1, step: Object::clone },
+    Upcast { event_type: "application.submitted", from: 2, step: Object::clone },
+    Upcast { event_type: "application.cancelled", from: 1, step: Object::clone },
     Upcast {
         event_type: "application.intake_refused",
         from: 1,
@@ -26,6 +29,7 @@ const UPCASTS: &[Upcast] = &[
     Upcast { event_type: "request.sent", from: 1, step: Object::clone },
     Upcast { event_type: "request.answered", from: 1, step: Object::clone },
     Upcast { event_type: "registry.entry_excluded", from: 1, step: Object::clone },
+    Upcast { event_type: "registry.entry_excluded", from: 2, step: Object::clone },
 ];
 
 /// Version of the shape of a type that this program writes.

@@ -10,7 +10,7 @@ use letopis_ledger::id::StreamName;
 use letopis_ledger::leaf::Leaf;
 
 use crate::event::{
-    Arrival, Basis, CancelledBy, CaseEvent, CaseId, DomainEvent, EntryEvent, OfficialId,
+    Arrival, Basis, CancelledBy, CaseEvent, CaseId, Cause, DomainEvent, EntryEvent, OfficialId,
     Registered, RequestTarget, Submitted,
 };
 
@@ -147,17 +147,29 @@ fn of_case(
     }];
     objects.extend(request_of(&case, event));
     objects.extend(decision_of(&case, event));
-    let entry = match event {
-        CaseEvent::ResultIssued(result) => Some(&result.registry_entry),
-        CaseEvent::ResultWithdrawn(withdrawn) => Some(&withdrawn.registry_entry),
-        _ => None,
-    };
-    objects.extend(entry.map(|entry| plain(entry.to_string(), Kind::Entry, "entry")));
+    objects.extend(entry_of(event));
     let official = |(official, role): (OfficialId, &'static str)| {
         plain(official.stream().to_string(), Kind::Official, role)
     };
     objects.extend(officials_of(event).into_iter().map(official));
     objects
+}
+
+/// The entry that an event of a case is about, and what began a review of it.
+fn entry_of(event: &CaseEvent) -> Vec<Object> {
+    let entry = |stream: &StreamName, role| plain(stream.to_string(), Kind::Entry, role);
+    match event {
+        CaseEvent::ResultIssued(result) => vec![entry(&result.registry_entry, "entry")],
+        CaseEvent::ResultWithdrawn(withdrawn) => vec![entry(&withdrawn.registry_entry, "entry")],
+        CaseEvent::Submitted(Submitted { about: Some(about), .. }) => {
+            let mut objects = vec![entry(&about.entry.stream, "entry")];
+            if let Cause::Review { fact } = &about.cause {
+                objects.push(entry(&fact.stream, "evidence"));
+            }
+            objects
+        }
+        _ => vec![],
+    }
 }
 
 fn application(
@@ -235,6 +247,7 @@ fn of_entry(stream: &StreamName, event: &EntryEvent) -> Vec<Object> {
             Some(&created.basis)
         }
         EntryEvent::Amended(amended) => Some(&amended.basis),
+        EntryEvent::Revised(revised) => Some(&revised.basis),
         EntryEvent::Excluded(removed) => Some(&removed.basis),
         EntryEvent::Expired { .. } => None,
     };
@@ -283,7 +296,7 @@ fn officials_of(event: &CaseEvent) -> Vec<(OfficialId, &'static str)> {
         CaseEvent::NoticeSettled(settled) => by(settled.official),
         CaseEvent::Cancelled(cancelled) => match cancelled.by {
             CancelledBy::Official(official) => vec![(official, "by")],
-            CancelledBy::Applicant => vec![],
+            CancelledBy::Applicant | CancelledBy::EntryGone => vec![],
         },
         _ => vec![],
     }

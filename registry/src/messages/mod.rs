@@ -165,6 +165,16 @@ messages! {
     NoticeCancelled = "notice.cancelled", 0;
     /// A notice: What was granted is no longer in force.
     NoticeWithdrawn = "notice.withdrawn", 0;
+    /// An entry that goes on.
+    NoticeRenewed = "notice.renewed", 0;
+    /// A review that began by itself.
+    NoticeReviewBegun = "notice.review_begun", 0;
+    /// A review that left the entry in force.
+    NoticeRevised = "notice.revised", 0;
+    /// A review by which the entry ended.
+    NoticeEnded = "notice.ended", 0;
+    /// A case whose entry is gone.
+    NoticeEntryGone = "notice.entry_gone", 0;
     /// An entry is in force.
     EntryInForce = "entry.in_force", 0;
     /// An entry was taken out.

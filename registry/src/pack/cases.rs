@@ -11,10 +11,12 @@ use serde_saphyr::Spanned;
 
 use super::classifier::Day;
 use super::error::{PackError, PackRule};
+use super::follow_up::NotRenewed;
+use super::form::CheckedForm;
 use super::judgement::judge;
 use super::value::{AnswerValues, CaseValues, Scalar};
-use super::{CheckedForm, FormError, NoData, RequestRule, Service, TimedOut};
-use crate::code::{FieldPath, GroundCode, OfferCode, StepCode};
+use super::{FormError, NoData, Registry, RequestRule, Service, TimedOut};
+use crate::code::{FieldPath, GroundCode, OfferCode, RegistryCode, StepCode};
 use crate::event::Outcome;
 
 /// One test case.
@@ -34,7 +36,10 @@ pub struct TestCase {
     /// Answers by request; a request that is left out is not answered.
     #[serde(default)]
     pub answers: BTreeMap<StepCode, GivenAnswer>,
-    /// Counts of registry entries by input; zero where left out.
+    /// The entry that the application renews.
+    #[serde(default)]
+    pub renews: Option<RenewedEntry>,
+    /// Counts of registry entries by input, without the renewed one; zero where left out.
     #[serde(default)]
     pub entries: BTreeMap<String, u32>,
     /// What must come of it.
@@ -52,6 +57,16 @@ pub struct OfferedBy {
     pub offer: Spanned<OfferCode>,
     /// The entry that triggers it, by field.
     pub entry: BTreeMap<FieldPath, Scalar>,
+}
+
+/// An entry that a test case renews.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RenewedEntry {
+    /// Its last day.
+    pub valid_until: Day,
+    /// Its values, by which it is found and limited.
+    pub fields: BTreeMap<FieldPath, Scalar>,
 }
 
 /// An answer of a test case.
@@ -93,6 +108,8 @@ pub enum ExpectedOutcome {
     Invalid,
     /// The application is not taken, for a ground of intake.
     NotTaken,
+    /// The application does not renew the entry that it names.
+    NotRenewed,
     /// There is no automatic decision.
     Official,
     /// The entry is not one that the offer is made for.
@@ -120,6 +137,11 @@ impl fmt::Display for CaseExpectation {
                 let fields = self.fields.iter().map(String::as_str).collect();
                 write!(f, "an invalid form: {}", list(fields))
             }
+            ExpectedOutcome::NotRenewed if self.fields.is_empty() => f.write_str("not renewed"),
+            ExpectedOutcome::NotRenewed => {
+                let fields = self.fields.iter().map(String::as_str).collect();
+                write!(f, "not renewed: {}", list(fields))
+            }
             ExpectedOutcome::Official => f.write_str("no automatic decision"),
             ExpectedOutcome::NotOffered => f.write_str("no offer"),
         }
@@ -127,10 +149,13 @@ impl fmt::Display for CaseExpectation {
 }
 
 /// Runs the cases of a service.
-pub(super) fn run(service: &Service) -> Vec<PackError> {
+pub(super) fn run(
+    service: &Service,
+    registries: &BTreeMap<RegistryCode, Registry>,
+) -> Vec<PackError> {
     let failed = |case: &TestCase| {
         let title = case.title.value.clone();
-        let (expected, outcome) = (case.expect.to_string(), outcome(service, case));
+        let (expected, outcome) = (case.expect.to_string(), outcome(service, registries, case));
         let rule = match outcome {
             Ok((found, _)) if found == case.expect => return None,
             Ok((found, None)) => {
@@ -155,7 +180,11 @@ struct LeftOut(StepCode);
 /// What comes of a case, with the reason where it is no decision.
 type Found = (CaseExpectation, Option<String>);
 
-fn outcome(service: &Service, case: &TestCase) -> Result<Found, LeftOut> {
+fn outcome(
+    service: &Service,
+    registries: &BTreeMap<RegistryCode, Registry>,
+    case: &TestCase,
+) -> Result<Found, LeftOut> {
     let plain = |outcome| CaseExpectation {
         outcome,
         grounds: BTreeSet::new(),
@@ -171,6 +200,11 @@ fn outcome(service: &Service, case: &TestCase) -> Result<Found, LeftOut> {
         None => return Ok((plain(ExpectedOutcome::NotOffered), None)),
     };
     let day = case.registered_on.map(|day| day.0);
+    let registry = registries.get(service.effect_registry());
+    if let Some((fields, detail)) = registry.and_then(|of| not_renewed(service, of, case, &form)) {
+        let found = CaseExpectation { fields, ..plain(ExpectedOutcome::NotRenewed) };
+        return Ok((found, Some(detail)));
+    }
     let grounds = day.map(|day| service.intake_grounds(&form, day)).unwrap_or_default();
     let grounds = grounds.into_iter().map(|ground| ground.code).collect::<BTreeSet<_>>();
     if !grounds.is_empty() {
@@ -215,6 +249,32 @@ fn filled_in(service: &Service, case: &TestCase) -> Option<Result<CheckedForm, V
     }
     let form = service.form.completed(&offer.prefilled(&entry), &case.form);
     Some(form.and_then(|form| service.check_form(&form)))
+}
+
+/// Why the application does not renew the entry that the case names, with the fields that differ.
+fn not_renewed(
+    service: &Service,
+    registry: &Registry,
+    case: &TestCase,
+    form: &CheckedForm,
+) -> Option<(BTreeSet<String>, String)> {
+    let entry = case.renews.as_ref()?;
+    let Some(on) = case.registered_on else {
+        return Some((
+            BTreeSet::new(),
+            "give \"registered_on\": a renewal has its time".to_owned(),
+        ));
+    };
+    let values = entry.fields.iter();
+    let values = values.filter_map(|(field, value)| Some((field.clone(), value.to_json()?)));
+    let known = (&values.collect(), Some(entry.valid_until.0));
+    let refused = service.check_renewal(registry, form, known, on.0).err()?;
+    let fields = match &refused {
+        NotRenewed::OtherThing { fields } => &fields[..],
+        _ => &[],
+    };
+    let pointer = |field: &FieldPath| format!("/{}", field.as_str().replace('.', "/"));
+    Some((fields.iter().map(pointer).collect(), refused.to_string()))
 }
 
 /// Takes the answers of the case in the order of the steps, or says why nothing is decided.

@@ -380,6 +380,13 @@ pub enum PackRule {
         reason: String,
     },
 
+    /// What is renewed or reviewed in a way that cannot work.
+    #[error("{reason}")]
+    FollowUp {
+        /// What is wrong and what to write.
+        reason: String,
+    },
+
     // ---- test cases
     /// A service without tests cannot be published.
     #[error("service {service:?} has no test case for {what}; add one")]

@@ -90,6 +90,23 @@ impl FormSchema {
     }
 }
 
+/// A form as an applicant fills it in, from its values by path.
+#[must_use]
+pub fn nested(values: &BTreeMap<FieldPath, Json>) -> serde_json::Value {
+    let mut form = serde_json::Map::new();
+    for (path, value) in values {
+        let mut names = path.as_str().split('.');
+        let last = names.next_back().unwrap_or_default();
+        let group = names.fold(&mut form, |group, name| {
+            let below = group.entry(name).or_insert_with(|| serde_json::json!({}));
+            // No path of a form's schema is both a value and a group.
+            below.as_object_mut().expect("invariant: a group of a form holds values")
+        });
+        group.insert(last.to_owned(), value.to_value());
+    }
+    form.into()
+}
+
 impl fmt::Debug for FormSchema {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("FormSchema").field("fields", &self.fields).finish_non_exhaustive()

@@ -9,6 +9,7 @@ mod classifier;
 mod complex;
 mod error;
 mod files;
+mod follow_up;
 mod form;
 mod graph;
 mod judgement;
@@ -36,13 +37,14 @@ use letopis_rules::deadline::{
 };
 use letopis_rules::decision::AdmittedModel;
 
-pub use cases::{CaseExpectation, ExpectedOutcome, GivenAnswer, OfferedBy, TestCase};
+pub use cases::{CaseExpectation, ExpectedOutcome, GivenAnswer, OfferedBy, RenewedEntry, TestCase};
 pub use classifier::{Classifier, Column, Day, Row, RowValues};
 pub use complex::{AskedOnce, ComplexService, JoinedForms, JoinedService, WaitRule};
 pub use error::{PackError, PackRule};
 pub use files::{PACK_MAX_BYTES, PACK_MAX_FILES, PackFiles};
+pub use follow_up::NotRenewed;
 pub use form::{
-    CheckedForm, FORM_MAX_BYTES, FieldKind, FormError, FormField, FormSchema, KIND_FIELD,
+    CheckedForm, FORM_MAX_BYTES, FieldKind, FormError, FormField, FormSchema, KIND_FIELD, nested,
 };
 pub use graph::StepGraph;
 pub use judgement::{JudgeError, Judgement, VALID_MONTHS_MAX, VALID_YEARS_MAX, Validity, judge};
@@ -53,8 +55,8 @@ pub use registry::{
 pub use regulation::{
     Action, ApplicantKind, ApplicantRule, Approval, Asked, Channel, Condition, Days, DecisionRule,
     DocumentAsked, Effect, Every, EvidenceRule, Ground, InputRule, IntakeCheck, NoData, Offer,
-    Payments, Post, Regulation, RepresentativeRule, RequestRule, Reuse, Role, Step, TermRule,
-    TimedOut, Trigger, TypicalDecision, TypicalOutcome,
+    Payments, Post, Regulation, RenewalRule, RepresentativeRule, RequestRule, Reuse, ReviewRule,
+    Role, Step, TermRule, TimedOut, Trigger, TypicalDecision, TypicalOutcome,
 };
 pub use request_kind::{ANSWER_TEXT_CHARS_MAX, KindField, RequestKind, ValueType};
 pub use start::starting_pack;
@@ -148,7 +150,9 @@ impl Pack {
     /// # Errors
     /// The cases that came out otherwise than they expect, and the decisions without an answer.
     pub fn check(&self) -> Result<(), Vec<PackError>> {
-        let mut failed: Vec<PackError> = self.services.values().flat_map(cases::run).collect();
+        let registries = &self.parts.registries;
+        let run = |service| cases::run(service, registries);
+        let mut failed: Vec<PackError> = self.services.values().flat_map(run).collect();
         failed.extend(self.services.values().filter_map(|service| {
             let (inputs, reason) = judgement::gap(service)?;
             let rule = PackRule::NoAnswer { inputs, reason: reason.to_string() };

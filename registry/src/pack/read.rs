@@ -266,7 +266,7 @@ impl Reader<'_> {
         let regulation = self.yaml::<Regulation>(&path);
         let form = self.form(&format!("{folder}/form.schema.json"));
         let model = self.model(&folder);
-        let templates = self.templates(&folder);
+        let templates = self.templates(&folder, regulation.as_ref());
         let cases = self.cases(&folder);
         let regulation = regulation?;
         let found = &regulation.service;
@@ -328,9 +328,13 @@ impl Reader<'_> {
         }
     }
 
-    fn templates(&mut self, folder: &str) -> BTreeMap<(DocumentKind, Language), Template> {
+    fn templates(
+        &mut self,
+        folder: &str,
+        regulation: Option<&Regulation>,
+    ) -> BTreeMap<(DocumentKind, Language), Template> {
         let mut templates = BTreeMap::new();
-        for kind in DocumentKind::ALL {
+        for kind in DocumentKind::of(regulation) {
             for language in Language::ALL {
                 let path = format!("{folder}/{}", kind.path(language));
                 let Some(text) = self.text(&path) else { continue };

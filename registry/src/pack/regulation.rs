@@ -5,6 +5,7 @@
 mod applicant;
 mod approval;
 mod condition;
+mod follow_up;
 mod offer;
 mod payments;
 mod request;
@@ -27,6 +28,7 @@ use crate::messages::{Language, Text};
 pub use applicant::{ApplicantKind, ApplicantRule, RepresentativeRule};
 pub use approval::{Approval, IntakeCheck, Post, Role};
 pub use condition::Condition;
+pub use follow_up::{RenewalRule, ReviewRule};
 pub use offer::{Days, Offer, Trigger};
 pub use payments::{Every, Payments};
 pub use request::{Asked, NoData, RequestRule, Reuse, TimedOut};
@@ -87,6 +89,12 @@ pub struct Regulation {
     /// What a granted entry pays; nothing without it.
     #[serde(default)]
     pub payments: Option<Payments>,
+    /// When an entry may be renewed; without it nobody may.
+    #[serde(default)]
+    pub renewal: Option<RenewalRule>,
+    /// Which facts are watched while an entry is in force; without it none is.
+    #[serde(default)]
+    pub review: Option<ReviewRule>,
 }
 
 /// A way in which applications come.
@@ -107,6 +115,9 @@ pub struct Channel {
     /// Whether somebody of the agency enters the application, perhaps days after it came.
     #[serde(default)]
     pub entered_by_official: bool,
+    /// Whether cases begin by themselves this way, and nobody applies by it.
+    #[serde(default)]
+    pub by_rule: bool,
 }
 
 /// A document that the applicant brings.
@@ -206,7 +217,8 @@ pub enum EvidenceRule {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DecisionRule {
-    /// Name or id of the decision in `decision.md` or `decision.dmn`. It gives an object: `outcome` ("granted" or
+    /// Name or id of the decision in `decision.md` or `decision.dmn`.
+    /// It gives an object: `outcome` ("granted" or
     /// "refused"), `grounds` (a list of ground codes) and what the effect needs.
     pub name: Spanned<String>,
     /// How its inputs are filled.
@@ -284,7 +296,7 @@ impl Regulation {
     /// The first channel that is open to applicants themselves.
     #[must_use]
     pub fn applicants_channel(&self) -> Option<&ChannelCode> {
-        let own = |open: &&Channel| !open.draft_only && !open.entered_by_official;
+        let own = |open: &&Channel| !open.draft_only && !open.entered_by_official && !open.by_rule;
         self.channels.iter().find(own).map(|open| &open.code.value)
     }
 

@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::Regulation;
 use crate::messages::Language;
 
 /// Written after a value's name, `{{entry.amount_kopecks|hundredths}}`: the integer is a count of
@@ -20,6 +21,12 @@ pub enum DocumentKind {
     Result,
     /// The refusal.
     Refusal,
+    /// The result of a case that renewed an entry.
+    Renewal,
+    /// The result of a review that left an entry in force.
+    Revision,
+    /// The refusal of a review, by which an entry ended.
+    Ending,
 }
 
 /// A template of a document in one language.
@@ -35,22 +42,39 @@ enum Part {
 }
 
 impl DocumentKind {
-    /// Both documents.
-    pub const ALL: [Self; 2] = [Self::Result, Self::Refusal];
+    /// The documents that a service issues, as far as its regulation could be read.
+    pub fn of(regulation: Option<&Regulation>) -> impl Iterator<Item = Self> {
+        let renewal = regulation.and_then(|of| of.renewal.as_ref()).map(|_| Self::Renewal);
+        let review = regulation.and_then(|of| of.review.as_ref());
+        let review = review.map(|_| [Self::Revision, Self::Ending]);
+        [Self::Result, Self::Refusal].into_iter().chain(renewal).chain(review.into_iter().flatten())
+    }
 
-    /// The kind as the log spells it.
+    /// The kind as the log spells it: a renewal and a revision are results, an ending is a refusal.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
-            Self::Result => "result",
-            Self::Refusal => "refusal",
+            Self::Result | Self::Renewal | Self::Revision => "result",
+            Self::Refusal | Self::Ending => "refusal",
         }
+    }
+
+    /// Whether it may show fields of the entry that the decision made or revised.
+    #[must_use]
+    pub const fn shows_entry(self) -> bool {
+        matches!(self, Self::Result | Self::Renewal | Self::Revision)
     }
 
     /// Path of the template inside the service's folder.
     #[must_use]
     pub fn path(self, language: Language) -> String {
-        format!("templates/{}.{}.md", self.as_str(), language.code())
+        let name = match self {
+            Self::Result | Self::Refusal => self.as_str(),
+            Self::Renewal => "renewal",
+            Self::Revision => "revision",
+            Self::Ending => "ending",
+        };
+        format!("templates/{name}.{}.md", language.code())
     }
 }
 

@@ -29,6 +29,7 @@ macro_rules! assert_breaks {
 
 mod complex;
 mod facts;
+mod follow_up;
 mod language;
 mod offers;
 mod payments;

@@ -1,6 +1,7 @@
 //! Whether the parts of a pack fit: every name defined, every rule cited, every step reached.
 
 mod complex;
+mod follow_ups;
 mod offers;
 mod parts;
 mod payments;

@@ -169,6 +169,20 @@ impl PrivateStore {
         })
     }
 
+    /// The digests of the tokens that give access to a stream.
+    ///
+    /// # Errors
+    /// See [`PrivateError`].
+    pub fn tokens_of(&self, stream: &StreamName) -> Result<Vec<TokenDigest>, PrivateError> {
+        self.read(|connection| {
+            let mut select = connection
+                .prepare_cached("SELECT digest FROM token WHERE stream = ?1 ORDER BY digest")?;
+            let rows = select
+                .query_map([stream.as_str()], |row| row.get(0).map(TokenDigest::from_bytes))?;
+            rows.collect()
+        })
+    }
+
     /// The bytes of a file by their SHA-256.
     ///
     /// # Errors

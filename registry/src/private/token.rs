@@ -64,6 +64,11 @@ impl fmt::Debug for AccessToken {
 }
 
 impl TokenDigest {
+    /// Takes the 32 bytes that the store has.
+    pub(super) const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(Hash::from_bytes(bytes))
+    }
+
     /// The 32 bytes.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 32] {

@@ -165,7 +165,7 @@ impl CaseStatus {
         }
     }
 
-    fn parse(text: &str) -> Self {
+    pub(super) fn parse(text: &str) -> Self {
         let known =
             [Self::InProgress, Self::Granted, Self::Refused, Self::NotTaken, Self::Cancelled];
         known.into_iter().find(|status| status.as_str() == text).unwrap_or(Self::Absent)

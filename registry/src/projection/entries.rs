@@ -13,7 +13,7 @@ use rusqlite::{OptionalExtension, Row, params};
 use super::row::{list_text, number, object, object_text, parsed, time, to_sql};
 use super::{Fold, Place, Projection, ProjectionError, ReadModel, Reflected};
 use crate::code::RegistryCode;
-use crate::event::{DomainEvent, EntryAmended, EntryCreated, EntryEvent, EntryId};
+use crate::event::{DomainEvent, EntryAmended, EntryCreated, EntryEvent, EntryId, EntryRevised};
 
 pub(super) const PROJECTION: Projection = Projection {
     tables: "
@@ -122,6 +122,7 @@ fn fold(fold: &Fold<'_>, place: &Place<'_>, event: &DomainEvent) -> Result<(), P
     match event {
         EntryEvent::Created(_) => {}
         EntryEvent::Amended(amended) => amend(fold, place, amended)?,
+        EntryEvent::Revised(revised) => revise(fold, place, revised)?,
         EntryEvent::Excluded(_) => remove(fold, place, EntryStatus::Excluded)?,
         EntryEvent::Expired { .. } => remove(fold, place, EntryStatus::Expired)?,
     }
@@ -186,6 +187,25 @@ fn amend(
         params![
             place.event.stream.as_str(),
             Json::from(amended.fields.clone()).to_string(),
+            to_sql(place.event.version.get()),
+            to_sql(place.leaf.get()),
+        ],
+    )
+}
+
+/// What a revision says takes the place of everything that stood in the entry; its first day stays.
+fn revise(
+    fold: &Fold<'_>,
+    place: &Place<'_>,
+    revised: &EntryRevised,
+) -> Result<(), ProjectionError> {
+    fold.run(
+        "UPDATE registry_entry SET fields = ?2, valid_until = ?3, version = ?4, leaf = ?5
+         WHERE stream = ?1",
+        params![
+            place.event.stream.as_str(),
+            object_text(&revised.fields),
+            revised.valid_until.to_string(),
             to_sql(place.event.version.get()),
             to_sql(place.leaf.get()),
         ],
@@ -303,7 +323,8 @@ impl ReadModel {
         })
     }
 
-    /// Entries in force whose last day is before `today` (`2026-11-21`), at most `most`.
+    /// Entries in force whose last day is before `today` (`2026-11-21`), at most `most`; those
+    /// whose renewal is not decided yet stay until it is.
     ///
     /// # Errors
     /// The database failed.
@@ -317,7 +338,10 @@ impl ReadModel {
             let mut select = connection.prepare_cached(
                 "SELECT * FROM registry_entry
                  WHERE status = 'in_force' AND valid_until < ?2 AND registry = ?1
-                 AND author = ?4
+                 AND author = ?4 AND NOT EXISTS (
+                     SELECT 1 FROM follow_up AS f JOIN case_file AS c USING (case_id)
+                     WHERE f.entry = registry_entry.stream AND f.author = ?4
+                     AND f.cause = 'renewal' AND c.status = 'in_progress')
                  ORDER BY valid_until, stream LIMIT ?3",
             )?;
             let parameters = params![registry.as_str(), today, most, self.owner()];

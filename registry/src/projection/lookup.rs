@@ -4,7 +4,7 @@
 //! fold opens private fields from the agency's own store; entries of other agencies, whose
 //! disclosures are not here, are not found by private fields, and not counted in any case.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use letopis_ledger::Hash;
 use letopis_ledger::disclosure::DisclosureDigest;
@@ -47,6 +47,11 @@ fn fold(fold: &Fold<'_>, place: &Place<'_>, event: &DomainEvent) -> Result<(), P
     let public = match event {
         EntryEvent::Created(created) => &created.fields,
         EntryEvent::Amended(amended) => &amended.fields,
+        EntryEvent::Revised(revised) => {
+            let stream = place.event.stream.as_str();
+            fold.run("DELETE FROM entry_key WHERE stream = ?1", [stream])?;
+            &revised.fields
+        }
         EntryEvent::Excluded(_) | EntryEvent::Expired { .. } => return Ok(()),
     };
     for (field, value) in public.iter() {
@@ -105,7 +110,8 @@ pub struct EntryQuery {
 }
 
 impl ReadModel {
-    /// Counts entries in force and finds held names, all on one state of the tables.
+    /// Counts entries in force without `except` and finds held names, all on one state of the
+    /// tables.
     ///
     /// # Errors
     /// The database failed.
@@ -113,12 +119,14 @@ impl ReadModel {
         &self,
         counts: &BTreeMap<String, EntryQuery>,
         names: &[ClaimName],
+        except: Option<&StreamName>,
     ) -> Result<Holdings, ProjectionError> {
         let found = self.query(|connection| {
             let mut entry_counts = BTreeMap::new();
             for (input, query) in counts {
-                let found = self.select_by(connection, &query.registry, &query.by, COUNT_MAX)?;
-                let count = u32::try_from(found.len()).expect("invariant: at most COUNT_MAX");
+                let found = self.select_by(connection, (&query.registry, &query.by), COUNT_MAX)?;
+                let counted = found.iter().filter(|entry| Some(&entry.stream) != except).count();
+                let count = u32::try_from(counted).expect("invariant: at most COUNT_MAX");
                 entry_counts.insert(input.clone(), count);
             }
             Ok((entry_counts, claims::held(connection, names)?))
@@ -158,15 +166,41 @@ impl ReadModel {
         by: &BTreeMap<FieldPath, Json>,
         most: u32,
     ) -> Result<Reflected<Vec<EntryRow>>, ProjectionError> {
-        self.query(|connection| self.select_by(connection, registry, by, most))
+        self.query(|connection| self.select_by(connection, (registry, by), most))
+    }
+
+    /// Streams of entries that have or had all these values when they were last in force, at most
+    /// `most`: an entry that was taken out and entered anew is found by both of its streams.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub fn entries_ever_by(
+        &self,
+        registry: &RegistryCode,
+        by: &BTreeMap<FieldPath, Json>,
+        most: u32,
+    ) -> Result<Reflected<BTreeSet<StreamName>>, ProjectionError> {
+        self.query(|connection| {
+            let found = self.select_any(connection, (registry, by), most, false)?;
+            Ok(found.into_iter().map(|entry| entry.stream).collect())
+        })
     }
 
     fn select_by(
         &self,
         connection: &Connection,
-        registry: &RegistryCode,
-        by: &BTreeMap<FieldPath, Json>,
+        query: (&RegistryCode, &BTreeMap<FieldPath, Json>),
         most: u32,
+    ) -> rusqlite::Result<Vec<EntryRow>> {
+        self.select_any(connection, query, most, true)
+    }
+
+    fn select_any(
+        &self,
+        connection: &Connection,
+        (registry, by): (&RegistryCode, &BTreeMap<FieldPath, Json>),
+        most: u32,
+        in_force: bool,
     ) -> rusqlite::Result<Vec<EntryRow>> {
         let digests: Vec<KeyedDigest> = by
             .iter()
@@ -176,13 +210,14 @@ impl ReadModel {
         let mut select = connection.prepare_cached(
             "SELECT entry.* FROM entry_key AS key JOIN registry_entry AS entry
              ON entry.stream = key.stream
-             WHERE key.digest = ?1 AND entry.status = 'in_force' AND entry.author = ?2
+             WHERE key.digest = ?1 AND entry.author = ?2
+             AND (NOT ?3 OR entry.status = 'in_force')
              ORDER BY entry.created_leaf, entry.stream",
         )?;
         let mut also = connection
             .prepare_cached("SELECT 1 FROM entry_key WHERE digest = ?1 AND stream = ?2")?;
         let mut found = Vec::new();
-        let mut rows = select.query(params![first.as_bytes(), self.owner()])?;
+        let mut rows = select.query(params![first.as_bytes(), self.owner(), in_force])?;
         while let Some(row) = rows.next()?
             && found.len() < most as usize
         {

@@ -16,6 +16,7 @@ mod control;
 mod database;
 mod decisions;
 mod entries;
+mod follow_ups;
 mod intake;
 mod known_answers;
 mod lookup;
@@ -50,6 +51,7 @@ pub use consultations::ConsultationRow;
 pub use control::{ControlQuery, ControlRow, DecidedRow, OfficialFigures, Stage};
 pub use decisions::{DecisionRow, GroundCount};
 pub use entries::{EntryChange, EntryRow, EntryStatus};
+pub use follow_ups::FollowUpRow;
 pub use intake::NotTakenRow;
 pub use known_answers::KnownAnswer;
 pub use lookup::EntryQuery;
@@ -144,6 +146,8 @@ const PROJECTIONS: &[Projection] = &[
     requests::PROJECTION,
     decisions::PROJECTION,
     entries::PROJECTION,
+    // Before notices: what a notice tells depends on what its case is about.
+    follow_ups::PROJECTION,
     known_answers::PROJECTION,
     intake::PROJECTION,
     lookup::PROJECTION,

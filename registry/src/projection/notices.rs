@@ -8,7 +8,7 @@ use rusqlite::params;
 
 use super::row::{number, optional_number, parsed, time, to_sql};
 use super::{Fold, Place, Projection, ProjectionError, ReadModel, Reflected};
-use crate::event::{CaseEvent, CaseId, DomainEvent, RequestTarget};
+use crate::event::{Cancelled, CancelledBy, CaseEvent, CaseId, DomainEvent, RequestTarget};
 
 pub(super) const PROJECTION: Projection = Projection {
     tables: "
@@ -32,7 +32,8 @@ pub struct NoticeRow {
     /// Number of the event that it tells of.
     pub about: StreamVersion,
     /// What it tells: `registered`, `not_taken`, `asked`, `term_changed`, `term_broken`,
-    /// `granted`, `refused`, `cancelled` or `withdrawn`.
+    /// `granted`, `refused`, `cancelled` or `withdrawn`; of a case about an entry also `renewed`,
+    /// `review_begun`, `revised`, `ended` or `entry_gone`.
     pub kind: String,
     /// When that happened.
     pub at: Timestamp,
@@ -73,11 +74,14 @@ fn fold(fold: &Fold<'_>, place: &Place<'_>, event: &DomainEvent) -> Result<(), P
         ),
         event => match told(event) {
             None => Ok(()),
-            Some(kind) => fold.run(
-                "INSERT OR IGNORE INTO notice (case_id, about, kind, at_ms, state, leaf)
-                 VALUES (?1, ?2, ?3, ?4, 'due', ?5)",
-                params![case, version, kind, place.time.unix_ms(), leaf],
-            ),
+            Some(kind) => {
+                let kind = of_follow_up(kind, fold.cause_of(&case)?.as_deref());
+                fold.run(
+                    "INSERT OR IGNORE INTO notice (case_id, about, kind, at_ms, state, leaf)
+                     VALUES (?1, ?2, ?3, ?4, 'due', ?5)",
+                    params![case, version, kind, place.time.unix_ms(), leaf],
+                )
+            }
         },
     }
 }
@@ -94,9 +98,21 @@ const fn told(event: &CaseEvent) -> Option<&'static str> {
         CaseEvent::DeadlineBreached(_) => Some("term_broken"),
         CaseEvent::ResultIssued(_) => Some("granted"),
         CaseEvent::RefusalIssued { .. } => Some("refused"),
+        CaseEvent::Cancelled(Cancelled { by: CancelledBy::EntryGone }) => Some("entry_gone"),
         CaseEvent::Cancelled(_) => Some("cancelled"),
         CaseEvent::ResultWithdrawn(_) => Some("withdrawn"),
         _ => None,
+    }
+}
+
+/// What it tells where the case is about an entry that exists.
+fn of_follow_up(kind: &'static str, cause: Option<&str>) -> &'static str {
+    match (cause, kind) {
+        (Some("renewal"), "granted") => "renewed",
+        (Some("review"), "registered") => "review_begun",
+        (Some("review"), "granted") => "revised",
+        (Some("review"), "refused") => "ended",
+        _ => kind,
     }
 }
 

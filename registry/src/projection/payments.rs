@@ -23,7 +23,6 @@ pub(super) const PROJECTION: Projection = Projection {
             PRIMARY KEY (payments_id, period)
         ) WITHOUT ROWID;
         CREATE INDEX payment_entry ON payment (entry, period);
-        CREATE INDEX payment_case ON payment (case_id, period);
         CREATE INDEX payment_open ON payment (period, payments_id) WHERE state <> 'paid';
     ",
     content: &[("payment", "payments_id, period")],
@@ -131,21 +130,6 @@ impl ReadModel {
             let mut select = connection
                 .prepare_cached("SELECT * FROM payment WHERE entry = ?1 ORDER BY period")?;
             select.query_map([entry.as_str()], read)?.collect()
-        })
-    }
-
-    /// The payments that a case granted, in the order of months.
-    ///
-    /// # Errors
-    /// The database failed.
-    pub fn payments_of_case(
-        &self,
-        case: CaseId,
-    ) -> Result<Reflected<Vec<PaymentRow>>, ProjectionError> {
-        self.query(|connection| {
-            let mut select = connection
-                .prepare_cached("SELECT * FROM payment WHERE case_id = ?1 ORDER BY period")?;
-            select.query_map([case.to_string()], read)?.collect()
         })
     }
 

@@ -16,6 +16,7 @@ pub(super) const PROJECTION: Projection = Projection {
             leaf INTEGER NOT NULL
         ) WITHOUT ROWID;
         CREATE INDEX provided_service_leaf ON provided_service (leaf);
+        CREATE INDEX provided_service_entry ON provided_service (entry) WHERE entry IS NOT NULL;
     ",
     content: &[("provided_service", "case_id")],
     fold,

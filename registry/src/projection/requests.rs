@@ -24,6 +24,7 @@ pub(super) const PROJECTION: Projection = Projection {
             PRIMARY KEY (case_id, request)
         ) WITHOUT ROWID;
         CREATE INDEX request_open ON request (kind, target) WHERE outcome IS NULL;
+        CREATE INDEX request_source ON request (source_stream) WHERE source_stream IS NOT NULL;
         CREATE TABLE subrequest (
             case_id TEXT NOT NULL, subrequest TEXT NOT NULL, addressee TEXT NOT NULL,
             way TEXT NOT NULL, mandatory INTEGER NOT NULL, due_ms INTEGER NOT NULL,

@@ -11,7 +11,7 @@ use letopis_ledger::{Hash, LeafIndex, Timestamp};
 use super::approval::Staff;
 use super::offer::Acceptance;
 use super::payments::{self, Due};
-use super::{case, joint};
+use super::{case, follow_up, joint};
 use crate::audit::{ACCEPTED, MADE, Observer};
 
 /// Most events of a case that are kept. No service comes near; a hostile log must not fill memory.
@@ -34,8 +34,6 @@ pub(super) struct Collector<'a> {
     pub(super) packs: BTreeMap<LeafIndex, Hash>,
     /// Officials of every agency, as the leaves tell of them.
     pub(super) staff: BTreeMap<AgencyId, Staff>,
-    /// Registry entries that name the case as their basis.
-    pub(super) entries: Vec<CreatedEntry>,
     /// Where each offer that is open was made, with the hash of that leaf.
     offers: BTreeMap<StreamName, (LeafIndex, Hash)>,
     /// The offer that the case accepts.
@@ -44,6 +42,8 @@ pub(super) struct Collector<'a> {
     pub(super) due: Vec<Due>,
     /// What became of the entries of the case later, with the time of each leaf.
     pub(super) changes: Vec<(Timestamp, Event)>,
+    /// Events of registry entries that name the case as their basis.
+    pub(super) entries: Vec<EntryEvent>,
     /// Streams of the cases that this one waits for.
     awaited: Vec<String>,
     /// Their events that close a request or the case, with the leaf of each.
@@ -60,10 +60,11 @@ pub(super) struct CaseEvent {
     position: usize,
 }
 
-/// A registry entry that a decision created.
-pub(super) struct CreatedEntry {
+/// What a decision did to a registry entry.
+pub(super) struct EntryEvent {
     pub(super) place: LeafIndex,
     pub(super) stream: StreamName,
+    pub(super) event_type: String,
     pub(super) data: Object,
 }
 
@@ -147,7 +148,7 @@ impl<'a> Collector<'a> {
         Some(found.data.get("valid_until")?.as_str()?.to_owned())
     }
 
-    /// Takes an entry that names the case as its basis; entries are few, for each needs a claim.
+    /// Takes an event of an entry that names the case as its basis; they are few.
     fn take_entry(&mut self, place: LeafIndex, event: &Event) {
         let basis = event.data.get("basis").and_then(Json::as_object);
         let stream = basis.and_then(|basis| basis.get("stream")?.as_str());
@@ -156,7 +157,8 @@ impl<'a> Collector<'a> {
             return;
         }
         let (stream, data) = (event.stream.clone(), event.data.clone());
-        self.entries.push(CreatedEntry { place, stream, data });
+        let event_type = event.event_type.to_string();
+        self.entries.push(EntryEvent { place, stream, event_type, data });
     }
 }
 
@@ -203,8 +205,10 @@ impl Observer for Collector<'_> {
                 "pack.published" => {
                     self.packs.insert(place, leaf.hash());
                 }
-                "registry.entry_created" => self.take_entry(place, event),
                 _ if event.stream.kind() == "offer" => self.take_offer(place, leaf, event),
+                follow_up::CREATED | follow_up::REVISED | follow_up::EXCLUDED => {
+                    self.take_entry(place, event);
+                }
                 "staff.appointed" | "staff.dismissed" => {
                     let author = leaf.record().author();
                     self.staff.entry(author.clone()).or_default().take(place, event);

@@ -1,4 +1,5 @@
-//! What a decision did to a registry: a grant makes one entry in the same record, a refusal none.
+//! What a decision did to a registry: a grant makes one entry in the same record, or revises the
+//! one that the case is about; a refusal makes none, and one of a review takes its entry out.
 
 use jiff::civil::Date;
 use jiff::{Span, ToSpan};
@@ -6,8 +7,9 @@ use serde_json::Value;
 
 use super::Stop;
 use super::case::{Case, RESULT_ISSUED, WITHDRAWN, events_of, read_event, takes};
-use super::collect::Collector;
-use super::event::{EntryCreated, Excluded, Outcome, ResultIssued};
+use super::collect::{Collector, EntryEvent};
+use super::event::{BasisRef, EntryCreated, EntryRevised, Excluded, Outcome, ResultIssued};
+use super::follow_up::{CREATED, EXCLUDED, Followed, REVISED};
 use super::rule::{Regulation, Validity};
 use crate::finding::{Finding, Rule};
 
@@ -15,17 +17,26 @@ use crate::finding::{Finding, Rule};
 const VALID_YEARS_MAX: u64 = 100;
 const VALID_MONTHS_MAX: u64 = 12 * VALID_YEARS_MAX;
 
-/// Checks the effect and gives the stream of the entry, if there must be one. `outputs` is what
-/// the published table says, where it could be run.
+/// What a decision is measured by.
+pub(super) struct Measure<'a> {
+    pub(super) regulation: &'a Regulation,
+    /// What the published table says, where it could be run.
+    pub(super) outputs: Option<&'a Value>,
+    /// The entry that the case is about, as it stood.
+    pub(super) followed: Option<&'a Followed>,
+}
+
+/// Checks the effect and gives the stream of the entry that is in force by the decision, if there
+/// must be one.
 pub(super) fn check(
     case: &Case,
     collected: &Collector<'_>,
-    regulation: &Regulation,
-    outputs: Option<&Value>,
+    measure: &Measure<'_>,
 ) -> Result<Option<String>, Stop> {
     let decided = collected.events[case.decided_at].place;
     let broken = |detail: String| Stop::Found(Finding::at(Rule::RegistryEffect, decided, detail));
-    if case.decided.outcome == Outcome::Refused {
+    let ends = measure.followed.is_some_and(|followed| !followed.is_renewal);
+    if case.decided.outcome == Outcome::Refused && !ends {
         return match collected.entries.first() {
             None => Ok(None),
             Some(entry) => Err(broken(format!(
@@ -36,45 +47,131 @@ pub(super) fn check(
     }
     let [entry] = collected.entries.as_slice() else {
         let count = collected.entries.len();
-        return Err(broken(format!("a granted case has {count} registry entries, not one")));
+        return Err(broken(format!("the decision has {count} registry entries, not one")));
     };
-    let (_, result) = events_of(collected, RESULT_ISSUED)
-        .next()
-        .expect("invariant: a granted case was seen to have one result");
     if entry.place != decided {
         let place = entry.place;
         return Err(broken(format!("the decision stands in leaf {decided}, the entry in {place}")));
     }
-    let result = read_event(result, ResultIssued::read)?;
-    let created = EntryCreated::read(&entry.data).map_err(|e| broken(e.to_string()))?;
-    let stated = [&result.registry_entry, &result.number, &result.valid_from, &result.valid_until];
-    let stream = entry.stream.to_string();
-    let found = [&stream, &created.number, &created.valid_from, &created.valid_until];
-    if stated != found {
-        return Err(broken(format!("the result states {stated:?}, the entry has {found:?}")));
-    }
-    let version = u64::try_from(case.decided_at);
-    if created.basis_kind != "decision" || version != Ok(created.basis_version) {
+    let basis = BasisRef::read(&entry.data).map_err(|e| broken(e.to_string()))?;
+    if basis.kind != "decision" || u64::try_from(case.decided_at) != Ok(basis.version) {
         return Err(broken("the entry does not name the decision as its basis".to_owned()));
     }
-    let registry = &regulation.registry;
-    let is_there = stream.starts_with(&format!("registry/{registry}/"));
-    if &created.registry != registry || !is_there {
-        let detail = format!("the regulation names registry {registry}, the entry is {stream}");
-        return Err(broken(detail));
+    let expected = match (measure.followed, case.decided.outcome) {
+        (None, _) => CREATED,
+        (Some(_), Outcome::Granted) => REVISED,
+        (Some(_), Outcome::Refused) => EXCLUDED,
+    };
+    let same = measure.followed.is_none_or(|followed| followed.entry == entry.stream.as_str());
+    if entry.event_type != expected || !same {
+        let found = (&entry.event_type, &entry.stream);
+        return Err(broken(format!("the decision must be followed by {expected}, not {found:?}")));
     }
-    let name = format!("number/entry/{registry}/{}", created.number);
-    if !takes(collected.events[case.decided_at].leaf.record(), &name, &entry.stream) {
-        let detail = format!("the record that creates the entry does not take claim {name}");
-        return Err(broken(detail));
+    if expected == EXCLUDED {
+        return Ok(None);
     }
-    let decided_on =
-        regulation.date(collected.events[case.decided_at].leaf.time()).map_err(broken)?;
-    check_beginning(&created, decided_on).map_err(broken)?;
-    if let Some(outputs) = outputs {
-        check_validity(&created, outputs, &regulation.validity).map_err(broken)?;
+    check_result(case, collected, measure, entry).map_err(|stop| match stop {
+        Problem::Effect(detail) => broken(detail),
+        Problem::Other(stop) => stop,
+    })?;
+    Ok(Some(entry.stream.to_string()))
+}
+
+/// What is wrong with a result.
+enum Problem {
+    Effect(String),
+    Other(Stop),
+}
+
+impl From<String> for Problem {
+    fn from(detail: String) -> Self {
+        Self::Effect(detail)
     }
-    Ok(Some(stream))
+}
+
+/// The entry must be as the result states it, in its registry, for as long as the table says.
+fn check_result(
+    case: &Case,
+    collected: &Collector<'_>,
+    measure: &Measure<'_>,
+    entry: &EntryEvent,
+) -> Result<(), Problem> {
+    let (_, result) = events_of(collected, RESULT_ISSUED)
+        .next()
+        .expect("invariant: a granted case was seen to have one result");
+    let result = read_event(result, ResultIssued::read).map_err(Problem::Other)?;
+    let decided = &collected.events[case.decided_at];
+    let (stream, regulation) = (entry.stream.to_string(), measure.regulation);
+    let decided_on = regulation.date(decided.leaf.time())?;
+    let (number, valid_from, valid_until) = match measure.followed {
+        None => {
+            let created = EntryCreated::read(&entry.data).map_err(|e| e.to_string())?;
+            let registry = &regulation.registry;
+            let is_there = stream.starts_with(&format!("registry/{registry}/"));
+            if &created.registry != registry || !is_there {
+                let detail =
+                    format!("the regulation names registry {registry}, the entry is {stream}");
+                return Err(detail.into());
+            }
+            let name = format!("number/entry/{registry}/{}", created.number);
+            if !takes(decided.leaf.record(), &name, &entry.stream) {
+                let detail =
+                    format!("the record that creates the entry does not take claim {name}");
+                return Err(detail.into());
+            }
+            (created.number, created.valid_from, created.valid_until)
+        }
+        Some(followed) => {
+            let revised = EntryRevised::read(&entry.data).map_err(|e| e.to_string())?;
+            let claims = decided.leaf.record().claims().iter();
+            let mut moved = claims.filter(|claim| claim.holder == entry.stream);
+            if let Some(claim) = moved.next() {
+                return Err(format!("the entry keeps its names, but {} moves", claim.name).into());
+            }
+            (followed.number.clone(), revised.valid_from, revised.valid_until)
+        }
+    };
+    let stated = [&result.registry_entry, &result.number, &result.valid_from, &result.valid_until];
+    let found = [&stream, &number, &valid_from, &valid_until];
+    if stated != found {
+        return Err(format!("the result states {stated:?}, the entry has {found:?}").into());
+    }
+    let period = (date(&valid_from)?, date(&valid_until)?);
+    check_period(period, decided_on, measure)?;
+    Ok(())
+}
+
+/// From when and until when the entry is in force as decided.
+fn check_period(
+    (from, until): (Date, Date),
+    decided_on: Date,
+    measure: &Measure<'_>,
+) -> Result<(), String> {
+    let table_says = match measure.followed {
+        None => {
+            check_beginning(from, decided_on)?;
+            true
+        }
+        Some(followed) if followed.is_renewal => {
+            let end = followed.valid_until;
+            if end.tomorrow().ok() != Some(from) {
+                return Err(format!("in force until {end}, renewed from {from} on"));
+            }
+            true
+        }
+        Some(followed) => {
+            check_beginning(from, decided_on)?;
+            if until != followed.valid_until {
+                let end = followed.valid_until;
+                return Err(format!("in force until {end}, a review makes it {until}"));
+            }
+            false
+        }
+    };
+    match measure.outputs.filter(|_| table_says) {
+        Some(outputs) => check_validity((from, until), outputs, &measure.regulation.validity),
+        None => Ok(()),
+    }
 }
 
 /// The rule by which the entry was taken out, if the case was told of that: the same record must
@@ -110,8 +207,7 @@ pub(super) fn check_withdrawal(
 
 /// An entry is in force from the day of the decision. The leader took the record a moment after it
 /// was decided, so its leaf may be of the next day.
-fn check_beginning(created: &EntryCreated, decided_on: Date) -> Result<(), String> {
-    let from = date(&created.valid_from)?;
+fn check_beginning(from: Date, decided_on: Date) -> Result<(), String> {
     if from == decided_on || decided_on.yesterday().is_ok_and(|day| day == from) {
         return Ok(());
     }
@@ -125,7 +221,7 @@ fn date(text: &str) -> Result<Date, String> {
 /// An entry is in force for as long as the table says: to the day before the same day so many
 /// years or months later.
 fn check_validity(
-    created: &EntryCreated,
+    (from, until): (Date, Date),
     outputs: &Value,
     validity: &Validity,
 ) -> Result<(), String> {
@@ -136,7 +232,6 @@ fn check_validity(
     let count = outputs.get(member).and_then(Value::as_u64);
     let count = count.filter(|count| (1..=most).contains(count));
     let count = count.ok_or_else(|| format!("the table gives no number of {unit} {member:?}"))?;
-    let (from, until) = (date(&created.valid_from)?, date(&created.valid_until)?);
     let count = i64::try_from(count).expect("invariant: at most 1200");
     let span = match validity {
         Validity::Years(_) => Span::new().years(count),

@@ -14,6 +14,8 @@ use letopis_rules::deadline::Term;
 pub(super) struct Submitted {
     pub(super) service: String,
     pub(super) pinned: Pinned,
+    /// The entry that the case is about, if it follows up one that exists.
+    pub(super) about: Option<About>,
 }
 
 /// A version of a pack by which something is done.
@@ -22,6 +24,25 @@ pub(super) struct Pinned {
     pub(super) code: String,
     pub(super) version: u64,
     /// The leaf that published it.
+    pub(super) leaf: LeafIndex,
+}
+
+/// What `application.submitted` of a follow-up case says of its entry.
+#[derive(Debug, Clone)]
+pub(super) struct About {
+    /// The entry, and its newest event as the submission knew it.
+    pub(super) entry: SourceRef,
+    /// `renewal` or `review`.
+    pub(super) cause: String,
+    /// The event of a fact that began a review.
+    pub(super) fact: Option<SourceRef>,
+}
+
+/// An event of a stream, and its leaf.
+#[derive(Debug, Clone)]
+pub(super) struct SourceRef {
+    pub(super) stream: String,
+    pub(super) version: u64,
     pub(super) leaf: LeafIndex,
 }
 
@@ -88,8 +109,20 @@ pub(super) struct EntryCreated {
     pub(super) number: String,
     pub(super) valid_from: String,
     pub(super) valid_until: String,
-    pub(super) basis_kind: String,
-    pub(super) basis_version: u64,
+}
+
+/// What `registry.entry_revised` of a granted follow-up case states.
+#[derive(Debug)]
+pub(super) struct EntryRevised {
+    pub(super) valid_from: String,
+    pub(super) valid_until: String,
+}
+
+/// The decision that an event of an entry names as its basis.
+#[derive(Debug)]
+pub(super) struct BasisRef {
+    pub(super) kind: String,
+    pub(super) version: u64,
 }
 
 /// What `registry.entry_excluded` states where a fact is its basis.
@@ -125,7 +158,23 @@ impl Submitted {
                 version: pack.unsigned("version")?,
                 leaf: LeafIndex::new(pack.unsigned("leaf")?),
             },
+            about: match fields.optional("about") {
+                None => None,
+                Some(_) => Some(About::read(fields.object("about")?)?),
+            },
         })
+    }
+}
+
+impl About {
+    fn read(data: &Object) -> Result<Self, FieldError> {
+        let mut fields = Fields::of_object("about", data);
+        let fact = match fields.optional("fact") {
+            None => None,
+            Some(_) => Some(SourceRef::read(fields.object("fact")?, "stream")?),
+        };
+        let cause = fields.string("cause")?.to_owned();
+        Ok(Self { entry: SourceRef::read(data, "registry_entry")?, cause, fact })
     }
 }
 
@@ -216,15 +265,31 @@ impl ResultIssued {
 impl EntryCreated {
     pub(super) fn read(data: &Object) -> Result<Self, FieldError> {
         let mut fields = Fields::of_object("registry.entry_created", data);
-        let mut basis = Fields::of_object("basis", fields.object("basis")?);
         Ok(Self {
             registry: fields.string("registry")?.to_owned(),
             number: fields.string("number")?.to_owned(),
             valid_from: fields.string("valid_from")?.to_owned(),
             valid_until: fields.string("valid_until")?.to_owned(),
-            basis_kind: basis.string("kind")?.to_owned(),
-            basis_version: basis.unsigned("version")?,
         })
+    }
+}
+
+impl EntryRevised {
+    pub(super) fn read(data: &Object) -> Result<Self, FieldError> {
+        let mut fields = Fields::of_object("registry.entry_revised", data);
+        Ok(Self {
+            valid_from: fields.string("valid_from")?.to_owned(),
+            valid_until: fields.string("valid_until")?.to_owned(),
+        })
+    }
+}
+
+impl BasisRef {
+    pub(super) fn read(data: &Object) -> Result<Self, FieldError> {
+        let mut fields = Fields::of_object("registry entry", data);
+        let mut basis = Fields::of_object("basis", fields.object("basis")?);
+        let kind = basis.string("kind")?.to_owned();
+        Ok(Self { kind, version: basis.unsigned("version")? })
     }
 }
 

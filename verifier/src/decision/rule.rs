@@ -52,6 +52,10 @@ pub(super) struct Regulation {
     offers: Vec<OfferDocument>,
     /// What a granted entry pays.
     pub(super) payments: Option<PaymentsDocument>,
+    /// How many days before its last day an entry may be renewed; none where none may.
+    pub(super) renewal_days: Option<u32>,
+    /// Registries whose facts begin reviews.
+    pub(super) reviewed: Vec<String>,
     /// What requests do to the clock.
     requests: BTreeMap<String, RequestDocument>,
     term: Term,
@@ -125,6 +129,20 @@ struct RegulationDocument {
     #[serde(default)]
     payments: Option<PaymentsDocument>,
     effect: EffectDocument,
+    #[serde(default)]
+    renewal: Option<RenewalDocument>,
+    #[serde(default)]
+    review: Option<ReviewDocument>,
+}
+
+#[derive(Debug, Deserialize)]
+struct RenewalDocument {
+    within: Term,
+}
+
+#[derive(Debug, Deserialize)]
+struct ReviewDocument {
+    on: Vec<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -148,6 +166,9 @@ enum ActionDocument {
 
 #[derive(Debug, Deserialize)]
 struct RequestDocument {
+    /// Who is asked, by the kind of who it is.
+    #[serde(default)]
+    from: BTreeMap<String, Value>,
     #[serde(default)]
     suspends: Option<TermDocument>,
     #[serde(default)]
@@ -231,22 +252,33 @@ impl Regulation {
             (None, Some(member)) => Validity::Months(member),
             _ => return Err(broken(&path, &"the effect says not in one way how long it lasts")),
         };
+        let requests: BTreeMap<String, RequestDocument> = document
+            .steps
+            .into_iter()
+            .filter_map(|step| match step.action {
+                ActionDocument::Request { request } => Some((step.code, request)),
+                ActionDocument::Other(_) => None,
+            })
+            .collect();
+        let renewal_days = match document.renewal.map(|renewal| renewal.within) {
+            None => None,
+            Some(Term::CalendarDays(days)) => Some(days),
+            Some(_) => return Err(broken(&path, &"a renewal counts calendar days")),
+        };
+        let on = document.review.map(|review| review.on).unwrap_or_default();
+        let registry = |step: &String| requests.get(step)?.from.get("registry")?.as_str();
+        let reviewed = on.iter().filter_map(registry).map(str::to_owned).collect();
         Ok(Self {
             agency: manifest.agency,
+            renewal_days,
+            reviewed,
             model_path: pack.model_path(service),
             decision: document.decision.name,
             grounds: document.grounds,
             offers: document.offers,
             payments: document.payments,
             stages: document.approval.map(|approval| approval.stages),
-            requests: document
-                .steps
-                .into_iter()
-                .filter_map(|step| match step.action {
-                    ActionDocument::Request { request } => Some((step.code, request)),
-                    ActionDocument::Other(_) => None,
-                })
-                .collect(),
+            requests,
             registry: effect.registry,
             validity,
             term: document.term.length,

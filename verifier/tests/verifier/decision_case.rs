@@ -10,6 +10,7 @@ use letopis_verifier::decision::{CheckedDecision, Options, check_decision};
 use letopis_verifier::source::DirectorySource;
 use tempfile::TempDir;
 
+use super::follow_up::Follow;
 use super::joint::Joint;
 use super::offers::Offered;
 use super::payments::Paid;
@@ -87,6 +88,8 @@ pub(crate) struct CaseSpec {
     pub(crate) offered: Option<Offered>,
     /// What the entry pays.
     pub(crate) paid: Option<Paid>,
+    /// The entry that the case is about.
+    pub(crate) follow: Option<Follow>,
     /// How the result goes out of its registry again.
     pub(crate) withdrawn: Option<Withdrawn>,
 }
@@ -112,6 +115,7 @@ pub(crate) enum EntrySpec {
     Twice,
     OtherNumber,
     OtherRegistry,
+    Revised,
 }
 
 /// Which inputs are opened to whom.
@@ -165,6 +169,7 @@ impl CaseSpec {
             joint: None,
             offered: None,
             paid: None,
+            follow: None,
             withdrawn: None,
         }
     }
@@ -206,6 +211,9 @@ impl CaseSpec {
         if let Some(offered) = self.offered {
             offered.make(&mut written);
         }
+        if let Some(follow) = self.follow {
+            follow.past(&mut written);
+        }
         written.now_ms = START_MS + 60_000;
         let mut submission = self.submission(&mut written);
         if let Some(offered) = self.offered {
@@ -213,10 +221,12 @@ impl CaseSpec {
         }
         let mut draft = written.draft(ZARECHNY, submission);
         draft.claims = vec![claim(self.claims[0], &stream(), ClaimOperation::Take)];
+        draft.claims.extend(self.follow.iter().flat_map(|follow| follow.claims(&stream())));
         written.put(&draft);
-        match self.joint {
-            Some(joint) => joint.release(&mut written, self.sent()),
-            None => {
+        match (self.joint, self.follow) {
+            (Some(joint), _) => joint.release(&mut written, self.sent()),
+            (None, Some(follow)) => follow.answers(&mut written),
+            (None, None) => {
                 let answer = Object::new().with("request", self.answered);
                 let answer = answer.with("outcome", "answered");
                 let answer = written.event(&stream(), "request.answered", answer);
@@ -237,7 +247,9 @@ impl CaseSpec {
         } else {
             decided.extend(entries);
             let mut draft = written.draft(ZARECHNY, decided);
-            if self.entry != EntrySpec::None {
+            if let Some(follow) = self.follow {
+                draft.claims = follow.moved();
+            } else if self.entry != EntrySpec::None {
                 draft.claims = vec![claim(self.claims[1], ENTRY, ClaimOperation::Take)];
             }
             written.put(&draft);
@@ -320,6 +332,10 @@ impl CaseSpec {
             .with("pack", pack)
             .with("channel", "portal")
             .with("form", Object::new());
+        let submitted = match self.follow {
+            Some(follow) => submitted.with("about", follow.about()),
+            None => submitted,
+        };
         let registered_at = written.now_ms + self.registered_late_ms;
         let registered = Object::new()
             .with("number", NUMBER)
@@ -421,12 +437,16 @@ impl CaseSpec {
     }
 
     fn entries(&self, written: &mut Written) -> Vec<Event> {
+        let decided = 3 + u32::try_from(self.registrations).unwrap();
+        if let Some(follow) = self.follow {
+            return follow.effect(written, (self.valid_from, self.valid_until), decided);
+        }
         let number = if self.entry == EntrySpec::OtherNumber { "РП-2" } else { "РП-1" };
         let registry = if self.entry == EntrySpec::OtherRegistry { "vehicles" } else { "permits" };
-        let basis = Object::new().with("kind", "decision").with("stream", stream().as_str()).with(
-            "version",
-            3 + u32::try_from(self.registrations).unwrap() + u32::from(self.joint.is_some()),
-        );
+        let basis = Object::new()
+            .with("kind", "decision")
+            .with("stream", stream().as_str())
+            .with("version", decided + u32::from(self.joint.is_some()));
         let data = Object::new()
             .with("registry", registry)
             .with("number", number)
@@ -439,7 +459,11 @@ impl CaseSpec {
             EntrySpec::Twice => &[ENTRY, "registry/permits/019ba000-0000-7000-8000-000000000003"],
             _ => &[ENTRY],
         };
-        let entry = |stream: &&str| written.event(stream, "registry.entry_created", data.clone());
+        let name = match self.entry {
+            EntrySpec::Revised => "registry.entry_revised",
+            _ => "registry.entry_created",
+        };
+        let entry = |stream: &&str| written.event(stream, name, data.clone());
         streams.iter().map(entry).collect()
     }
 }

@@ -7,6 +7,7 @@ use super::decision_case::{
     CASE, CaseSpec, DECIDED_LEAF, Disclosed, EntrySpec, MODEL, NUMBER, REGULATION, SUBMITTED_LEAF,
     Withdrawn,
 };
+use super::follow_up;
 use super::joint::{Joint, RELEASED_LEAF};
 use super::rules::Broken;
 use super::written::{Found, list};
@@ -45,6 +46,10 @@ pub(crate) fn break_rule(rule: Rule) -> Broken {
         }
         Rule::ComplexRequest => {
             (granted().with(|case| case.joint = Some(Joint::SaysNothing)), Some(RELEASED_LEAF))
+        }
+        Rule::FollowUp => {
+            let leaf = Some(follow_up::SUBMITTED_LEAF);
+            return Broken::alone(follow_up::broken(), leaf);
         }
         Rule::ReExecution => (granted().with(|case| case.permits = 2), Some(DECIDED_LEAF)),
         Rule::GroundsClosed => {

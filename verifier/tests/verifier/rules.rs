@@ -123,6 +123,7 @@ fn break_rule(rule: Rule) -> Broken {
         | Rule::Deadline
         | Rule::Approval
         | Rule::ComplexRequest
+        | Rule::FollowUp
         | Rule::RegistryEffect => decisions::break_rule(rule),
         Rule::OfferOrder | Rule::Offer => offers::break_rule(rule),
         Rule::Payments => payments::break_rule(),

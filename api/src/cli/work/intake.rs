@@ -28,6 +28,9 @@ pub(super) struct Enter {
     /// The scan of the paper; its digest goes on record, the file does not leave this computer.
     #[arg(long, value_name = "FILE")]
     scan: Option<PathBuf>,
+    /// Number of the entry that it asks to go on after its last day.
+    #[arg(long, value_name = "NUMBER")]
+    renews: Option<String>,
     #[command(flatten)]
     finding: MaybeFinding,
 }
@@ -77,6 +80,9 @@ impl Enter {
         let mut body = json!({"channel": self.channel, "form": form(&self.form)?});
         if let Some(came_at) = &self.came_at {
             body["came_at"] = json!(came_at);
+        }
+        if let Some(renews) = &self.renews {
+            body["renews"] = json!(renews);
         }
         if let Some(scan) = &self.scan {
             let bytes = read(scan)?;

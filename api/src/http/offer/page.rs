@@ -48,7 +48,7 @@ pub(in crate::http) async fn answer(
     let token = AccessToken::parse(code).ok();
     let engine = app.service.engine();
     let admitted = match &token {
-        Some(token) => engine.admits_to_offer(token, id).await,
+        Some(token) => engine.admits_to_offer(token, id),
         None => Ok(false),
     };
     if !admitted.map_err(|error| engine_problem(&error))? {

@@ -14,6 +14,7 @@ use utoipa::ToSchema;
 use super::no_store;
 use crate::http::application::{case_id, engine_problem};
 use crate::http::document::Uuid7;
+use crate::http::follow_up::AboutDto;
 use crate::http::problem::{Problem, ProblemDto};
 use crate::http::staff::Acting;
 use crate::http::{AppState, PathOf};
@@ -71,6 +72,8 @@ pub(crate) struct CardDto {
     number: Option<String>,
     service: Option<String>,
     channel: Option<String>,
+    /// The entry that it is about, if it renews or reviews one.
+    about: Option<AboutDto>,
     status: &'static str,
     /// The end of the term, and whether a calendar may still move it.
     due: Option<String>,
@@ -256,6 +259,7 @@ impl CardDto {
             number: state.registered().map(|registered| registered.number.clone()),
             service: submitted.map(|submitted| submitted.service.to_string()),
             channel: submitted.map(|submitted| submitted.channel.to_string()),
+            about: state.about().map(AboutDto::said),
             status: state.status().as_str(),
             due: clock.map(|clock| clock.end.due.to_string()),
             provisional: clock.is_some_and(|clock| clock.end.provisional),

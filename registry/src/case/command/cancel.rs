@@ -1,5 +1,7 @@
-//! The applicant wants no more of a case: it ends, and what was asked for it is called off.
+//! A case ends without a decision, and what was asked for it is called off: the applicant wants no
+//! more of it, or the entry that it is about is gone.
 
+use super::follow_up::{check_not_a_review, released};
 use super::{CaseEvents, check_under_way};
 use crate::case::{CaseRefusal, CaseRules, CaseState};
 use crate::event::{Cancelled, CancelledBy, CaseEvent};
@@ -8,7 +10,7 @@ use crate::record_draft::Decision;
 /// Ends a case without a decision.
 #[derive(Debug, Clone, Copy)]
 pub struct CancelCase {
-    /// Who wants it.
+    /// Who wants it, or that the entry is gone.
     pub by: CancelledBy,
 }
 
@@ -23,10 +25,13 @@ impl CancelCase {
         rules: &CaseRules<'_>,
     ) -> Result<Decision, CaseRefusal> {
         check_under_way(state, rules)?;
+        if matches!(self.by, CancelledBy::Applicant) {
+            check_not_a_review(state)?;
+        }
         let mut events = CaseEvents::after(state);
         call_off(state, &mut events);
         events.push(CaseEvent::Cancelled(Cancelled { by: self.by }), vec![]);
-        Ok(Decision { events: events.events, claims: vec![] })
+        Ok(Decision { events: events.events, claims: released(state).into_iter().collect() })
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! One record holds the decision, its issue and, when granted, the registry entry with its
 //! claims: the number, unique values, slots of quotas. A claim that somebody else took meanwhile
-//! refuses the whole record, and the case is decided again on what the registry then holds.
+//! refuses the whole record, and the case is decided again on what the registry then holds. Not
+//! here: what becomes of an entry that a case is about (`follow_up`).
 
 use std::collections::BTreeMap;
 
@@ -13,13 +14,14 @@ use letopis_ledger::record::{Claim, ClaimOperation};
 use letopis_ledger::{StreamVersion, Timestamp, TreeSize};
 use letopis_rules::decision::ENGINE;
 
+use super::follow_up::{KnownEntry, released};
 use super::{CaseEvents, check_under_way};
 use crate::case::{
     CaseRefusal, CaseRules, CaseState, Opened, entry_number_claim, slot_claim, unique_claim,
 };
 use crate::code::{FieldPath, GroundCode};
 use crate::event::{
-    Basis, CaseEvent, Decided, DomainEvent, EntryCreated, EntryEvent, EntryId, Evidence,
+    About, Basis, CaseEvent, Decided, DomainEvent, EntryCreated, EntryEvent, EntryId, Evidence,
     EvidenceKind, GroundFound, RequestOutcome, ResultIssued,
 };
 use crate::pack::{CaseValues, EvidenceRule, Judgement, NoData, Registry, judge, plain_text};
@@ -30,7 +32,8 @@ use crate::record_draft::{Decision, NewEvent, PrivateField};
 pub struct Holdings {
     /// Size of the log that the counts and slots are those of.
     pub read_size: TreeSize,
-    /// Counts of entries in force, by name of the input that asks for them.
+    /// Counts of entries in force, by name of the input that asks for them; the entry that the case
+    /// is about is not among them.
     pub entry_counts: BTreeMap<String, u32>,
     /// Slots of quotas that entries in force fill.
     pub taken_slots: Vec<ClaimName>,
@@ -43,10 +46,32 @@ pub struct DecideCase {
     pub holdings: Holdings,
     /// When it is decided.
     pub at: Timestamp,
-    /// The entry that a granted case makes.
-    pub entry: EntryId,
-    /// The number that the entry gets if nobody took it.
-    pub entry_number: String,
+    /// The entry that the decision is about.
+    pub entry: ResultEntry,
+}
+
+/// The entry that a decision is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ResultEntry {
+    /// One that a granted case makes.
+    New {
+        /// The entry.
+        entry: EntryId,
+        /// The number that it gets if nobody took it.
+        number: String,
+    },
+    /// The one that the case is about.
+    Known(KnownEntry),
+}
+
+impl ResultEntry {
+    /// Its stream and number.
+    fn name(&self) -> (StreamName, &str) {
+        match self {
+            Self::New { entry, number } => (entry.stream(), number),
+            Self::Known(entry) => (entry.stream.clone(), &entry.number),
+        }
+    }
 }
 
 impl DecideCase {
@@ -91,26 +116,56 @@ impl DecideCase {
         let decided_version = events.next;
         let decided = self.decided(state, rules, &judgement, decided_version);
         events.push(CaseEvent::Decided(decided), input_fields(&judgement));
+        let basis = Basis::Decision { stream: state.stream().clone(), version: decided_version };
+        let known = self.known(state)?;
+        let mut claims: Vec<Claim> = released(state).into_iter().collect();
         let Some(validity) = judgement.validity else {
             events.push(CaseEvent::RefusalIssued { grounds: judgement.grounds }, vec![]);
-            return Ok(Decision { events: events.events, claims: vec![] });
+            let refused = Decision { events: events.events, claims };
+            let ends = known.filter(|(_, about)| !about.is_renewal());
+            return Ok(ends
+                .map(|(entry, _)| entry.ended(basis))
+                .into_iter()
+                .fold(refused, Decision::and));
         };
         let values = CaseValues { decision: judgement.members, ..values.clone() };
-        let valid_from = rules.calendar.date(self.at);
-        let valid_until = validity.last_day(valid_from);
-        let result = ResultIssued {
-            registry_entry: self.entry.stream(),
-            number: self.entry_number.clone(),
-            valid_from,
-            valid_until,
+        let today = rules.calendar.date(self.at);
+        let period = match known {
+            Some((entry, about)) => entry.period(about, validity, today),
+            None => (today, validity.last_day(today)),
         };
+        let (stream, number) = self.entry.name();
+        let (number, (valid_from, valid_until)) = (number.to_owned(), period);
+        let result = ResultIssued { registry_entry: stream, number, valid_from, valid_until };
         events.push(CaseEvent::ResultIssued(result), vec![]);
-        let basis = Basis::Decision { stream: state.stream().clone(), version: decided_version };
-        let entry = self.entry_event(rules, &values, basis, (valid_from, valid_until));
-        let claims = self.claims(rules, &values)?;
+        let fields = split_fields(rules, &values);
+        let entry = match &self.entry {
+            ResultEntry::Known(entry) => entry.revised(fields, period, basis),
+            ResultEntry::New { entry, number } => {
+                claims.extend(self.claims(rules, &values, (entry, number))?);
+                created(rules, (entry, number), fields, (period, basis))
+            }
+        };
         let mut events = events.events;
         events.push(entry);
         Ok(Decision { events, claims })
+    }
+
+    /// The entry that the case is about with what it says of it, if it follows up one.
+    fn known<'a>(
+        &'a self,
+        state: &'a CaseState,
+    ) -> Result<Option<(&'a KnownEntry, &'a About)>, CaseRefusal> {
+        match (&self.entry, state.about()) {
+            (ResultEntry::New { .. }, None) => Ok(None),
+            (ResultEntry::Known(entry), Some(about)) if entry.stream == about.entry.stream => {
+                Ok(Some((entry, about)))
+            }
+            (entry, about) => {
+                let about = about.map(|about| about.entry.stream.clone());
+                Err(CaseRefusal::EntryGone { entry: about.unwrap_or_else(|| entry.name().0) })
+            }
+        }
     }
 
     fn check(&self, state: &CaseState, rules: &CaseRules<'_>) -> Result<(), CaseRefusal> {
@@ -158,43 +213,11 @@ impl DecideCase {
         }
     }
 
-    fn entry_event(
-        &self,
-        rules: &CaseRules<'_>,
-        values: &CaseValues,
-        basis: Basis,
-        (valid_from, valid_until): (Date, Date),
-    ) -> NewEvent {
-        let registry = registry(rules);
-        let (mut fields, mut private) = (Object::new(), Vec::new());
-        for (field, value) in entry_values(rules, values) {
-            let public = registry.field(field).is_some_and(|f| f.visibility.is_public());
-            if public {
-                fields.insert(field.as_str(), value.clone());
-            } else {
-                private.push(PrivateField::new(format!("field.{field}"), value.clone()));
-            }
-        }
-        let created = EntryCreated {
-            registry: registry.code.value.clone(),
-            number: Some(self.entry_number.clone()),
-            fields,
-            valid_from: Some(valid_from),
-            valid_until: Some(valid_until),
-            basis,
-        };
-        NewEvent {
-            stream: self.entry.stream(),
-            version: StreamVersion::ZERO,
-            event: DomainEvent::Entry(EntryEvent::Created(created)),
-            private,
-        }
-    }
-
     fn claims(
         &self,
         rules: &CaseRules<'_>,
         values: &CaseValues,
+        (entry, number): (&EntryId, &str),
     ) -> Result<Vec<Claim>, CaseRefusal> {
         let registry = registry(rules);
         let code = &registry.code.value;
@@ -202,8 +225,8 @@ impl DecideCase {
             let value = entry_values(rules, values).find(|(name, _)| *name == field);
             value.map(|(_, value)| plain_text(value)).unwrap_or_default()
         };
-        let holder = self.entry.stream();
-        let mut claims = vec![take(entry_number_claim(code, &self.entry_number), &holder)];
+        let holder = entry.stream();
+        let mut claims = vec![take(entry_number_claim(code, number), &holder)];
         for field in &registry.unique {
             let name = unique_claim(rules.secret, code, &field.value, &text(&field.value));
             claims.push(take(name, &holder));
@@ -229,6 +252,40 @@ pub(super) fn input_fields(judgement: &Judgement) -> Vec<PrivateField> {
 
 fn take(name: ClaimName, holder: &StreamName) -> Claim {
     Claim { name, operation: ClaimOperation::Take, holder: holder.clone() }
+}
+
+/// The fields of the entry: public ones, and private ones under their disclosure names.
+fn split_fields(rules: &CaseRules<'_>, values: &CaseValues) -> (Object, Vec<PrivateField>) {
+    let registry = registry(rules);
+    let (mut fields, mut private) = (Object::new(), Vec::new());
+    for (field, value) in entry_values(rules, values) {
+        let public = registry.field(field).is_some_and(|f| f.visibility.is_public());
+        if public {
+            fields.insert(field.as_str(), value.clone());
+        } else {
+            private.push(PrivateField::new(format!("field.{field}"), value.clone()));
+        }
+    }
+    (fields, private)
+}
+
+/// The event of a new entry.
+fn created(
+    rules: &CaseRules<'_>,
+    (entry, number): (&EntryId, &str),
+    (fields, private): (Object, Vec<PrivateField>),
+    ((valid_from, valid_until), basis): ((Date, Date), Basis),
+) -> NewEvent {
+    let created = EntryCreated {
+        registry: rules.service.effect_registry().clone(),
+        number: Some(number.to_owned()),
+        fields,
+        valid_from: Some(valid_from),
+        valid_until: Some(valid_until),
+        basis,
+    };
+    let event = DomainEvent::Entry(EntryEvent::Created(created));
+    NewEvent { stream: entry.stream(), version: StreamVersion::ZERO, event, private }
 }
 
 fn registry<'r>(rules: &CaseRules<'r>) -> &'r Registry {

@@ -10,6 +10,7 @@ use letopis_ledger::Timestamp;
 
 use super::approve::{REMARKS_MAX_CHARS, entitle, text};
 use super::cancel::call_off;
+use super::follow_up::{check_not_a_review, released};
 use super::{CaseEvents, check_text, check_under_way};
 use crate::case::{CaseRefusal, CaseRules, CaseState};
 use crate::event::{CaseEvent, IntakeEvidence, IntakeGround, IntakeRefused};
@@ -63,6 +64,7 @@ impl RefuseIntake<'_> {
         if self.at > until {
             return Err(CaseRefusal::IntakeCheckOver { until });
         }
+        check_not_a_review(state)?;
         let mut events = CaseEvents::after(state);
         call_off(state, &mut events);
         let refused = IntakeRefused {
@@ -71,7 +73,7 @@ impl RefuseIntake<'_> {
             official: Some(self.acting.id),
         };
         events.push(CaseEvent::IntakeRefused(refused), vec![self.finding.motive()]);
-        Ok(Decision { events: events.events, claims: vec![] })
+        Ok(Decision { events: events.events, claims: released(state).into_iter().collect() })
     }
 }
 

@@ -5,6 +5,7 @@ pub(super) mod approve;
 pub(super) mod assign;
 pub(super) mod cancel;
 pub(super) mod decide;
+pub(super) mod follow_up;
 pub(super) mod intake;
 pub(super) mod motive;
 pub(super) mod pass_time;

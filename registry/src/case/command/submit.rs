@@ -8,6 +8,7 @@ use letopis_ledger::record::{Claim, ClaimOperation};
 use letopis_ledger::{Hash, Timestamp};
 
 use super::CaseEvents;
+use super::follow_up::FollowUp;
 use super::intake::IntakeFinding;
 use super::request::{Executors, Progress, send_enabled};
 use crate::case::{CaseClock, CaseRefusal, CaseRules, CaseState, case_number_claim};
@@ -43,6 +44,8 @@ pub struct SubmitApplication {
     pub entry: Option<Entry>,
     /// The complex request that the case is a part of.
     pub joined: Option<Joined>,
+    /// The entry that it is about, if it follows up one that exists.
+    pub follow_up: Option<FollowUp>,
 }
 
 /// An official enters an application.
@@ -73,6 +76,10 @@ impl SubmitApplication {
     /// The channel is not open to it, or the official may not do this.
     pub fn intake_grounds(&self, rules: &CaseRules<'_>) -> Result<Vec<IntakeGround>, CaseRefusal> {
         let registered_on = rules.calendar.date(self.registration_time(rules)?);
+        if self.is_review() {
+            // Nobody applies: the form is that of an application which was taken.
+            return Ok(vec![]);
+        }
         match self.entry.as_ref().and_then(|entry| entry.finding.as_ref()) {
             Some(finding) => finding.checked(rules),
             None => Ok(rules.service.intake_grounds(&self.form, registered_on)),
@@ -97,6 +104,9 @@ impl SubmitApplication {
         }
         let registered_at = self.registration_time(rules)?;
         let registered_on = rules.calendar.date(registered_at);
+        if let Some(follow_up) = &self.follow_up {
+            follow_up.check(rules, &self.form, registered_on)?;
+        }
         let mut events = CaseEvents::after(state);
         let submitted = Submitted {
             service: regulation.service.value.clone(),
@@ -107,6 +117,7 @@ impl SubmitApplication {
                 .entry
                 .as_ref()
                 .map(|entry| Entered { official: entry.official.id, scan: entry.scan.clone() }),
+            about: self.follow_up.as_ref().map(|follow_up| follow_up.about.clone()),
         };
         events.push(CaseEvent::Submitted(submitted), self.form.private().to_vec());
         let number = self.number.as_deref();
@@ -135,8 +146,13 @@ impl SubmitApplication {
         }
         let progress = Progress::of_new(rules, clock, self.joined.as_ref());
         send_enabled(rules, progress, &values, (self.at, &self.executors), &mut events);
-        let claims = vec![claim(number)];
+        let mut claims = vec![claim(number)];
+        claims.extend(self.follow_up.as_ref().map(|follow_up| follow_up.claim(state.stream())));
         Ok(Decision { events: events.events, claims })
+    }
+
+    fn is_review(&self) -> bool {
+        self.follow_up.as_ref().is_some_and(|follow_up| !follow_up.about.is_renewal())
     }
 
     fn refuse(
@@ -160,6 +176,9 @@ impl SubmitApplication {
         let Some(open) = rules.service.regulation.channel(&channel) else {
             return Err(CaseRefusal::ChannelClosed { channel });
         };
+        if open.by_rule != self.is_review() {
+            return Err(CaseRefusal::ChannelClosed { channel });
+        }
         if open.draft_only {
             return Err(CaseRefusal::DraftOnly { channel });
         }

@@ -265,9 +265,37 @@ fn a_permit_that_ends_soon_is_offered_to_its_holder_once() {
     block_on(node.engine.private().put(PrivateBatch { tokens, ..PrivateBatch::default() }))
         .unwrap();
     let stranger = AccessToken::new(&*node.engine.entropy);
-    assert!(block_on(node.engine.admits_to_offer(&token, found.offer)).unwrap());
-    assert!(!block_on(node.engine.admits_to_offer(&stranger, found.offer)).unwrap());
+    assert!(node.engine.admits_to_offer(&token, found.offer).unwrap());
+    assert!(!node.engine.admits_to_offer(&stranger, found.offer).unwrap());
     decline(&node, found.offer).unwrap();
+    assert_eq!(look(&node), 0);
+}
+
+#[test]
+fn accepting_the_offer_renews_the_permit_under_its_number() {
+    let node = furnished();
+    let (case, _) = run(&node, ANNA, PLATES[0]);
+    let permit = |node: &TwinNode| {
+        block_on(node.engine.catch_up()).unwrap();
+        node.engine.model().entry_of_case(case).unwrap().value.unwrap()
+    };
+    let before = permit(&node);
+    node.clock.set("2028-10-20T07:00:00.000Z");
+    node.ledger.set_time(Timestamp::parse("2028-10-20T07:00:00.000Z").unwrap());
+    assert_eq!(look(&node), 1);
+    let id = offer(&node);
+    let other = json!({"plate": PLATES[1]});
+    assert!(matches!(accept(&node, id, &other), Err(EngineError::Form { .. })));
+    let form = json!({
+        "applicant": {"surname": "Тайнова", "given_name": "Секретина"}, "validity_years": 1
+    });
+    let accepted = accept(&node, id, &form).unwrap();
+    let progress = block_on(node.engine.advance(accepted.case)).unwrap();
+    assert_eq!(progress.status, CaseStatus::Granted);
+    let after = permit(&node);
+    assert_eq!((&after.stream, &after.number), (&before.stream, &before.number));
+    assert_eq!(after.valid_until.as_deref(), Some("2029-11-19"));
+    assert_eq!(row(&node, id).state, "accepted");
     assert_eq!(look(&node), 0);
 }
 
@@ -318,7 +346,7 @@ fn officials_write_down_an_answer_and_post_letters_if_they_may() {
 
     assert_eq!(block_on(engine.offers_for(&operator)).unwrap().len(), 1);
     let (_, code) = block_on(engine.offer_letter(id, &operator)).unwrap();
-    assert!(block_on(engine.admits_to_offer(&code, id)).unwrap());
+    assert!(engine.admits_to_offer(&code, id).unwrap());
     let notice = row(&node, id).notice.unwrap();
     block_on(engine.settle_offer_notice((id, notice), &operator, false)).unwrap();
     assert_eq!(row(&node, id).notice_state.as_deref(), Some("failed"));

@@ -11,7 +11,7 @@ use crate::code::{ChannelCode, StepCode};
 use crate::event::fields::{number, parse_optional, text, version};
 use crate::event::stream::OfficialId;
 
-/// The case ended because somebody wanted no more of it.
+/// The case ended without a decision.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cancelled {
     /// Who.
@@ -25,6 +25,8 @@ pub enum CancelledBy {
     Applicant,
     /// An official, at the applicant's wish that came another way.
     Official(OfficialId),
+    /// Nobody: the entry that the case is about is no longer in force.
+    EntryGone,
 }
 
 /// What was granted is taken out of its registry, because a fact that it rests on has changed.
@@ -96,6 +98,7 @@ impl Cancelled {
             CancelledBy::Official(official) => {
                 Object::new().with("by", "official").with("official", text(official))
             }
+            CancelledBy::EntryGone => Object::new().with("by", "entry_gone"),
         }
     }
 
@@ -104,7 +107,11 @@ impl Cancelled {
         let by = match fields.string("by")? {
             "applicant" => CancelledBy::Applicant,
             "official" => CancelledBy::Official(fields.parsed("official", OfficialId::parse)?),
-            _ => return Err(fields.invalid("by", &"neither \"applicant\" nor \"official\"")),
+            "entry_gone" => CancelledBy::EntryGone,
+            _ => {
+                let known = "neither \"applicant\", \"official\" nor \"entry_gone\"";
+                return Err(fields.invalid("by", &known));
+            }
         };
         fields.finish()?;
         Ok(Self { by })

@@ -302,8 +302,16 @@ impl Source {
 
     /// Reads the members among others of one object.
     pub(in crate::event) fn read_from(fields: &mut Fields<'_>) -> Result<Self, FieldError> {
+        Self::read_named(fields, "stream")
+    }
+
+    /// Reads the members among others, where the stream has another name.
+    pub(super) fn read_named(
+        fields: &mut Fields<'_>,
+        stream: &'static str,
+    ) -> Result<Self, FieldError> {
         Ok(Self {
-            stream: fields.parsed("stream", StreamName::parse)?,
+            stream: fields.parsed(stream, StreamName::parse)?,
             version: StreamVersion::new(fields.unsigned("version")?),
             leaf: LeafIndex::new(fields.unsigned("leaf")?),
         })

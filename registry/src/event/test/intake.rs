@@ -26,6 +26,7 @@ pub(super) fn samples() -> Vec<(StreamName, DomainEvent)> {
             channel: ChannelCode::parse("paper").unwrap(),
             form: Object::new().with("zone", "Z1"),
             entered: Some(Entered { official: official(1), scan }),
+            about: None,
         })
     };
     let field = IntakeEvidence::Form(FieldPath::parse("project.media_type").unwrap());

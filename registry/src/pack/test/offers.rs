@@ -38,6 +38,9 @@ fn each_rule_of_offers_is_broken_once_and_named_with_its_line() {
     ] {
         assert_refused(BENEFIT, from, to, words);
     }
+    let within = "entry_ends: {within: {calendar_days: 30}}";
+    let earlier = "entry_ends: {within: {calendar_days: 31}}";
+    assert_refused(REGULATION, within, earlier, "before the entry may be renewed");
     // A private field of an entry would be published with the application.
     assert_refused(REGULATION, "zone: zone}", "zone: dwelling}", "which is not; make it private");
 }

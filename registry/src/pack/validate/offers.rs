@@ -8,7 +8,7 @@ use super::{law, text};
 use crate::code::FieldPath;
 use crate::pack::error::PackRule;
 use crate::pack::registry::Registry;
-use crate::pack::regulation::{Days, Offer, Trigger};
+use crate::pack::regulation::{Days, Offer, RenewalRule, Trigger};
 
 /// The channel whose notices appear on the applicant's own page, which nobody has yet whom an
 /// entry that came in is about.
@@ -30,6 +30,12 @@ impl Check<'_, '_> {
                     if offer.to.is_some() || offer.notice.is_some() {
                         let reason = "is for the holder of the entry, who is told as of everything \
                                       else; remove \"to\" and \"notice\"";
+                        self.refuse_offer(at, offer, reason);
+                    }
+                    let most = regulation.renewal.as_ref().map(RenewalRule::days);
+                    if most.is_some_and(|most| within.calendar_days > most) {
+                        let reason = "comes before the entry may be renewed; \"within\" is at most \
+                                      that of \"renewal\"";
                         self.refuse_offer(at, offer, reason);
                     }
                 }

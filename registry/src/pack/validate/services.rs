@@ -12,7 +12,7 @@ use crate::pack::error::{PackRule, Problems};
 use crate::pack::registry::RegistryKind;
 use crate::pack::regulation::{Action, EvidenceRule, Ground, InputRule};
 use crate::pack::value::{Derivation, ValueRef};
-use crate::pack::{DocumentKind, Parts, Service, StepGraph};
+use crate::pack::{Parts, Service, StepGraph};
 
 /// Values that every template may show, beside `form.<field>`.
 const DOCUMENT_VALUES: &[&str] = &[
@@ -41,6 +41,7 @@ pub(in crate::pack) fn service(service: &Service, parts: &Parts, problems: &mut 
     check.inputs(&decide);
     check.grounds(&decide);
     check.effect(&grant);
+    check.follow_ups();
     check.templates();
     check.typical_decisions();
     check.offers();
@@ -339,7 +340,7 @@ impl Check<'_, '_> {
                         self.sources.read.insert(field);
                     }
                     _ if DOCUMENT_VALUES.contains(&name) => {}
-                    _ if *kind == DocumentKind::Result && self.is_of_the_entry(name) => {}
+                    _ if kind.shows_entry() && self.is_of_the_entry(name) => {}
                     _ => {
                         let known = DOCUMENT_VALUES.join(", ");
                         let known = format!("{known}, form.<field>, entry.<field> of a result");

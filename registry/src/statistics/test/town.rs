@@ -236,6 +236,7 @@ impl Town {
             idempotency_key: None,
             registered_at: (channel == "paper").then(|| came_before(at, number)),
             entry: (channel == "paper").then(|| self.paper()),
+            renews: None,
         };
         let case = block_on(self.node.engine.submit(&application)).unwrap().case;
         self.people.insert(case, person);
