@@ -300,7 +300,7 @@ fn a_permit_that_ends_soon_is_offered_to_whoever_holds_its_case() {
     copy(&workspace().join("deploy/packs/zarechny"), &pack);
     change(&pack.join("pack.yaml"), "version: 1", "version: 2");
     let regulation = pack.join("services/parking-permit/regulation.yaml");
-    change(&regulation, "within: {calendar_days: 30}", "within: {calendar_days: 400}");
+    change(&regulation, "{within: {calendar_days: 30}}", "{within: {calendar_days: 400}}");
     change(
         &regulation,
         "renewal:\n  within: {calendar_days: 30}",

@@ -206,13 +206,27 @@ impl<P: LedgerPort> CaseEngine<P> {
                 self.accept(attempt, case, (&record, token), (appended, true))
             }
             // The first try lost its number; the same case is submitted with another one.
-            Err(AppendRefused::ClaimTaken { .. }) => self.submit_as(attempt, case).await,
+            Err(AppendRefused::ClaimTaken { .. }) => self.submit_anew(attempt, case).await,
             // The offer that it accepts had moved on meanwhile.
             Err(AppendRefused::VersionConflict { .. }) if attempt.offer.is_some() => {
-                self.submit_as(attempt, case).await
+                self.submit_anew(attempt, case).await
             }
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Submits what an earlier try did not bring into the ledger, about the entry as it is now.
+    async fn submit_anew(
+        &self,
+        attempt: &Attempt<'_>,
+        case: CaseId,
+    ) -> Result<Accepted, EngineError> {
+        let application = attempt.application;
+        let renews = application.renews.as_ref();
+        let follow_up =
+            renews.map(|entry| self.renewal(&application.service, entry)).transpose()?;
+        let anew = Attempt { follow_up, shown_to: attempt.shown_to.clone(), ..*attempt };
+        self.submit_as(&anew, case).await
     }
 
     fn prepare(

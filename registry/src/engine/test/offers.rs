@@ -289,7 +289,16 @@ fn accepting_the_offer_renews_the_permit_under_its_number() {
     let form = json!({
         "applicant": {"surname": "Тайнова", "given_name": "Секретина"}, "validity_years": 1
     });
+    // The record is lost, and its number goes to another case: it is tried again as a renewal still.
+    node.ledger.next(Mishap::RecordLost);
+    assert!(accept(&node, id, &form).is_err());
+    let rival = node.beside(4);
+    rival.clock.set("2028-10-20T07:00:00.000Z");
+    block_on(rival.engine.catch_up()).unwrap();
+    let taken = submit(&rival, ANNA, PLATES[1]);
+    assert_eq!(registered(&taken).number, "ЗП-2028-000001");
     let accepted = accept(&node, id, &form).unwrap();
+    assert_eq!(registered(&accepted).number, "ЗП-2028-000002");
     let progress = block_on(node.engine.advance(accepted.case)).unwrap();
     assert_eq!(progress.status, CaseStatus::Granted);
     let after = permit(&node);
