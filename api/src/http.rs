@@ -111,6 +111,7 @@ pub(crate) fn router(state: AppState) -> Router {
         .routes(routes!(registry::keeper::amend))
         .routes(routes!(registry::keeper::exclude))
         .routes(routes!(registry::entry_proof))
+        .routes(routes!(registry::extract::extract))
         .routes(routes!(pack::list, pack::publish))
         .routes(routes!(import::statistics))
         .routes(routes!(log::checkpoint))
@@ -135,6 +136,7 @@ pub(crate) fn router(state: AppState) -> Router {
     router
         .route("/", get(operation::index))
         .route("/check/{id}", get(paper::check_page))
+        .route("/check/entry/{code}/{id}", get(registry::extract::check_page))
         .route("/tile/{*path}", get(log::tile))
         .route("/openapi.json", get(move || async move { Json((*document).clone()) }))
         .layer(DefaultBodyLimit::max(BODY_MAX_BYTES))

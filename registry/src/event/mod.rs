@@ -33,7 +33,7 @@ pub use consultation::{ConsultationOutcome, ConsultationRegistered};
 pub use entry::{
     Basis, Document, EntryAmended, EntryCreated, EntryEvent, EntryRemoved, EntryRevised,
 };
-pub use fields::{date_text, leaf, term_object};
+pub use fields::{date_text, leaf, size, term_object};
 pub use pack::{PackFile, PackPublished};
 pub use staff::{Appointed, HeldPost, StaffEvent};
 pub use stream::{
