@@ -97,7 +97,6 @@ pub(crate) fn router(state: AppState) -> Router {
         .routes(routes!(complex::status))
         .routes(routes!(work::applicant_answer))
         .routes(routes!(work::cancel))
-        .routes(routes!(notice::notices))
         .routes(routes!(paper::document))
         .routes(routes!(paper::paper))
         .routes(routes!(paper::paper_proof))
@@ -113,6 +112,7 @@ pub(crate) fn router(state: AppState) -> Router {
         .routes(routes!(registry::keeper::amend))
         .routes(routes!(registry::keeper::exclude))
         .routes(routes!(registry::entry_proof))
+        .routes(routes!(registry::extract::extract))
         .routes(routes!(pack::list, pack::publish))
         .routes(routes!(import::statistics))
         .routes(routes!(log::checkpoint))
@@ -138,6 +138,7 @@ pub(crate) fn router(state: AppState) -> Router {
     router
         .route("/", get(operation::index))
         .route("/check/{id}", get(paper::check_page))
+        .route("/check/entry/{code}/{id}", get(registry::extract::check_page))
         .route("/offer/{id}", get(offer::page::enter).post(offer::page::answer))
         .route("/tile/{*path}", get(log::tile))
         .route("/openapi.json", get(move || async move { Json((*document).clone()) }))
@@ -157,10 +158,11 @@ pub(crate) fn router(state: AppState) -> Router {
         .with_state(state)
 }
 
-/// Routes of what comes to a person before and after a case: offers, then payments.
+/// Routes of what comes to a person beside a case: payments, notices and offers.
 fn of_offers() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(payment::of_case))
+        .routes(routes!(notice::notices))
         .routes(routes!(offer::of_case))
         .routes(routes!(offer::read))
         .routes(routes!(offer::accept))

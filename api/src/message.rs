@@ -13,7 +13,7 @@ pub(crate) use letopis_registry::messages::Language;
 
 use crate::http::problem::Code;
 
-pub(crate) use check::{CheckPage, check_page};
+pub(crate) use check::{CheckPage, EntryPage, check_page, entry_page};
 
 type Catalogue = BTreeMap<String, String>;
 

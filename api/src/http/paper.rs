@@ -18,7 +18,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::application::{admit, case_id, case_row, engine_problem};
 use super::document::Uuid7;
-use super::follow_up::later_rows;
+use super::follow_up::{FollowUpDto, follow_ups, later_rows};
 use super::log::proof_of;
 use super::problem::{Code, Problem, ProblemDto};
 use super::staff::{Acting, OFFICIAL};
@@ -66,6 +66,8 @@ pub(crate) struct PaperDto {
     state: &'static str,
     /// State of the registry entry behind a result: `in_force`, `excluded` or `expired`.
     entry: Option<&'static str>,
+    /// Cases that came later about that entry: what they decided takes the place of this paper.
+    follow_ups: Vec<FollowUpDto>,
     /// Leaves that this answer reflects.
     position: u64,
 }
@@ -161,6 +163,7 @@ pub(super) async fn paper(
         leaf: row.leaf.get(),
         state: Finality::of(app.service.ledger(), row.leaf).as_str(),
         entry,
+        follow_ups: follow_ups(&app, row.case)?.1,
         position,
     }))
 }

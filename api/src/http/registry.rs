@@ -1,5 +1,6 @@
 //! Registries: their entries with proofs, and entering by the keeper of a manual registry.
 
+pub(super) mod extract;
 pub(super) mod keeper;
 
 use axum::Json;

@@ -1,9 +1,12 @@
-//! The page where anybody checks a paper, as HTML: what its case came to, and whether that holds.
+//! The pages where anybody checks a paper, as HTML: what its case came to and whether that holds,
+//! or how the entry of an extract stands.
 //!
-//! Not here: what the log tells of the case (`http::paper`).
+//! Not here: what the log tells of them (`http::paper`, `http::registry::extract`).
 
 use letopis_registry::case::CaseStatus;
-use letopis_registry::projection::{CaseRow, FollowUpRow, PaperRow};
+use letopis_registry::projection::{
+    CaseRow, EntryChange, EntryRow, EntryStatus, FollowUpRow, PaperRow,
+};
 use maud::{DOCTYPE, Markup, html};
 
 use super::{Language, message};
@@ -106,23 +109,89 @@ pub(crate) fn check_page(page: &CheckPage<'_>) -> String {
         p { (text("check.decision")) " "
             code { "letopis-verify decision " (page.row.case) " --log URL" } }
     };
+    frame(page.language, &format!("{status}: {}", page.row.number), &body)
+}
+
+/// A page for whoever checks something, around its text.
+fn frame(language: Language, title: &str, body: &Markup) -> String {
     let style = "body{font:1.125rem/1.5 system-ui,sans-serif;max-width:44rem;margin:2rem auto;\
         padding:0 1rem}dt{font-weight:600}dd{margin:0 0 .6rem}\
         code{background:#eee;padding:.1em .3em;overflow-wrap:anywhere}";
     let page = html! {
         (DOCTYPE)
-        html lang=(page.language.code()) {
+        html lang=(language.code()) {
             head {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="robots" content="noindex";
-                title { (status) ": " (page.row.number) }
+                title { (title) }
                 style { (style) }
             }
             body { main { (body) } }
         }
     };
     page.into_string()
+}
+
+/// What the page that checks an extract tells of the entry.
+pub(crate) struct EntryPage<'a> {
+    pub(crate) language: Language,
+    /// Name of the log.
+    pub(crate) origin: &'a str,
+    /// The agency, as people know it.
+    pub(crate) issuer: &'a str,
+    /// Title of the registry.
+    pub(crate) registry: &'a str,
+    /// Path of the entry below `/api/v1`.
+    pub(crate) path: &'a str,
+    pub(crate) row: &'a EntryRow,
+    /// How final the newest change is.
+    pub(crate) state: &'static str,
+    /// Every change, oldest first.
+    pub(crate) history: &'a [EntryChange],
+}
+
+/// The page that the code on an extract leads to: the entry as it is now, and what happened to it.
+pub(crate) fn entry_page(page: &EntryPage<'_>) -> String {
+    let text = |key| message(key, page.language);
+    let row = page.row;
+    let status = text(match row.status {
+        EntryStatus::InForce => "check.entry.in_force",
+        EntryStatus::Expired => "check.entry.expired",
+        EntryStatus::Excluded => "check.entry.excluded",
+    });
+    let state = text(if page.state == "final" { "check.final" } else { "check.committed" });
+    let rows = [
+        ("check.issuer", Some(page.issuer.to_owned())),
+        ("check.entry.registry", Some(page.registry.to_owned())),
+        ("check.number", row.number.clone()),
+        ("check.until", row.valid_until.clone()),
+        ("check.leaf", Some(row.leaf.get().to_string())),
+        ("check.log", Some(page.origin.to_owned())),
+        ("check.state", Some(state.to_owned())),
+    ];
+    let link = |end: &str| format!("/api/v1/{}/{end}", page.path);
+    let body = html! {
+        h1 { (status) }
+        dl {
+            @for (key, value) in rows {
+                @if let Some(value) = value { dt { (text(key)) } dd { (value) } }
+            }
+        }
+        h2 { (text("check.entry.changes")) }
+        ul {
+            @for change in page.history {
+                li {
+                    (change.changed_at.to_string()) ", " code { (change.event_type) } ", "
+                    (text("check.leaf")) " " (change.leaf.get())
+                }
+            }
+        }
+        p { a href=(link("extract")) { (text("check.entry.extract")) } }
+        p { a href=(link("proof")) { (text("check.entry.proof")) } }
+    };
+    let number = row.number.as_deref().unwrap_or_default();
+    frame(page.language, &format!("{status}: {number}"), &body)
 }
 
 /// Cases that came later about the entry.

@@ -76,9 +76,9 @@ impl<P: LedgerPort> CaseEngine<P> {
 
     pub(super) fn follow_up(&self, row: EntryRow, cause: Cause) -> Result<FollowUp, EngineError> {
         let values = self.entry_values(&row)?;
-        let valid_until = last_day(&row);
+        let (valid_until, in_force) = (last_day(&row), row.status == EntryStatus::InForce);
         let entry = Source { stream: row.stream, version: row.version, leaf: row.leaf };
-        Ok(FollowUp { about: About { entry, cause }, values, valid_until })
+        Ok(FollowUp { about: About { entry, cause }, values, valid_until, in_force })
     }
 
     /// The number of the case that asks the same of an entry and is not decided, if there is one.

@@ -227,6 +227,12 @@ impl<P: LedgerPort> CaseEngine<P> {
         self.packs.all()
     }
 
+    /// The pack in force that declares a registry.
+    #[must_use]
+    pub fn pack_of_registry(&self, code: &RegistryCode) -> Option<Arc<InstalledPack>> {
+        self.packs.of_registry(code)
+    }
+
     /// The definition of a registry, in the pack that is in force.
     #[must_use]
     pub fn registry(&self, code: &RegistryCode) -> Option<Registry> {

@@ -3,6 +3,7 @@
 mod complex;
 mod documents;
 mod drafts;
+mod extract;
 mod facts;
 mod follow_up;
 mod offers;

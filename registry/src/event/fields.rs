@@ -2,7 +2,7 @@
 
 use jiff::civil::Date;
 use letopis_ledger::json::{FieldError, Fields, Json, Object};
-use letopis_ledger::{LeafIndex, StreamVersion, Timestamp};
+use letopis_ledger::{LeafIndex, StreamVersion, Timestamp, TreeSize};
 use letopis_rules::deadline::Term;
 
 /// A calendar date as events spell it: `2026-11-21`.
@@ -61,6 +61,11 @@ pub(super) fn number(value: u64) -> Json {
 
 /// The index of a leaf as events spell it.
 pub fn leaf(value: LeafIndex) -> Json {
+    number(value.get())
+}
+
+/// The size of a log as events spell it.
+pub fn size(value: TreeSize) -> Json {
     number(value.get())
 }
 

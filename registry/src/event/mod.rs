@@ -35,7 +35,7 @@ pub use consultation::{ConsultationOutcome, ConsultationRegistered};
 pub use entry::{
     Basis, Document, EntryAmended, EntryCreated, EntryEvent, EntryRemoved, EntryRevised,
 };
-pub use fields::{date_text, leaf, term_object};
+pub use fields::{date_text, leaf, size, term_object};
 pub use offer::{OfferEvent, OfferMade};
 pub use pack::{PackFile, PackPublished};
 pub use payment::{PaymentDue, PaymentEvent, PaymentSettled};

@@ -189,6 +189,26 @@ messages! {
     PaperLog = "paper.log", 2;
     /// What is attached to a paper.
     PaperData = "paper.data", 0;
+    /// What an extract is called: title of the registry, number of the entry.
+    ExtractTitle = "extract.title", 2;
+    /// An extract: the column of what is said.
+    ExtractField = "extract.field", 0;
+    /// An extract: the column of values.
+    ExtractValue = "extract.value", 0;
+    /// An extract: the state of the entry.
+    ExtractStatus = "extract.status", 0;
+    /// An extract: the first day in force.
+    ExtractFrom = "extract.from", 0;
+    /// An extract: the last day in force.
+    ExtractUntil = "extract.until", 0;
+    /// An extract: the day on which the entry was made.
+    ExtractCreated = "extract.created", 0;
+    /// An extract: the instant that it is of.
+    ExtractAt = "extract.at", 0;
+    /// An extract: how many leaves of the log it reflects.
+    ExtractLeaves = "extract.leaves", 0;
+    /// An extract: the official who gave it.
+    ExtractOfficial = "extract.official", 0;
     /// The system registry of services that were provided or refused.
     SystemProvidedServices = "system.provided_services", 0;
     /// The system registry of services.

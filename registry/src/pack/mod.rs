@@ -60,7 +60,7 @@ pub use regulation::{
 };
 pub use request_kind::{ANSWER_TEXT_CHARS_MAX, KindField, RequestKind, ValueType};
 pub use start::starting_pack;
-pub use template::{DocumentKind, Template};
+pub use template::{DocumentKind, Template, escaped};
 pub use unit::Unit;
 pub use value::{
     AnswerValues, CaseValues, Derivation, EntriesRule, Scalar, SumRule, ValueRef, plain_text,

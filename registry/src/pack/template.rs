@@ -155,6 +155,14 @@ fn hundredths(value: &str, language: Language) -> String {
     format!("{sign}{grouped}{point}{:02}", count.unsigned_abs() % 100)
 }
 
+/// A value as text of a Markdown document: nothing in it is a mark.
+#[must_use]
+pub fn escaped(value: &str) -> String {
+    let mut document = String::new();
+    escape(value, &mut document);
+    document
+}
+
 fn escape(value: &str, document: &mut String) {
     for character in value.chars() {
         if "\\`*_{}[]<>()#+!|".contains(character) {

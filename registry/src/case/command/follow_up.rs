@@ -29,6 +29,8 @@ pub struct FollowUp {
     pub values: BTreeMap<FieldPath, Json>,
     /// Its last day.
     pub valid_until: Option<Date>,
+    /// Whether it is in force by the log.
+    pub in_force: bool,
 }
 
 /// The entry that a case is about, as it is when the case is decided.
@@ -64,8 +66,13 @@ impl FollowUp {
             Cause::Review { .. } if rules.service.regulation.review.is_some() => Ok(()),
             Cause::Review { .. } => Err(CaseRefusal::NoReview),
             Cause::Renewal => {
-                let entry = (&self.values, self.valid_until);
-                Ok(rules.service.check_renewal(registry, form, entry, registered_on)?)
+                let known = (&self.values, self.valid_until);
+                rules.service.check_renewal(registry, form, known, registered_on)?;
+                // What came in time may be entered after the entry has ended.
+                if self.in_force {
+                    return Ok(());
+                }
+                Err(CaseRefusal::EntryGone { entry: entry.clone() })
             }
         }
     }

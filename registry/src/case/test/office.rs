@@ -1,14 +1,15 @@
 //! Officials decide: what is proposed is what the rules say, posts agree in stages, the last signs.
 //! U8, U15, U18, U19, U33, D20.
 
+use letopis_ledger::id::StreamName;
 use letopis_ledger::key::{AuthorSignature, AuthorSigner};
 
 use super::*;
 use crate::case::signing::{AGREEMENT_PAYLOAD_TYPE, agreement_text};
 use crate::code::UnitCode;
 use crate::event::{
-    Appointed, Arrival, CancelledBy, Candidate, HeldPost, OfficialId, RequestOutcome, SetAside,
-    StaffEvent, Way,
+    About, Appointed, Arrival, CancelledBy, Candidate, Cause, HeldPost, OfficialId, RequestOutcome,
+    SetAside, Source, StaffEvent, Way,
 };
 use crate::pack::fixture::regulated;
 use crate::pack::{Regulation, Role};
@@ -133,6 +134,82 @@ fn a_decision_is_proposed_agreed_in_parallel_and_signed_by_the_head() {
             ]
         );
         assert_eq!(given.state.status(), CaseStatus::Granted);
+    });
+}
+
+/// A review of a permit, given to the executor when every registry has answered.
+fn reviewed<'a>(rules: CaseRules<'a>, office: &Office, permit: &Source) -> Given<'a> {
+    let mut given = Given::nothing(rules);
+    let fact =
+        Source { stream: StreamName::parse("registry/vehicle/x").unwrap(), ..permit.clone() };
+    let about = About { entry: permit.clone(), cause: Cause::Review { fact } };
+    let (values, valid_until) = (BTreeMap::new(), Some(jiff::civil::date(2028, 11, 19)));
+    let follow_up = Some(FollowUp { about, values, valid_until, in_force: true });
+    let channel = ChannelCode::parse("review").unwrap();
+    let command = SubmitApplication { channel, follow_up, ..submit(&rules) };
+    given.take(&command.decide(&given.state, &rules).unwrap());
+    let residence = answer("residence", &[("dwelling", HOME), ("zone", "Z9")]);
+    for answer in [answer("vehicle", &[("owner_snils", ANNA)]), residence, no_data("fines")] {
+        given.take(&given.answer(&answer).unwrap());
+    }
+    let candidate = Candidate { open_cases: 0, official: office.executor.id };
+    let candidates = Candidates { candidates: vec![candidate], read_size: TreeSize::new(9) };
+    given.take(&AssignCase { candidates }.decide(&given.state, &rules).unwrap());
+    given
+}
+
+#[test]
+fn a_review_is_signed_like_any_decision_and_its_refusal_takes_the_entry_out() {
+    let pack = regulated(|regulation| {
+        approved(regulation);
+        regulation.review = Some(serde_saphyr::from_str("{on: [residence]}").unwrap());
+        let channel = serde_saphyr::from_str("{code: review, by_rule: true}").unwrap();
+        regulation.channels.push(channel);
+    });
+    with_rules_of(&pack, |rules| {
+        let DecideCase { entry, .. } = decide(0, 0);
+        let ResultEntry::New { entry, number } = entry else { panic!("{entry:?}") };
+        let (version, leaf) = (StreamVersion::ZERO, LeafIndex::new(30));
+        let permit = Source { stream: entry.stream(), version, leaf };
+        let known = ResultEntry::Known(KnownEntry {
+            stream: entry.stream(),
+            length: StreamVersion::new(1),
+            number,
+            valid_until: jiff::civil::date(2028, 11, 19),
+            held: vec![unique_claim(
+                rules.secret,
+                entry.registry(),
+                &FieldPath::parse("plate").unwrap(),
+                "А123ВС77",
+            )],
+        });
+        let office = office();
+        let mut given = reviewed(rules, &office, &permit);
+        given.propose(&office.executor).unwrap();
+        given.agree(3, &office.planner, (0, 1)).unwrap();
+        given.agree(2, &office.lawyer, (0, 0)).unwrap();
+        // Nothing is signed about an entry that the case is not about.
+        let other = given.agree(4, &office.head, (1, 0));
+        assert!(matches!(other, Err(CaseRefusal::EntryGone { .. })), "{other:?}");
+        let signature = given.signature(4, &office.head, (1, 0));
+        let decide = DecideCase { entry: known, ..decide(0, 0) };
+        let signed = given.agree_with(&office.head, signature, decide).unwrap();
+        assert_eq!(
+            types(&signed),
+            [
+                "application.decision_agreed",
+                "application.decided",
+                "application.refusal_issued",
+                "registry.entry_excluded"
+            ]
+        );
+        let released: Vec<&str> = signed
+            .claims
+            .iter()
+            .map(|claim| claim.name.as_str().split('/').next().unwrap())
+            .collect();
+        assert_eq!(released, ["review", "unique"]);
+        assert_eq!(given.state.status(), CaseStatus::Refused);
     });
 }
 

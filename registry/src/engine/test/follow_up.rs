@@ -93,6 +93,11 @@ fn a_renewal_has_its_time_its_thing_and_its_service() {
     assert_eq!(early, NotRenewed::TooEarly { from, valid_until: until });
     node.clock.set("2028-11-20T09:00:00.000Z");
     assert_eq!(refused(form(ANNA, PLATES[0])), NotRenewed::TooLate { valid_until: until });
+    // A paper that came on the last day, entered when the log has ended the permit.
+    block_on(node.engine.expire_entries(&registry("parking_permit"), 9)).unwrap();
+    node.clock.set("2028-11-19T09:00:00.000Z");
+    let ended = renew(&node, form(ANNA, PLATES[0]), &permit).unwrap_err();
+    assert!(matches!(ended, EngineError::Case(CaseRefusal::EntryGone { .. })), "{ended}");
     let vehicle = entries(&node, "vehicle")[0].stream.clone();
     let foreign = renew(&node, form(ANNA, PLATES[0]), &vehicle);
     let foreign = foreign.unwrap_err();
