@@ -289,7 +289,7 @@ fn accepting_the_offer_renews_the_permit_under_its_number() {
     let form = json!({
         "applicant": {"surname": "Тайнова", "given_name": "Секретина"}, "validity_years": 1
     });
-    // The record is lost, and its number goes to another case: it is tried again as a renewal still.
+    // The record is lost, and its number goes to another case: tried again, it renews still.
     node.ledger.next(Mishap::RecordLost);
     assert!(accept(&node, id, &form).is_err());
     let rival = node.beside(4);
