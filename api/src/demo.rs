@@ -6,6 +6,7 @@
 mod agencies;
 mod families;
 mod load;
+mod moved_in;
 mod office;
 mod population;
 mod process;
@@ -67,6 +68,15 @@ impl Arguments {
         let usual = (self.applications / 50).clamp(office::KINDS.len(), 140);
         self.buildings.unwrap_or(usual)
     }
+
+    /// Families that ask for two services at once: one for every hundred applications.
+    const fn moved_in(&self) -> usize {
+        match self.applications / 100 {
+            0 => 1,
+            count if count > 50 => 50,
+            count => count,
+        }
+    }
 }
 
 fn language(code: &str) -> Result<Language, String> {
@@ -98,13 +108,17 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     report::print_load(&print, &load)?;
     load.compare_with(&population)?;
     let signed = office::run(&remote, arguments.buildings(), &print)?;
-    wait_until_published(&remote, load.last_leaf().max(signed.last_leaf))?;
+    let moved_in = moved_in::run(&remote, arguments.moved_in(), &print)?;
+    let last = load.last_leaf().max(signed.last_leaf).max(moved_in.last_leaf);
+    wait_until_published(&remote, last)?;
 
     verify(&verifier, &address, &load, place.path(), &print)?;
     for case in signed.cases.iter().take(office::KINDS.len()) {
         print.line("demo.verify.signed", &[("case", case), ("address", &address)]);
         verifier.expect_in_order(&["decision", case, "--log", &address], &print)?;
     }
+    print.line("demo.verify.joint", &[("case", &moved_in.case), ("address", &address)]);
+    verifier.expect_in_order(&["decision", &moved_in.case, "--log", &address], &print)?;
     if let Some(another) = agencies.another() {
         print.line("demo.verify.another", &[("address", another)]);
         verifier.expect_in_order(&["log", another], &print)?;

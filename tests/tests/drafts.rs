@@ -118,7 +118,7 @@ fn a_draft_that_is_thrown_away_is_gone() {
 
 /// F9, hard case 4: the regulation is amended between draft and submission.
 #[test]
-fn f9_a_draft_of_an_older_form_is_carried_over_or_refused_by_field() {
+fn hard_case_4_a_draft_of_an_older_form_is_carried_over_or_refused_by_field() {
     let home = Home::new();
     let (one, two) = (home.saved(&form()), home.saved(&form()));
     // Version 2 offers one more zone: every value still fits.

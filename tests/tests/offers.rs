@@ -8,7 +8,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use letopis_tests::node::{Answer, NodeFolder, RunningNode, verify};
-use letopis_tests::{binary, wait_for, workspace};
+use letopis_tests::{binary, wait_for};
 use serde_json::{Value, json};
 
 const ANNA: &str = "112-233-445 95";
@@ -296,22 +296,10 @@ fn at_the_front_desk_an_official_writes_the_answer_down() {
 fn a_permit_that_ends_soon_is_offered_to_whoever_holds_its_case() {
     let mut town = Town::new();
     // The same town, where a renewal is offered more than a year ahead.
-    let pack = town.place.path().join("pack");
-    copy(&workspace().join("deploy/packs/zarechny"), &pack);
-    change(&pack.join("pack.yaml"), "version: 1", "version: 2");
-    let regulation = pack.join("services/parking-permit/regulation.yaml");
-    change(&regulation, "{within: {calendar_days: 30}}", "{within: {calendar_days: 400}}");
-    change(
-        &regulation,
-        "renewal:\n  within: {calendar_days: 30}",
-        "renewal:\n  within: {calendar_days: 400}",
-    );
-    let published = Command::new(binary("letopis"))
-        .args(["pack", "publish", "--node", town.node.address(), "--folder"])
-        .args([&town.folder.path(), &pack])
-        .output()
-        .unwrap();
-    assert!(published.status.success(), "{}", String::from_utf8_lossy(&published.stderr));
+    let within = ("within: {calendar_days: 30}", "within: {calendar_days: 400}");
+    // The pack's own case of a day too early goes with it.
+    let early = ("registered_on: 2026-11-19", "registered_on: 2025-11-01");
+    town.folder.publish_changed(&town.node, 2, ("services/parking-permit", &[within, early]));
 
     town.entitle();
     let vehicle = json!({"plate": "А123ВС92", "owner_snils": ANNA});
@@ -356,23 +344,4 @@ fn a_permit_that_ends_soon_is_offered_to_whoever_holds_its_case() {
     let (checked, report) = verify(&["decision", renewal, "--log", town.node.address()]);
     assert_eq!(checked, 0, "{report:#}");
     assert_eq!(report["decision"]["offer"], format!("offer/{offer}"), "{report:#}");
-}
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            copy(&entry.path(), &target);
-        } else {
-            fs::copy(entry.path(), target).unwrap();
-        }
-    }
-}
-
-fn change(path: &Path, from: &str, to: &str) {
-    let changed = fs::read_to_string(path).unwrap();
-    assert!(changed.contains(from), "{} has no {from:?}", path.display());
-    fs::write(path, changed.replacen(from, to, 1)).unwrap();
 }

@@ -4,6 +4,7 @@
 //! have valid control digits and belong to nobody: they are counted, not drawn.
 
 use letopis_ledger::Hash;
+use letopis_rules::identifier::ru::Uin;
 use serde_json::{Value, json};
 
 use super::families::Families;
@@ -46,6 +47,7 @@ pub(super) struct Population {
     applications: Vec<Application>,
     vehicles: Vec<Value>,
     residents: Vec<Value>,
+    fines: Vec<Value>,
     families: Families,
 }
 
@@ -64,11 +66,12 @@ impl Population {
     }
 
     /// Rows of every registry, by its code.
-    pub(super) fn rows(&self) -> [(&'static str, Vec<&Value>); 6] {
+    pub(super) fn rows(&self) -> [(&'static str, Vec<&Value>); 7] {
         let Families { births, residents, incomes, payments, properties } = &self.families;
         [
             ("vehicle", self.vehicles.iter().collect()),
             ("residence", self.residents.iter().chain(residents).collect()),
+            ("unpaid_fine", self.fines.iter().collect()),
             ("birth_record", births.iter().collect()),
             ("income", incomes.iter().collect()),
             ("social_payment", payments.iter().collect()),
@@ -81,14 +84,15 @@ impl Population {
         &self.applications
     }
 
-    /// The kinds take turns by twenties: fourteen are right, six are not. Those that are right
+    /// The kinds take turns by twenties: eleven are right, nine are not. Those that are right
     /// live two in a dwelling, so a third one is over the quota.
     fn add(&mut self, number: usize) {
         use Expected::{Granted, Refused, WrongField};
         let (turn, kind) = (number / 20, number % 20);
         let person = Person::of(number, turn * 10 + kind / 2);
         let (expected, late) = match kind {
-            0..=11 => (Granted, false),
+            0..=10 => (Granted, false),
+            11 => (Refused("G4"), false),
             12 => (Refused("G1"), false),
             13 => (Refused("G1"), false),
             14 => (Refused("G2"), false),
@@ -107,6 +111,9 @@ impl Population {
             self.residents.push(json!({
                 "snils": person.snils, "dwelling": home, "zone": registered_zone,
             }));
+        }
+        if kind == 11 {
+            self.fines.push(json!({ "plate": plate, "uin": uin(number) }));
         }
         match kind {
             14 => self.add_vehicle(&plate, &Person::of(number + 500_000, 0).snils, None),
@@ -147,7 +154,7 @@ pub(super) struct Person {
     pub(super) surname: &'static str,
     pub(super) name: &'static str,
     pub(super) snils: String,
-    plate: String,
+    pub(super) plate: String,
     pub(super) dwelling: String,
     pub(super) zone: &'static str,
 }
@@ -190,6 +197,13 @@ fn plate(number: usize) -> String {
     format!("{}{:03}{}{}92", letter(2), number % 999 + 1, letter(1), letter(0))
 }
 
+/// The identifier of a fine: of the ten last digits one is right.
+fn uin(number: usize) -> String {
+    let mut all = (0..10).map(|last| format!("1881{number:015}{last}"));
+    let right = all.find(|uin| Uin::parse(uin).is_ok());
+    right.expect("invariant: every number has a control digit")
+}
+
 /// The id of a dwelling in the form of a UUID.
 fn dwelling_id(number: usize) -> String {
     let hex = Hash::of(format!("dwelling {number}").as_bytes()).to_hex();
@@ -215,10 +229,11 @@ mod tests {
     }
 
     #[test]
-    fn every_kind_of_outcome_occurs() {
+    fn every_kind_of_outcome_occurs_in_both_services() {
         let population = Population::generate(80);
+        let applications = population.applications().iter();
         let kinds: BTreeSet<_> =
-            population.applications().iter().map(|application| application.expected).collect();
-        assert_eq!(kinds.len(), 8, "{kinds:?}");
+            applications.map(|application| (application.service, application.expected)).collect();
+        assert_eq!(kinds.len(), 8 + 6, "{kinds:?}");
     }
 }

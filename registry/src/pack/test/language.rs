@@ -37,7 +37,7 @@ fn every_service_of_zarechny_has_a_dozen_cases() {
 
 /// F17, hard case 5: a value that changes while a case is under way changes nothing for it.
 #[test]
-fn f17_a_classifier_gives_the_value_in_force_on_the_day_of_registration() {
+fn hard_case_5_a_classifier_gives_the_value_in_force_on_the_day_of_registration() {
     let pack = zarechny();
     let minimum = &pack.classifiers()[&ClassifierCode::parse("subsistence_minimum").unwrap()];
     let child = |on| minimum.value("town", "child", day(on));
