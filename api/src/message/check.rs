@@ -190,7 +190,7 @@ pub(crate) fn entry_page(page: &EntryPage<'_>) -> String {
         p { a href=(link("extract")) { (text("check.entry.extract")) } }
         p { a href=(link("proof")) { (text("check.entry.proof")) } }
     };
-    let number = row.number.as_deref().unwrap_or_default();
+    let number = row.number.as_deref().unwrap_or(page.registry);
     frame(page.language, &format!("{status}: {number}"), &body)
 }
 
