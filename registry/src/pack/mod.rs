@@ -55,7 +55,7 @@ pub use registry::{
 pub use regulation::{
     Action, ApplicantKind, ApplicantRule, Approval, Asked, Channel, Condition, DecisionRule,
     DocumentAsked, Effect, EvidenceRule, Ground, InputRule, IntakeCheck, NoData, Post, Regulation,
-    RenewalRule, RepresentativeRule, RequestRule, Reuse, ReviewRule, Role, Step, TermRule,
+    RenewalRule, RepresentativeRule, RequestRule, Reuse, ReviewRule, Role, Shows, Step, TermRule,
     TimedOut, TypicalDecision, TypicalOutcome,
 };
 pub use request_kind::{ANSWER_TEXT_CHARS_MAX, KindField, RequestKind, ValueType};

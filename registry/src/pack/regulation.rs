@@ -27,7 +27,7 @@ pub use applicant::{ApplicantKind, ApplicantRule, RepresentativeRule};
 pub use approval::{Approval, IntakeCheck, Post, Role};
 pub use condition::Condition;
 pub use follow_up::{RenewalRule, ReviewRule};
-pub use request::{Asked, NoData, RequestRule, Reuse, TimedOut};
+pub use request::{Asked, NoData, RequestRule, Reuse, Shows, TimedOut};
 pub use typical::{TypicalDecision, TypicalOutcome};
 
 /// The regulation of one service.
