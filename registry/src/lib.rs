@@ -11,8 +11,10 @@
 // What everything else is said with.
 pub mod code;
 pub mod environment;
+pub mod geometry;
 pub mod messages;
 pub mod secret;
+pub mod value_format;
 
 // Regulations as data.
 pub mod pack;

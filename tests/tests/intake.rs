@@ -11,6 +11,9 @@ use letopis_tests::node::{NodeFolder, RunningNode};
 use letopis_tests::{binary, wait_for};
 use serde_json::{Value, json};
 
+/// The outline of what is built.
+const OUTLINE: &str =
+    r#"{"type":"Polygon","coordinates":[[[33.5,44.6],[33.6,44.6],[33.6,44.7],[33.5,44.6]]]}"#;
 const LIMIT: Duration = Duration::from_secs(20);
 const PERMIT: &str = "building-permit";
 
@@ -94,7 +97,7 @@ fn form() -> Value {
     json!({
         "applicant": { "kind": "person", "name": "Анна Иванова", "snils": "112-233-445 95" },
         "parcel": "91:02:0001001:7", "object": { "name": "Дом", "area_m2": 100 },
-        "geometry": "{}", "project": file, "survey": file,
+        "geometry": OUTLINE, "project": file, "survey": file,
     })
 }
 

@@ -8,6 +8,10 @@ use letopis_tests::binary;
 use letopis_tests::node::{NodeFolder, RunningNode};
 use serde_json::{Value, json};
 
+/// The outline of what is built.
+const OUTLINE: &str =
+    r#"{"type":"Polygon","coordinates":[[[33.5,44.6],[33.6,44.6],[33.6,44.7],[33.5,44.6]]]}"#;
+
 struct Office {
     // Before the folder, so that the process ends before its files go.
     node: RunningNode,
@@ -47,7 +51,7 @@ impl Office {
         let form = json!({
             "applicant": { "kind": "person", "name": "Анна Иванова", "snils": "112-233-445 95" },
             "parcel": "91:02:0001001:7", "object": { "name": "Дом", "area_m2": 100 },
-            "geometry": "{}", "project": file, "survey": file,
+            "geometry": OUTLINE, "project": file, "survey": file,
         });
         let body = json!({ "form": form }).to_string();
         let path = "/api/v1/services/building-permit/applications";
@@ -210,5 +214,70 @@ fn u24_an_executor_takes_over_the_reasons_of_a_typical_decision() {
     let motive = motive["value"].as_str().unwrap();
     for part in ["91:02:0001001:7", "G3", "Resolution No 11, clause 2.10 (3)"] {
         assert!(motive.contains(part), "{motive}");
+    }
+}
+
+/// U8: the head of the heritage unit sees the historic building that the plot meets, with number
+/// and leaf, and no other; anybody finds it by an area.
+#[test]
+fn u8_the_head_sees_the_building_that_is_met_and_not_the_other() {
+    let office = Office::new();
+    let place = tempfile::tempdir().unwrap();
+    let official = |post: &str| {
+        let file = place.path().join(format!("{}.json", post.replace(':', "-")));
+        let file = file.display().to_string();
+        let arguments = ["appoint", "--name", "x", "--post", post, "--credentials", &file];
+        assert!(office.staff(&arguments).status.success());
+        file
+    };
+    let (planner, head) = (official("planning:executor"), official("heritage:head"));
+    let far = OUTLINE.replace("33.", "35.");
+    let building = |id: &str, polygon: &str| {
+        json!({
+            "object_id": id, "name": "Дом", "act": "1", "category": "местного значения",
+            "protected_features": "фасад", "polygon": polygon,
+        })
+    };
+    let buildings = json!([building("ИЗ-1", OUTLINE), building("ИЗ-2", &far)]);
+    office.folder.enter(&office.node, "historic_building", &buildings);
+    let land =
+        json!([{ "parcel": "91:02:0001001:7", "holder": "112-233-445 95", "heritage_zone": true }]);
+    office.folder.enter(&office.node, "land_right", &land);
+    let (case, _) = office.submit();
+    let facts =
+        ["--fact", "number=ГП-1", "--fact", "issued_on=2026-11-20", "--fact", "complies=true"];
+    shown(&work(&planner, &[&["answer", &case, "planning"][..], &facts].concat()));
+    let limit = std::time::Duration::from_secs(20);
+    let seen = letopis_tests::wait_for("the heritage check", limit, || {
+        let output = work(&head, &["show", &case]);
+        let card = output.status.success().then(|| shown(&output))?;
+        let seen = card["shown"].as_array()?.first()?.clone();
+        Some(seen)
+    });
+    assert_eq!(
+        (&seen["request"], &seen["registry"]),
+        (&json!("heritage-check"), &json!("historic_building"))
+    );
+    assert_eq!(seen["more"], false);
+    let entries = seen["entries"].as_array().unwrap();
+    assert_eq!(entries.len(), 1, "{seen}");
+    assert_eq!(entries[0]["fields"]["object_id"], "ИЗ-1");
+    assert!(entries[0]["leaf"].is_u64());
+    // Once it is answered nothing waits to be looked at.
+    shown(&work(&head, &["answer", &case, "heritage-check", "--fact", "hit=false"]));
+    assert_eq!(shown(&work(&head, &["show", &case]))["shown"], json!([]));
+
+    let path = |meets: &str| {
+        let meets: String = meets.bytes().map(|byte| format!("%{byte:02X}")).collect();
+        format!("/api/v1/registries/historic_building/entries?meets={meets}")
+    };
+    let found = office.node.get(&path(&format!("{{\"polygon\":{far}}}"))).json();
+    let ids: Vec<&Value> =
+        found["entries"].as_array().unwrap().iter().map(|e| &e["fields"]["object_id"]).collect();
+    assert_eq!(ids, [&json!("ИЗ-2")]);
+    for wrong in
+        ["{}", "7", r#"{"name":{}}"#, r#"{"polygon":{"type":"Point","coordinates":[1,2]}}"#]
+    {
+        assert_eq!(office.node.get(&path(wrong)).status, 400, "{wrong}");
     }
 }

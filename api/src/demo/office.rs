@@ -162,7 +162,7 @@ impl Office {
     /// The heritage unit finds an object; the regional body is asked by letter, and it asks its
     /// archive first.
     fn ask_heritage(&self, case: &str) -> anyhow::Result<()> {
-        let hit = json!({ "hit": true, "object_id": "ИЗ-17" });
+        let hit = json!({ "hit": true, "object_id": self.heritage.shown(case)? });
         self.heritage.answer(case, &json!({ "request": "heritage-check", "facts": hit }))?;
         let archive = "heritage-opinion.archive";
         let ask = json!({
@@ -243,6 +243,15 @@ impl Official {
         until(&request, || self.try_post(case, "answers", body)).map(|_| ())
     }
 
+    /// The number of the historic building that the card of a case shows, once it shows one.
+    fn shown(&self, case: &str) -> anyhow::Result<Value> {
+        until("a historic building", || {
+            let card = self.remote.get(&format!("api/v1/cases/{case}/card"))?;
+            let number = card.body["shown"][0]["entries"][0]["fields"]["object_id"].clone();
+            Ok((card.status == 200 && !number.is_null()).then_some(number))
+        })
+    }
+
     fn agree(&self, case: &str) -> anyhow::Result<()> {
         let to_agree = until("a proposal to agree to", || {
             let found = self.card(case)?["to_agree"].clone();
@@ -291,7 +300,16 @@ fn fill_registries(remote: &Remote, count: usize) -> anyhow::Result<()> {
     let experts = (0..count).filter(|number| kind(*number).is_large()).map(|number| {
         json!({ "number": expert(number), "positive": kind(number) != Kind::ExpertAgainst })
     });
+    let protected = (0..count).filter(|number| kind(*number) == Kind::HeritageAgainst);
+    let buildings = protected.map(|number| {
+        json!({
+            "object_id": format!("ИЗ-{number}"), "name": format!("Усадьба {number}"),
+            "act": "Постановление № 3", "category": "местного значения",
+            "protected_features": "фасад", "polygon": outline(number),
+        })
+    });
     let rows = [
+        ("historic_building", buildings.collect()),
         ("land_right", land.collect::<Vec<_>>()),
         ("legal_entity", companies.collect()),
         ("expert_review", experts.collect()),
@@ -308,7 +326,7 @@ fn form(number: usize, kind: Kind) -> Value {
         },
         "parcel": parcel(number),
         "object": { "name": format!("Дом {number}"), "area_m2": area },
-        "geometry": r#"{"type":"Polygon","coordinates":[[[33.5,44.6],[33.6,44.6],[33.6,44.7],[33.5,44.6]]]}"#,
+        "geometry": outline(number),
         "project": file("project"),
     });
     if kind.is_large() {
@@ -325,6 +343,16 @@ fn file(name: &str) -> Value {
         "sha256": Hash::of(name.as_bytes()).to_hex(), "size_bytes": 48_000,
         "media_type": "application/pdf",
     })
+}
+
+/// The border of a plot: squares of a grid, none of which meets another.
+fn outline(number: usize) -> String {
+    let degrees = |tenths_of_thousandth: usize| tenths_of_thousandth as f64 / 10_000.0;
+    let west = degrees(335_000 + number % 100 * 10);
+    let south = degrees(446_000 + number / 100 * 10);
+    let (east, north) = (west + 0.000_5, south + 0.000_5);
+    let ring = [[west, south], [east, south], [east, north], [west, north], [west, south]];
+    json!({ "type": "Polygon", "coordinates": [ring] }).to_string()
 }
 
 fn parcel(number: usize) -> String {

@@ -1,5 +1,6 @@
 //! Registries: their entries with proofs, and entering by the keeper of a manual registry.
 
+mod area;
 pub(super) mod extract;
 pub(super) mod keeper;
 
@@ -117,6 +118,11 @@ pub(crate) struct PageQuery {
     /// 2026-11-21T19:34:52.123Z.
     #[param(required = false)]
     at: Option<String>,
+    /// Only entries in force whose area meets this one: a JSON object with one field of the
+    /// registry and a GeoJSON Polygon or MultiPolygon, as in {"polygon":{"type":"Polygon",
+    /// "coordinates":[…]}}. A page may be short and not the last.
+    #[param(required = false)]
+    meets: Option<String>,
 }
 
 const fn page_default() -> u32 {
@@ -196,6 +202,9 @@ pub(super) async fn entries(
         ));
     }
     if let Some(registry) = system::named(&code.0) {
+        if page.meets.is_some() {
+            return Err(Problem::bad_request("system registries have no areas; remove \"meets\""));
+        }
         let after = page.after.as_deref().unwrap_or_default();
         let query = AsOfQuery { as_of: page.as_of, at: page.at.clone() };
         return Ok(Json(system::page(&app, registry, &query, (after, page.limit))?));
@@ -205,6 +214,16 @@ pub(super) async fn entries(
     }
     let registry = known_registry(&app, &code.0)?;
     let after = page.after.as_deref().map(|id| entry_stream(&registry, id)).transpose()?;
+    if let Some(meets) = &page.meets {
+        let (field, area) = area::asked(&app, &registry, meets)?;
+        let model = app.service.model();
+        let met = model.entries_meeting(&registry, (&field, &area), after.as_ref(), page.limit);
+        let Reflected { size, value } = met.map_err(|e| tables(&e))?;
+        let next = value.next.as_ref().map(id_of);
+        let entries = value.entries.iter();
+        let entries = entries.map(|row| EntryDto::of(&app, row, vec![], size.get())).collect();
+        return Ok(Json(EntriesDto { entries, next, position: size.get() }));
+    }
     let found = app.service.model().entries_after(&registry, after.as_ref(), page.limit);
     let Reflected { size, value } = found.map_err(|e| tables(&e))?;
     let full = value.len() as u64 == u64::from(page.limit);

@@ -7,7 +7,7 @@ use letopis_ledger::StreamVersion;
 use letopis_ledger::disclosure::Disclosure;
 
 use super::advance::Pinned;
-use super::{CaseEngine, EngineError, LedgerPort};
+use super::{CaseEngine, EngineError, LedgerPort, ShownEntries};
 use crate::case::signing::agreement_text;
 use crate::case::{CaseRefusal, CaseState, open_posts, stage_of};
 use crate::event::{CaseId, RequestTarget};
@@ -58,6 +58,8 @@ pub struct CaseCard {
     pub disclosures: Vec<Disclosure>,
     /// What the official signs to agree, if the official may.
     pub to_agree: Option<ToAgree>,
+    /// Entries to look at, for each open request that shows some.
+    pub shown: Vec<ShownEntries>,
 }
 
 impl<P: LedgerPort> CaseEngine<P> {
@@ -107,7 +109,8 @@ impl<P: LedgerPort> CaseEngine<P> {
         let disclosures =
             self.case_disclosures(case).await?.into_iter().map(|found| found.disclosure).collect();
         let to_agree = to_agree(case, &state, service, official);
-        Ok(CaseCard { state, disclosures, to_agree })
+        let shown = self.shown(&state, service)?;
+        Ok(CaseCard { state, disclosures, to_agree, shown })
     }
 }
 

@@ -1,5 +1,6 @@
 //! The engine over a ledger in memory: whole cases from the form to the end.
 
+mod areas;
 mod complex;
 mod documents;
 mod drafts;

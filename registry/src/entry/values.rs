@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use letopis_ledger::json::Json;
-use letopis_rules::identifier::Format;
 use serde_json::Value;
 use unicode_normalization::UnicodeNormalization;
 
 use crate::code::FieldPath;
 use crate::pack::Registry;
+use crate::value_format::ValueFormat;
 
 /// What is wrong with one value of an entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,7 +47,7 @@ pub fn check_values(
             errors.push(wrong(name, "the registry has no such field; remove it"));
             continue;
         };
-        let format = field.format.as_ref().and_then(|format| Format::by_name(&format.value));
+        let format = field.format.as_ref().and_then(|format| ValueFormat::by_name(&format.value));
         match check(value, format) {
             Ok(value) => {
                 values.insert(field.name.value.clone(), value);
@@ -66,7 +66,7 @@ pub fn check_values(
     if errors.is_empty() { Ok(values) } else { Err(errors) }
 }
 
-fn check(value: &Value, format: Option<&Format>) -> Result<Json, String> {
+fn check(value: &Value, format: Option<ValueFormat>) -> Result<Json, String> {
     match (value, format) {
         (Value::String(text), Some(format)) => {
             let text = format.normalise(text).map_err(|e| e.to_string())?;

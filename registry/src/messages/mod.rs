@@ -137,6 +137,30 @@ messages! {
     IdentifierPart = "identifier.part", 2;
     /// Control digits that do not agree: found.
     IdentifierControlDigits = "identifier.control_digits", 1;
+    /// An area: not a geometry at all.
+    GeometryMalformed = "geometry.malformed", 0;
+    /// An area: a geometry that is no area: its type.
+    GeometryKind = "geometry.kind", 1;
+    /// An area: a polygon without a ring.
+    GeometryEmpty = "geometry.empty", 0;
+    /// An area: too many positions: found, most.
+    GeometryPositions = "geometry.positions", 2;
+    /// An area: too many rings: found, most.
+    GeometryRings = "geometry.rings", 2;
+    /// An area: a position that is not two numbers: ring, numbers found.
+    GeometryPosition = "geometry.position", 2;
+    /// An area: a position that is not on the globe: ring, position.
+    GeometryRange = "geometry.range", 2;
+    /// An area: a ring that is not closed: its number.
+    GeometryOpen = "geometry.open", 1;
+    /// An area: a ring with too few corners: its number.
+    GeometryShort = "geometry.short", 1;
+    /// An area: a ring that meets itself: its number.
+    GeometrySelfIntersection = "geometry.self_intersection", 1;
+    /// An area: a hole that is not inside: its number.
+    GeometryHole = "geometry.hole", 1;
+    /// An area: rings that overlap: both numbers.
+    GeometryOverlap = "geometry.overlap", 2;
     /// The case waits for answers.
     StatusInProgress = "status.in_progress", 0;
     /// The case ended with a result.

@@ -380,6 +380,13 @@ pub enum PackRule {
         reason: String,
     },
 
+    /// Entries that cannot be shown so.
+    #[error("{reason}")]
+    Shows {
+        /// What is wrong and what to write.
+        reason: String,
+    },
+
     /// What is renewed or reviewed in a way that cannot work.
     #[error("{reason}")]
     FollowUp {

@@ -13,12 +13,12 @@ use std::fmt;
 
 use jsonschema::Validator;
 use letopis_ledger::json::{Json, Object};
-use letopis_rules::identifier::Format;
 
 use super::registry::Visibility;
 use crate::code::FieldPath;
 use crate::messages::{MessageId, Text};
 use crate::record_draft::PrivateField;
+use crate::value_format::ValueFormat;
 
 pub use applicant::KIND_FIELD;
 pub(super) use check::explain_format;
@@ -44,7 +44,7 @@ pub struct FormField {
     /// Whether it must be filled in.
     pub required: bool,
     /// The identifier that it holds.
-    pub format: Option<&'static Format>,
+    pub format: Option<ValueFormat>,
     /// Whether it holds a date.
     pub is_date: bool,
     /// The texts offered to choose from; empty when any text may be given.

@@ -56,7 +56,7 @@ pub use regulation::{
     Action, ApplicantKind, ApplicantRule, Approval, Asked, Channel, Condition, Days, DecisionRule,
     DocumentAsked, Effect, Every, EvidenceRule, Ground, InputRule, IntakeCheck, NoData, Offer,
     Payments, Post, Regulation, RenewalRule, RepresentativeRule, RequestRule, Reuse, ReviewRule,
-    Role, Step, TermRule, TimedOut, Trigger, TypicalDecision, TypicalOutcome,
+    Role, Shows, Step, TermRule, TimedOut, Trigger, TypicalDecision, TypicalOutcome,
 };
 pub use request_kind::{ANSWER_TEXT_CHARS_MAX, KindField, RequestKind, ValueType};
 pub use start::starting_pack;

@@ -8,6 +8,7 @@ use serde_saphyr::Spanned;
 use super::number::NumberTemplate;
 use crate::code::{FieldPath, RegistryCode, StepCode};
 use crate::messages::Text;
+use crate::value_format::ValueFormat;
 
 /// Most slots of a quota: each is a claim of the ledger.
 pub const QUOTA_MAX: u32 = 1_000;
@@ -74,6 +75,15 @@ pub struct RegistryField {
     /// Whether an entry may be without it.
     #[serde(default)]
     pub optional: bool,
+}
+
+impl RegistryField {
+    /// Whether it holds an area.
+    #[must_use]
+    pub fn is_polygon(&self) -> bool {
+        let format = self.format.as_ref().and_then(|format| ValueFormat::by_name(&format.value));
+        format.is_some_and(ValueFormat::is_polygon)
+    }
 }
 
 /// Who may see a value.

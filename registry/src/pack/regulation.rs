@@ -31,7 +31,7 @@ pub use condition::Condition;
 pub use follow_up::{RenewalRule, ReviewRule};
 pub use offer::{Days, Offer, Trigger};
 pub use payments::{Every, Payments};
-pub use request::{Asked, NoData, RequestRule, Reuse, TimedOut};
+pub use request::{Asked, NoData, RequestRule, Reuse, Shows, TimedOut};
 pub use typical::{TypicalDecision, TypicalOutcome};
 
 /// The regulation of one service.

@@ -7,7 +7,6 @@ use std::collections::BTreeMap;
 
 use jiff::civil::Date;
 use letopis_ledger::json::Json;
-use letopis_rules::identifier::Format;
 use serde::Deserialize;
 use serde_json::Value;
 use serde_saphyr::Spanned;
@@ -17,6 +16,7 @@ use super::form::{FORM_MAX_BYTES, FormError, explain_format};
 use super::registry::Visibility;
 use crate::code::{FieldPath, RequestKindCode};
 use crate::messages::{MessageId, Text};
+use crate::value_format::ValueFormat;
 
 /// Most characters of a text in an answer: an input of a decision has no more.
 pub const ANSWER_TEXT_CHARS_MAX: usize = 1_000;
@@ -138,6 +138,16 @@ impl RequestKind {
 }
 
 impl KindField {
+    /// Whether it holds an area.
+    #[must_use]
+    pub fn is_polygon(&self) -> bool {
+        self.value_format().is_some_and(ValueFormat::is_polygon)
+    }
+
+    fn value_format(&self) -> Option<ValueFormat> {
+        self.format.as_ref().and_then(|format| ValueFormat::by_name(&format.value))
+    }
+
     fn read(&self, value: &Value) -> Result<Json, FormError> {
         let pointer = format!("/{}", self.name.value);
         let wrong = |message, arguments| error(&pointer, message, arguments);
@@ -166,11 +176,12 @@ impl KindField {
         if self.required && text.is_empty() {
             return Err(error(pointer, MessageId::FieldRequired, vec![]));
         }
-        if text.chars().count() > ANSWER_TEXT_CHARS_MAX {
+        let format = self.value_format();
+        // An area has limits of its own.
+        if !self.is_polygon() && text.chars().count() > ANSWER_TEXT_CHARS_MAX {
             let limit = ANSWER_TEXT_CHARS_MAX.to_string();
             return Err(error(pointer, MessageId::FieldTooLong, vec![limit]));
         }
-        let format = self.format.as_ref().and_then(|format| Format::by_name(&format.value));
         let Some(format) = format else { return Ok(Json::String(text)) };
         match format.normalise(&text) {
             Ok(normal) => Ok(Json::String(normal)),

@@ -12,7 +12,7 @@ use super::row::{from_sql, to_sql};
 use super::{PROJECTIONS, Reflected, claims, streams};
 
 /// Version of all tables together; a file of another version is built again.
-const SCHEMA_VERSION: i32 = 9;
+const SCHEMA_VERSION: i32 = 11;
 /// Most connections that readers keep open.
 const READERS_MAX: usize = 8;
 
@@ -37,7 +37,11 @@ pub(super) fn open(path: &Path) -> rusqlite::Result<Connection> {
 pub(super) fn reset(connection: &mut Connection) -> rusqlite::Result<()> {
     let transaction = connection.transaction()?;
     let tables: Vec<String> = transaction
-        .prepare("SELECT name FROM sqlite_schema WHERE type = 'table'")?
+        // A virtual table drops the tables in its shadow itself.
+        .prepare(
+            "SELECT name FROM pragma_table_list WHERE schema = 'main'
+             AND type IN ('table', 'virtual') AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'",
+        )?
         .query_map([], |row| row.get(0))?
         .collect::<Result<_, _>>()?;
     for table in tables {

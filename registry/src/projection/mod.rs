@@ -7,6 +7,7 @@
 //!
 //! Look-ups by private values go through keyed digests (`lookup`). Not here: who may see what.
 
+mod areas;
 mod cases;
 mod claims;
 mod complex;
@@ -45,6 +46,7 @@ use letopis_ledger::{Hash, LeafIndex, Timestamp, TreeSize};
 use rusqlite::{Connection, Transaction};
 use thiserror::Error;
 
+pub use areas::EntriesMet;
 pub use cases::{CaseCounts, CaseRow};
 pub use complex::{ComplexRow, ComplexWait};
 pub use consultations::ConsultationRow;
@@ -146,6 +148,7 @@ const PROJECTIONS: &[Projection] = &[
     requests::PROJECTION,
     decisions::PROJECTION,
     entries::PROJECTION,
+    areas::PROJECTION,
     // Before notices: what a notice tells depends on what its case is about.
     follow_ups::PROJECTION,
     known_answers::PROJECTION,

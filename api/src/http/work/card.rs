@@ -5,8 +5,8 @@ use axum::extract::State;
 use axum::response::Response;
 use letopis_registry::case::{CaseState, RequestState};
 use letopis_registry::code::StepCode;
-use letopis_registry::engine::{CaseCard, ToAgree};
-use letopis_registry::projection::{RequestRow, WorkRow};
+use letopis_registry::engine::{CaseCard, ShownEntries, ToAgree};
+use letopis_registry::projection::{EntryRow, RequestRow, WorkRow};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -96,6 +96,31 @@ pub(crate) struct CardDto {
     private: Vec<FieldDto>,
     /// What the official signs to agree, if the official may.
     to_agree: Option<ToAgreeDto>,
+    /// Entries to look at, for each open request that shows some.
+    shown: Vec<ShownDto>,
+}
+
+/// Entries in force to look at before answering: their area meets that of the case.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ShownDto {
+    request: String,
+    registry: String,
+    /// At most 100.
+    entries: Vec<ShownEntryDto>,
+    /// Whether there are more.
+    more: bool,
+}
+
+/// An entry to look at.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ShownEntryDto {
+    id: String,
+    number: Option<String>,
+    /// Public fields.
+    #[schema(value_type = Object)]
+    fields: Value,
+    /// Leaf of the newest change.
+    leaf: u64,
 }
 
 /// A request of a case.
@@ -245,9 +270,26 @@ impl RequestDto {
     }
 }
 
+impl ShownDto {
+    fn of(shown: &ShownEntries) -> Self {
+        let entry = |row: &EntryRow| ShownEntryDto {
+            id: row.stream.as_str().rsplit('/').next().unwrap_or_default().to_owned(),
+            number: row.number.clone(),
+            fields: letopis_ledger::json::Json::from(row.fields.clone()).to_value(),
+            leaf: row.leaf.get(),
+        };
+        Self {
+            request: shown.request.to_string(),
+            registry: shown.registry.to_string(),
+            entries: shown.entries.iter().map(entry).collect(),
+            more: shown.more,
+        }
+    }
+}
+
 impl CardDto {
     fn of(case: String, card: &CaseCard) -> Self {
-        let CaseCard { state, disclosures, to_agree } = card;
+        let CaseCard { state, disclosures, to_agree, shown } = card;
         let (clock, submitted) = (state.clock(), state.submitted());
         let suspended = clock.and_then(|clock| clock.suspended.as_ref());
         let field = |disclosure: &letopis_ledger::disclosure::Disclosure| FieldDto {
@@ -276,6 +318,7 @@ impl CardDto {
             }),
             private: disclosures.iter().map(field).collect(),
             to_agree: to_agree.as_ref().map(ToAgreeDto::of),
+            shown: shown.iter().map(ShownDto::of).collect(),
         }
     }
 }

@@ -57,7 +57,7 @@ fn values_of_an_entry_bring_no_marks_into_its_extract() {
     let node = furnished();
     let rows = [json!({
         "object_id": "H-1", "name": "| *a* [b](c) |", "act": "12", "category": "local",
-        "protected_features": "facade", "polygon": "{}",
+        "protected_features": "facade", "polygon": crate::geometry::Area::EXAMPLE,
     })];
     let registry = RegistryCode::parse("historic_building").unwrap();
     let created = block_on(node.engine.create_entries(&registry, &rows, &document())).unwrap();

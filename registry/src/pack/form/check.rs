@@ -7,13 +7,15 @@ use std::collections::BTreeMap;
 use jsonschema::ValidationError;
 use jsonschema::error::{TypeKind, ValidationErrorKind};
 use letopis_ledger::json::{Json, Object};
-use letopis_rules::identifier::{Format, IdentifierError};
+use letopis_rules::identifier::IdentifierError;
 use serde_json::Value;
 use unicode_normalization::UnicodeNormalization;
 
 use super::{CheckedForm, FORM_MAX_BYTES, FormError, FormSchema};
+use crate::geometry::GeometryError;
 use crate::messages::MessageId;
 use crate::record_draft::PrivateField;
+use crate::value_format::{ValueError, ValueFormat};
 
 impl FormSchema {
     /// Checks a form and brings its values to their normal form.
@@ -114,30 +116,56 @@ impl FormSchema {
 }
 
 pub(in crate::pack) fn explain_format(pointer: &str, name: &str, text: &str) -> FormError {
-    let Some(format) = Format::by_name(name) else {
+    let Some(format) = ValueFormat::by_name(name) else {
         return error(pointer, MessageId::FieldPattern, vec![]);
     };
     let example = format.example().to_owned();
     match format.normalise(text) {
-        Err(IdentifierError::Empty { .. }) => {
-            error(pointer, MessageId::IdentifierEmpty, vec![example])
-        }
-        Err(IdentifierError::Length { found, expected, .. }) => {
+        Err(ValueError::Identifier(broken)) => explain_identifier(pointer, broken, example),
+        Err(ValueError::Geometry(broken)) => explain_geometry(pointer, broken),
+        Ok(_) => error(pointer, MessageId::FieldInvalid, vec![]),
+    }
+}
+
+fn explain_identifier(pointer: &str, broken: IdentifierError, example: String) -> FormError {
+    match broken {
+        IdentifierError::Empty { .. } => error(pointer, MessageId::IdentifierEmpty, vec![example]),
+        IdentifierError::Length { found, expected, .. } => {
             let arguments = vec![found.to_string(), expected.to_owned(), example];
             error(pointer, MessageId::IdentifierLength, arguments)
         }
-        Err(IdentifierError::Character { position, found, .. }) => {
+        IdentifierError::Character { position, found, .. } => {
             let arguments = vec![position.to_string(), found.to_string(), example];
             error(pointer, MessageId::IdentifierCharacter, arguments)
         }
-        Err(IdentifierError::Part { found, .. }) => {
+        IdentifierError::Part { found, .. } => {
             error(pointer, MessageId::IdentifierPart, vec![found, example])
         }
-        Err(IdentifierError::ControlDigits { found, .. }) => {
+        IdentifierError::ControlDigits { found, .. } => {
             error(pointer, MessageId::IdentifierControlDigits, vec![found])
         }
-        Ok(_) => error(pointer, MessageId::FieldInvalid, vec![]),
     }
+}
+
+fn explain_geometry(pointer: &str, broken: GeometryError) -> FormError {
+    use GeometryError as Broken;
+    let (message, numbers) = match broken {
+        Broken::Kind { found } => {
+            return error(pointer, MessageId::GeometryKind, vec![found]);
+        }
+        Broken::Malformed => (MessageId::GeometryMalformed, vec![]),
+        Broken::Empty => (MessageId::GeometryEmpty, vec![]),
+        Broken::Positions { found, most } => (MessageId::GeometryPositions, vec![found, most]),
+        Broken::Rings { found, most } => (MessageId::GeometryRings, vec![found, most]),
+        Broken::Position { ring, found } => (MessageId::GeometryPosition, vec![ring, found]),
+        Broken::Range { ring, position } => (MessageId::GeometryRange, vec![ring, position]),
+        Broken::Open { ring } => (MessageId::GeometryOpen, vec![ring]),
+        Broken::Short { ring } => (MessageId::GeometryShort, vec![ring]),
+        Broken::SelfIntersection { ring } => (MessageId::GeometrySelfIntersection, vec![ring]),
+        Broken::Hole { ring } => (MessageId::GeometryHole, vec![ring]),
+        Broken::Overlap { ring, other } => (MessageId::GeometryOverlap, vec![ring, other]),
+    };
+    error(pointer, message, numbers.iter().map(ToString::to_string).collect())
 }
 
 pub(super) fn error(pointer: &str, message: MessageId, arguments: Vec<String>) -> FormError {

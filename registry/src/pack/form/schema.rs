@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use jsonschema::Draft;
-use letopis_rules::identifier::Format;
 use serde_json::{Map, Value};
 
 use super::{FieldKind, FormField, FormSchema};
@@ -11,6 +10,7 @@ use crate::code::FieldPath;
 use crate::messages::Text;
 use crate::pack::error::PackRule;
 use crate::pack::registry::Visibility;
+use crate::value_format::ValueFormat;
 
 /// Keywords that an object of a form may have.
 const OBJECT_KEYWORDS: &[&str] = &[
@@ -60,8 +60,9 @@ impl FormSchema {
             .with_draft(Draft::Draft202012)
             .should_validate_formats(true)
             .should_ignore_unknown_formats(false);
-        for format in Format::all() {
-            options = options.with_format(format.name(), |text| format.accepts(text));
+        for format in ValueFormat::all() {
+            options =
+                options.with_format(format.name(), move |text| format.normalise(text).is_ok());
         }
         match options.build(&schema) {
             Ok(validator) if reader.problems.is_empty() => {
@@ -143,7 +144,7 @@ impl Reader {
         let format = match members.get("format").and_then(Value::as_str) {
             None => None,
             Some(name) if STANDARD_FORMATS.contains(&name) => None,
-            Some(name) => match Format::by_name(name) {
+            Some(name) => match ValueFormat::by_name(name) {
                 Some(format) => Some(format),
                 None => {
                     let (what, name) = ("format", name.to_owned());

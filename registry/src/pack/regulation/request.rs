@@ -27,6 +27,9 @@ pub struct RequestRule {
     pub by: BTreeMap<FieldPath, ValueRef>,
     /// Fields that the answer brings; no others are taken.
     pub take: Vec<Spanned<FieldPath>>,
+    /// Entries that whoever answers sees beside the request.
+    #[serde(default)]
+    pub shows: Option<Shows>,
     /// Whether the decision waits for the answer.
     pub mandatory: bool,
     /// What "no data" means for a mandatory request.
@@ -51,6 +54,16 @@ pub struct RequestRule {
     pub changes_term: Option<TermRule>,
     /// How long the one asked may take.
     pub term: TermRule,
+}
+
+/// Entries in force that an official looks at to answer: those whose area meets one of the case.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Shows {
+    /// Their registry.
+    pub registry: Spanned<RegistryCode>,
+    /// One field of the registry, with the value of the case that it meets.
+    pub meets: BTreeMap<FieldPath, ValueRef>,
 }
 
 /// Who is asked.

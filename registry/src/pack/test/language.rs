@@ -313,3 +313,34 @@ fn u24_a_typical_decision_is_for_grounds_of_the_list_and_cites_the_law() {
         "    law: {ru: \"Постановление № 11, пункт 2.8\", en: \"Resolution No 11, clause 2.8\"}\n";
     assert_breaks!(PERMIT, law, "", PackRule::MissingCitation { .. });
 }
+
+#[test]
+fn entries_are_shown_by_public_areas_to_people_of_the_agency() {
+    const SHOWS: &str = "{registry: historic_building, meets: {polygon: form.geometry}}";
+    for (to, reason) in [
+        ("{registry: historic_building, meets: {name: form.geometry}}", "field of the registry"),
+        ("{registry: historic_building, meets: {polygon: form.parcel}}", "form.parcel must have"),
+        ("{registry: historic_building, meets: {}}", "one field"),
+    ] {
+        assert_breaks!(PERMIT, SHOWS, to, PackRule::Shows { reason: found }
+            if found.contains(reason));
+    }
+    for (to, missing) in [
+        ("{registry: museum, meets: {polygon: form.geometry}}", "museum"),
+        ("{registry: historic_building, meets: {height: form.geometry}}", "height"),
+        ("{registry: historic_building, meets: {polygon: form.outline}}", "outline"),
+    ] {
+        assert_breaks!(PERMIT, SHOWS, to, PackRule::Unknown { name, .. } if name == missing);
+    }
+    const GEOMETRY: &str = "registries/historic_building.yaml";
+    assert_breaks!(GEOMETRY, "format: geojson-polygon", "format: ru-snils", PackRule::Shows { .. });
+    const FORM: &str = "services/building-permit/form.schema.json";
+    let (from, to) = ("\"format\": \"geojson-polygon\"", "\"maxLength\": 900");
+    assert_breaks!(FORM, from, to, PackRule::Shows { .. });
+    assert_breaks!(
+        PERMIT,
+        "from: {head: heritage}",
+        "from: {addressee: Somebody}",
+        PackRule::Shows { .. }
+    );
+}

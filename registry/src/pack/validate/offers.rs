@@ -9,6 +9,7 @@ use crate::code::FieldPath;
 use crate::pack::error::PackRule;
 use crate::pack::registry::Registry;
 use crate::pack::regulation::{Days, Offer, RenewalRule, Trigger};
+use crate::value_format::ValueFormat;
 
 /// The channel whose notices appear on the applicant's own page, which nobody has yet whom an
 /// entry that came in is about.
@@ -123,7 +124,7 @@ impl Check<'_, '_> {
                 self.add(line(from), PackRule::Leak { what, source_field });
             }
             let format = known.format.as_ref().map(|format| format.value.as_str());
-            let wanted = asked.format.map(letopis_rules::identifier::Format::name);
+            let wanted = asked.format.map(ValueFormat::name);
             if let Some((format, wanted)) = format.zip(wanted).filter(|(one, two)| one != two) {
                 let (field, from) = (field.to_string(), from);
                 let reason = format!("fills {field}, a {wanted}, with a {format}");

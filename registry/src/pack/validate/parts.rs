@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use letopis_rules::identifier::Format;
 use serde_saphyr::Spanned;
 
 use super::{law, text};
@@ -11,6 +10,7 @@ use crate::pack::classifier::{Classifier, Row};
 use crate::pack::error::{PackRule, Problems};
 use crate::pack::request_kind::{KindField, RequestKind, ValueType};
 use crate::pack::unit::{self, Unit};
+use crate::value_format::ValueFormat;
 
 pub(in crate::pack) fn units(units: &[Unit], file: &str, problems: &mut Problems) {
     let mut seen = BTreeSet::new();
@@ -71,7 +71,7 @@ fn fields(fields: &[KindField], file: &str, problems: &mut Problems) {
         }
         let Some(format) = &field.format else { continue };
         let line = Some(format.referenced.line());
-        if Format::by_name(&format.value).is_none() {
+        if ValueFormat::by_name(&format.value).is_none() {
             let name = format.value.clone();
             problems.add(file, line, PackRule::Unknown { what: "format", name });
         } else if field.value_type != ValueType::String {

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use letopis_ledger::record::CLAIMS_MAX;
-use letopis_rules::identifier::Format;
 use serde_saphyr::Spanned;
 
 use super::{law, text};
@@ -11,6 +10,7 @@ use crate::code::{FieldPath, RegistryCode};
 use crate::pack::error::{PackRule, Problems};
 use crate::pack::registry::{QUOTA_MAX, Registry, RegistryKind};
 use crate::projection::SystemRegistry;
+use crate::value_format::ValueFormat;
 
 pub(in crate::pack) fn registry(registry: &Registry, file: &str, problems: &mut Problems) {
     let line = Some(registry.code.referenced.line());
@@ -106,7 +106,7 @@ fn fields(registry: &Registry, file: &str, problems: &mut Problems) {
         }
         text(problems, file, line, &format!("the title of {name}"), &field.title);
         if let Some(format) = &field.format
-            && Format::by_name(&format.value).is_none()
+            && ValueFormat::by_name(&format.value).is_none()
         {
             let name = format.value.clone();
             let line = Some(format.referenced.line());

@@ -6,7 +6,7 @@ use super::{law, text};
 use crate::code::{FieldPath, StepCode};
 use crate::pack::error::PackRule;
 use crate::pack::registry::Registry;
-use crate::pack::regulation::{Asked, Condition, RequestRule, Step, TermRule};
+use crate::pack::regulation::{Asked, Condition, RequestRule, Shows, Step, TermRule};
 use crate::pack::request_kind::RequestKind;
 
 impl Check<'_, '_> {
@@ -32,6 +32,44 @@ impl Check<'_, '_> {
             self.condition(line(code), condition, &format!("the condition of {what}"), &code.value);
         }
         self.asked(step, request);
+        if let Some(shows) = &request.shows {
+            self.shows(step, request, shows);
+        }
+    }
+
+    /// Entries are shown to people of the agency, by areas that anybody may see: a registry that
+    /// is asked by a private value would tell it.
+    fn shows(&mut self, step: &Step, request: &RequestRule, shows: &Shows) {
+        let at = line(&shows.registry);
+        let refused = |reason: &str| PackRule::Shows { reason: reason.to_owned() };
+        if !request.from.is_internal() {
+            self.add(at, refused("entries are shown to people of the agency; remove \"shows\""));
+        }
+        if shows.meets.len() != 1 {
+            self.add(at, refused("\"meets\" has one field of the registry with one value"));
+        }
+        let found = self.sources.parts.registries.get(&shows.registry.value);
+        if found.is_none() {
+            self.unknown(at, "registry", &shows.registry.value);
+        }
+        let what = format!("what request {} shows", step.code.value);
+        for (field, value) in &shows.meets {
+            match found.map(|registry| registry.field(field)) {
+                Some(None) => self.unknown(at, "field of the registry", field),
+                Some(Some(field)) if !field.visibility.is_public() || !field.is_polygon() => {
+                    let reason =
+                        "the field of the registry must be public, with format geojson-polygon";
+                    self.add(at, refused(reason));
+                }
+                Some(Some(_)) | None => {}
+            }
+            self.sources.check(self.problems, at, value, &what, &step.code.value);
+            self.sources.leak(self.problems, at, value, &what);
+            if !self.sources.is_polygon(value) {
+                let reason = format!("{value} must have format geojson-polygon");
+                self.add(at, PackRule::Shows { reason });
+            }
+        }
     }
 
     fn term_rule(&mut self, line: Option<u64>, what: &str, rule: &TermRule) {

@@ -4,10 +4,12 @@ use std::collections::BTreeSet;
 
 use crate::code::{FieldPath, StepCode};
 use crate::pack::error::{PackRule, Problems};
-use crate::pack::registry::Visibility;
+use crate::pack::registry::{RegistryField, Visibility};
 use crate::pack::regulation::{Action, Asked, NoData, RequestRule, TimedOut};
+use crate::pack::request_kind::KindField;
 use crate::pack::value::ValueRef;
 use crate::pack::{Parts, Service};
+use crate::value_format::ValueFormat;
 
 /// Checks references to values and keeps account of the form's fields that are read.
 pub(super) struct Sources<'a> {
@@ -115,6 +117,32 @@ impl Sources<'_> {
                 let inputs = self.service.regulation.decision.inputs.iter();
                 inputs.map(|input| input.visibility).max()
             }
+        }
+    }
+
+    /// Whether the value is an area; one that does not exist is taken for one.
+    pub(super) fn is_polygon(&self, value: &ValueRef) -> bool {
+        match value {
+            ValueRef::Form(field) => self
+                .service
+                .form
+                .fields()
+                .get(field)
+                .is_none_or(|field| field.format.is_some_and(ValueFormat::is_polygon)),
+            ValueRef::Answer(request, field) => {
+                let Some(rule) = self.service.regulation.request(request) else { return true };
+                let in_registry = match &rule.from {
+                    Asked::Registry(code) => self.parts.registries.get(&code.value),
+                    _ => None,
+                };
+                let kind = rule.kind.as_ref();
+                let kind = kind.and_then(|kind| self.parts.request_kinds.get(&kind.value));
+                let in_registry = in_registry.and_then(|registry| registry.field(field));
+                let in_answer = kind.and_then(|kind| kind.response_field(field));
+                in_registry.is_some_and(RegistryField::is_polygon)
+                    || in_answer.is_some_and(KindField::is_polygon)
+            }
+            ValueRef::Classifier { .. } | ValueRef::Decision(_) => false,
         }
     }
 
