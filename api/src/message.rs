@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 pub(crate) use letopis_registry::messages::Language;
+use maud::{DOCTYPE, Markup, html};
 
 use crate::http::problem::Code;
 
@@ -56,6 +57,24 @@ pub(crate) fn index_page(language: Language, origin: &str) -> String {
         text("index.check"),
         title = text("index.title"),
     )
+}
+
+/// A page for somebody who came by an address on paper: nothing on it is for search engines.
+fn page(language: Language, title: &str, style: &str, body: &Markup) -> String {
+    let page = html! {
+        (DOCTYPE)
+        html lang=(language.code()) {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="robots" content="noindex";
+                title { (title) }
+                style { (style) }
+            }
+            body { main { (body) } }
+        }
+    };
+    page.into_string()
 }
 
 fn message(key: &'static str, language: Language) -> &'static str {

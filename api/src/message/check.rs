@@ -7,7 +7,7 @@ use letopis_registry::case::CaseStatus;
 use letopis_registry::projection::{
     CaseRow, EntryChange, EntryRow, EntryStatus, FollowUpRow, PaperRow,
 };
-use maud::{DOCTYPE, Markup, html};
+use maud::{Markup, html};
 
 use super::{Language, message};
 
@@ -109,29 +109,13 @@ pub(crate) fn check_page(page: &CheckPage<'_>) -> String {
         p { (text("check.decision")) " "
             code { "letopis-verify decision " (page.row.case) " --log URL" } }
     };
-    frame(page.language, &format!("{status}: {}", page.row.number), &body)
+    super::page(page.language, &format!("{status}: {}", page.row.number), STYLE, &body)
 }
 
-/// A page for whoever checks something, around its text.
-fn frame(language: Language, title: &str, body: &Markup) -> String {
-    let style = "body{font:1.125rem/1.5 system-ui,sans-serif;max-width:44rem;margin:2rem auto;\
-        padding:0 1rem}dt{font-weight:600}dd{margin:0 0 .6rem}\
-        code{background:#eee;padding:.1em .3em;overflow-wrap:anywhere}";
-    let page = html! {
-        (DOCTYPE)
-        html lang=(language.code()) {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta name="robots" content="noindex";
-                title { (title) }
-                style { (style) }
-            }
-            body { main { (body) } }
-        }
-    };
-    page.into_string()
-}
+/// Looks of the pages; see [`super::page`].
+const STYLE: &str = "body{font:1.125rem/1.5 system-ui,sans-serif;max-width:44rem;margin:2rem auto;\
+    padding:0 1rem}dt{font-weight:600}dd{margin:0 0 .6rem}\
+    code{background:#eee;padding:.1em .3em;overflow-wrap:anywhere}";
 
 /// What the page that checks an extract tells of the entry.
 pub(crate) struct EntryPage<'a> {
@@ -191,7 +175,7 @@ pub(crate) fn entry_page(page: &EntryPage<'_>) -> String {
         p { a href=(link("proof")) { (text("check.entry.proof")) } }
     };
     let number = row.number.as_deref().unwrap_or(page.registry);
-    frame(page.language, &format!("{status}: {number}"), &body)
+    super::page(page.language, &format!("{status}: {number}"), STYLE, &body)
 }
 
 /// Cases that came later about the entry.

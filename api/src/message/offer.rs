@@ -8,7 +8,7 @@ use letopis_registry::code::FieldPath;
 use letopis_registry::engine::{Accepted, Intake, OpenedOffer};
 use letopis_registry::event::OfferId;
 use letopis_registry::pack::{FieldKind, FormError, FormField, plain_text};
-use maud::{DOCTYPE, Markup, html};
+use maud::{Markup, html};
 
 use super::{Language, message, text};
 
@@ -65,20 +65,7 @@ pub(crate) fn offer_page(page: &OfferPage<'_>) -> String {
             (title.to_owned(), submitted(accepted, language))
         }
     };
-    let page = html! {
-        (DOCTYPE)
-        html lang=(language.code()) {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta name="robots" content="noindex";
-                title { (title) }
-                style { (STYLE) }
-            }
-            body { main { h1 { (title) } (body) } }
-        }
-    };
-    page.into_string()
+    super::page(language, &title, STYLE, &html! { h1 { (title) } (body) })
 }
 
 /// The text of the letter that tells of an offer.

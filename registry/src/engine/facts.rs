@@ -11,7 +11,7 @@ use letopis_ledger::LeafIndex;
 use letopis_ledger::id::StreamName;
 use letopis_ledger::json::Json;
 
-use super::{CaseEngine, EngineError, LedgerPort, Race, TRIES_MAX};
+use super::{CaseEngine, EngineError, LedgerPort, TRIES_MAX};
 use crate::code::{FieldPath, RegistryCode};
 use crate::entry::{WithdrawEntry, contradicts};
 use crate::event::{Basis, DomainEvent, EntryEvent, Source};
@@ -146,17 +146,10 @@ impl<P: LedgerPort> CaseEngine<P> {
                 stream: entry.stream,
                 case,
             };
-            match self.append(self.seal(command.decide(rule)?)?).await {
-                Ok(_) => {
-                    self.catch_up().await?;
-                    return Ok(true);
-                }
-                // The entry, the case or the fact moved on: look again.
-                Err(error) if Race::of(&error).is_some() => {
-                    self.catch_up().await?;
-                }
-                Err(error) => return Err(error),
+            if self.append_unless_overtaken(self.seal(command.decide(rule)?)?).await?.is_some() {
+                return Ok(true);
             }
+            // The entry, the case or the fact moved on: look again.
         }
         Err(EngineError::TooManyRaces { tries: TRIES_MAX })
     }

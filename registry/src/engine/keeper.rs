@@ -209,13 +209,8 @@ impl<P: LedgerPort> CaseEngine<P> {
             // ledger counts it.
             let length = self.model.stream_length(stream)?.value;
             let decision = decide(&entry, length, &definition, held)?;
-            match self.append(self.seal(decision)?).await {
-                Ok(_) => {
-                    self.catch_up().await?;
-                    return Ok(());
-                }
-                Err(error) if Race::of(&error).is_some() => {}
-                Err(error) => return Err(error),
+            if self.append_unless_overtaken(self.seal(decision)?).await?.is_some() {
+                return Ok(());
             }
         }
         Err(EngineError::TooManyRaces { tries: TRIES_MAX })

@@ -248,6 +248,23 @@ impl<P: LedgerPort> CaseEngine<P> {
     }
 }
 
+impl<P: LedgerPort> CaseEngine<P> {
+    /// Appends unless somebody was faster, and reads what the log has then; `None` says that the
+    /// command must be decided again.
+    async fn append_unless_overtaken(
+        &self,
+        prepared: Prepared,
+    ) -> Result<Option<Appended>, EngineError> {
+        let appended = match self.append(prepared).await {
+            Ok(appended) => Some(appended),
+            Err(error) if Race::of(&error).is_some() => None,
+            Err(error) => return Err(error),
+        };
+        self.catch_up().await?;
+        Ok(appended)
+    }
+}
+
 impl<P> fmt::Debug for CaseEngine<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CaseEngine").field("agency", &self.author.agency).finish_non_exhaustive()

@@ -13,7 +13,7 @@ use jiff::{Span, ToSpan};
 use letopis_ledger::LeafIndex;
 use letopis_ledger::json::Json;
 
-use super::{Appended, CaseEngine, EngineError, InstalledPack, LedgerPort, Race, TRIES_MAX};
+use super::{Appended, CaseEngine, EngineError, InstalledPack, LedgerPort, TRIES_MAX};
 use crate::code::{ChannelCode, FieldPath, RegistryCode, ServiceCode};
 use crate::environment::random;
 use crate::event::{CaseId, DomainEvent, OfferId, OfferMade, Source};
@@ -178,17 +178,10 @@ impl<P: LedgerPort> CaseEngine<P> {
                 return Ok(false);
             }
             let command = self.offer_of(rule, (&entry, ends), &values, recipient);
-            match self.append(self.seal(command.decide())?).await {
-                Ok(_) => {
-                    self.catch_up().await?;
-                    return Ok(true);
-                }
-                // Another node was faster.
-                Err(error) if Race::of(&error).is_some() => {
-                    self.catch_up().await?;
-                }
-                Err(error) => return Err(error),
+            if self.append_unless_overtaken(self.seal(command.decide())?).await?.is_some() {
+                return Ok(true);
             }
+            // Another node was faster.
         }
         Err(EngineError::TooManyRaces { tries: TRIES_MAX })
     }
@@ -305,15 +298,10 @@ impl<P: LedgerPort> CaseEngine<P> {
     ) -> Result<Appended, EngineError> {
         for _ in 0..TRIES_MAX {
             let (state, today) = self.offer_state(id).await?;
-            match self.append(self.seal(decide(&state, today)?)?).await {
-                Ok(appended) => {
-                    self.catch_up().await?;
-                    return Ok(appended);
-                }
-                Err(error) if Race::of(&error).is_some() => {
-                    self.catch_up().await?;
-                }
-                Err(error) => return Err(error),
+            if let Some(appended) =
+                self.append_unless_overtaken(self.seal(decide(&state, today)?)?).await?
+            {
+                return Ok(appended);
             }
         }
         Err(EngineError::TooManyRaces { tries: TRIES_MAX })

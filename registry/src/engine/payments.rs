@@ -11,7 +11,7 @@ use jiff::civil::Date;
 use letopis_ledger::Timestamp;
 use letopis_ledger::json::Json;
 
-use super::{CaseEngine, EngineError, InstalledPack, LedgerPort, Race, TRIES_MAX};
+use super::{CaseEngine, EngineError, InstalledPack, LedgerPort, TRIES_MAX};
 use crate::case::CaseRefusal;
 use crate::code::{FieldPath, ServiceCode};
 use crate::event::{CaseId, EntryId, PaymentsId};
@@ -170,13 +170,8 @@ impl<P: LedgerPort> CaseEngine<P> {
                 state => Some(state == "paid"),
             };
             let Some(decision) = command.decide(so_far)? else { return Ok(row) };
-            match self.append(self.seal(decision)?).await {
-                Ok(_) => {
-                    self.catch_up().await?;
-                    return self.model.payment(id, period)?.value.ok_or_else(unknown);
-                }
-                Err(error) if Race::of(&error).is_some() => {}
-                Err(error) => return Err(error),
+            if self.append_unless_overtaken(self.seal(decision)?).await?.is_some() {
+                return self.model.payment(id, period)?.value.ok_or_else(unknown);
             }
         }
         Err(EngineError::TooManyRaces { tries: TRIES_MAX })
@@ -217,17 +212,10 @@ impl<P: LedgerPort> CaseEngine<P> {
             let length = self.model.stream_length(&stream)?.value;
             let (case, entry) = (case.clone(), entry.stream.clone());
             let command = MakePayments { stream: (stream.clone(), length), case, entry, months };
-            match self.append(self.seal(command.decide())?).await {
-                Ok(_) => {
-                    self.catch_up().await?;
-                    return Ok(count);
-                }
-                // Another node was faster.
-                Err(error) if Race::of(&error).is_some() => {
-                    self.catch_up().await?;
-                }
-                Err(error) => return Err(error),
+            if self.append_unless_overtaken(self.seal(command.decide())?).await?.is_some() {
+                return Ok(count);
             }
+            // Another node was faster.
         }
         Err(EngineError::TooManyRaces { tries: TRIES_MAX })
     }

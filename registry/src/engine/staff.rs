@@ -10,7 +10,7 @@ use letopis_ledger::json::Json;
 use letopis_ledger::key::AuthorKey;
 
 use super::advance::Pinned;
-use super::{CaseEngine, EngineError, LedgerPort, Race, TRIES_MAX};
+use super::{CaseEngine, EngineError, LedgerPort, TRIES_MAX};
 use crate::case::{
     AssignCase, Candidates, CaseRefusal, CaseRules, CaseState, CaseStatus, Executors,
 };
@@ -142,13 +142,8 @@ impl<P: LedgerPort> CaseEngine<P> {
             let events = vec![NewEvent { stream: stream.clone(), version, event, private }];
             let mut prepared = self.seal(Decision { events, claims: vec![] })?;
             prepared.batch.tokens.extend(token.map(|token| (token.digest(), stream)));
-            match self.append(prepared).await {
-                Ok(_) => {
-                    self.catch_up().await?;
-                    return Ok(());
-                }
-                Err(error) if Race::of(&error).is_some() => {}
-                Err(error) => return Err(error),
+            if self.append_unless_overtaken(prepared).await?.is_some() {
+                return Ok(());
             }
         }
         Err(EngineError::TooManyRaces { tries: TRIES_MAX })
