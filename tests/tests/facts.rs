@@ -162,3 +162,43 @@ fn a_keeper_amends_and_excludes_manual_entries_only() {
     assert_eq!(gone["status"], "excluded", "{gone}");
     assert_eq!(amend(&vehicle, json!({"owner_snils": BORIS})).status, 404);
 }
+
+/// U27: the state of a manual registry as of any leaf and instant, over HTTP.
+#[test]
+fn u27_an_entry_is_read_as_it_was() {
+    let fixture = Fixture::new();
+    let building = json!({
+        "object_id": "H-1", "name": "Дом", "act": "12", "category": "местная",
+        "protected_features": "фасад",
+        "polygon": r#"{"coordinates":[[[33.5,44.6],[33.6,44.6],[33.6,44.7],[33.5,44.6]]],"type":"Polygon"}"#,
+    });
+    let made = fixture.keep("historic_building/entries", &json!({"rows": [building]})).json();
+    let path = format!("historic_building/entries/{}", made["ids"][0].as_str().unwrap());
+    let url = format!("/api/v1/registries/{path}");
+    let first = fixture.node.get(&url).json();
+    let renamed = json!({"fields": {"name": "Дом купца"}});
+    fixture.keep(&format!("{path}/amendments"), &renamed);
+    let second = fixture.node.get(&url).json();
+    fixture.keep(&format!("{path}/exclusion"), &json!({}));
+    let third = fixture.node.get(&url).json();
+    for state in [&first, &second, &third] {
+        let leaf = state["leaf"].as_u64().unwrap();
+        let then = fixture.node.get(&format!("{url}?as_of={}", leaf + 1)).json();
+        let at = state["history"].as_array().unwrap().last().unwrap()["at"].as_str().unwrap();
+        let at_time = fixture.node.get(&format!("{url}?at={at}")).json();
+        for name in ["fields", "status", "leaf", "history", "created_at"] {
+            assert_eq!((&then[name], &at_time[name]), (&state[name], &state[name]), "{name}");
+        }
+        let list = "/api/v1/registries/historic_building/entries";
+        let page = fixture.node.get(&format!("{list}?as_of={}", leaf + 1)).json();
+        assert_eq!(page["entries"][0]["fields"], state["fields"]);
+        assert_eq!(page["entries"][0]["status"], state["status"]);
+    }
+    let before = first["leaf"].as_u64().unwrap();
+    assert_eq!(fixture.node.get(&format!("{url}?as_of={before}")).status, 404);
+    let list = format!("/api/v1/registries/historic_building/entries?as_of={before}");
+    assert_eq!(fixture.node.get(&list).json()["entries"], json!([]));
+    for wrong in ["as_of=99999999", "at=yesterday", "at=2999-01-01T00:00:00.000Z", "since=1"] {
+        assert_eq!(fixture.node.get(&format!("{url}?{wrong}")).status, 400, "{wrong}");
+    }
+}

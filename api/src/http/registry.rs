@@ -3,6 +3,7 @@
 mod area;
 pub(super) mod extract;
 pub(super) mod keeper;
+mod past;
 
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
@@ -111,11 +112,10 @@ pub(crate) struct PageQuery {
     #[serde(default = "page_default")]
     #[param(minimum = 1, maximum = 200, required = false)]
     limit: u32,
-    /// System registries only: leaves that count; all that the log has without it.
+    /// Leaves that count; all that the log has without it.
     #[param(minimum = 0, maximum = 9_007_199_254_740_991_u64, required = false)]
     as_of: Option<u64>,
-    /// System registries only: only what was there at this instant counts, as in
-    /// 2026-11-21T19:34:52.123Z.
+    /// Only what was there at this instant counts, as in 2026-11-21T19:34:52.123Z.
     #[param(required = false)]
     at: Option<String>,
     /// Only entries in force whose area meets this one: a JSON object with one field of the
@@ -209,11 +209,15 @@ pub(super) async fn entries(
         let query = AsOfQuery { as_of: page.as_of, at: page.at.clone() };
         return Ok(Json(system::page(&app, registry, &query, (after, page.limit))?));
     }
-    if page.as_of.is_some() || page.at.is_some() {
-        return Err(Problem::bad_request("\"as_of\" and \"at\" are for system registries"));
-    }
     let registry = known_registry(&app, &code.0)?;
     let after = page.after.as_deref().map(|id| entry_stream(&registry, id)).transpose()?;
+    if page.as_of.is_some() || page.at.is_some() {
+        if page.meets.is_some() {
+            return Err(Problem::bad_request("\"meets\" is answered as of now alone"));
+        }
+        let as_of = system::as_of(&app, &AsOfQuery { as_of: page.as_of, at: page.at })?;
+        return Ok(Json(past::page(&app, &registry, as_of, (after.as_ref(), page.limit))?));
+    }
     if let Some(meets) = &page.meets {
         let (field, area) = area::asked(&app, &registry, meets)?;
         let model = app.service.model();
@@ -278,24 +282,31 @@ pub(super) async fn create(
     Ok((StatusCode::CREATED, Json(EntriesCreatedDto { ids, records })).into_response())
 }
 
-/// One entry with its history.
+/// One entry with its history, as it is now or as it was.
 #[utoipa::path(
     get, path = "/api/v1/registries/{code}/entries/{id}", tag = "registries",
     params(
         ("code" = String, Path, description = "Code of the registry"),
         ("id" = String, Path, description = "Id or number of the entry"),
+        AsOfQuery,
     ),
     responses(
         (status = 200, description = "The entry", body = EntryDto),
+        (status = 400, description = "Not a place in the log", body = ProblemDto),
         (status = 404, description = "No such registry or entry", body = ProblemDto),
     )
 )]
 pub(super) async fn entry(
     State(app): State<AppState>,
     names: PathOf<(String, String)>,
+    query: Result<Query<AsOfQuery>, QueryRejection>,
 ) -> Result<Json<EntryDto>, Problem> {
+    let Query(query) = query.map_err(|e| Problem::bad_request(e.body_text()))?;
     if let Some(registry) = system::named(&names.0.0) {
-        return Ok(Json(system::entry(&app, registry, &names.0.1)?.0));
+        return Ok(Json(system::entry(&app, registry, &names.0.1, &query)?.0));
+    }
+    if query.as_of.is_some() || query.at.is_some() {
+        return Ok(Json(past::entry(&app, &names.0, system::as_of(&app, &query)?)?));
     }
     as_it_is(&app, &names.0)
 }
@@ -326,7 +337,10 @@ pub(super) async fn entry_proof(
     names: PathOf<(String, String)>,
 ) -> Result<Response, Problem> {
     if let Some(registry) = system::named(&names.0.0) {
-        return proof_of(&app, system::entry(&app, registry, &names.0.1)?.1.leaf);
+        return proof_of(
+            &app,
+            system::entry(&app, registry, &names.0.1, &AsOfQuery::default())?.1.leaf,
+        );
     }
     let (row, _) = entry_row(&app, &names.0.0, &names.0.1)?;
     proof_of(&app, row.leaf)

@@ -21,7 +21,7 @@ use super::{AppState, PathOf};
 use crate::service::Finality;
 use crate::service::environment::System;
 
-/// Up to where a system registry is asked for.
+/// Up to where a registry is asked for.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
@@ -118,8 +118,9 @@ pub(super) fn entry(
     app: &AppState,
     registry: SystemRegistry,
     id: &str,
+    query: &AsOfQuery,
 ) -> Result<(EntryDto, SystemRow), Problem> {
-    let as_of = as_of(app, &AsOfQuery::default())?;
+    let as_of = as_of(app, query)?;
     let found = app.service.model().system_row(registry, as_of, id).map_err(|e| tables(&e))?;
     let missing =
         || Problem::new(Code::NotFound, format!("registry {} has no entry {id}", registry.code()));
@@ -144,7 +145,8 @@ fn entry_of(app: &AppState, registry: SystemRegistry, row: &SystemRow, size: Tre
     }
 }
 
-fn as_of(app: &AppState, query: &AsOfQuery) -> Result<AsOf, Problem> {
+/// The place or instant that a query names, checked against what the log has.
+pub(super) fn as_of(app: &AppState, query: &AsOfQuery) -> Result<AsOf, Problem> {
     let size = app.service.model().size().map_err(|e| tables(&e))?;
     let asked = query.as_of.map_or(size, TreeSize::new);
     if asked > size {

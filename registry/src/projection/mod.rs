@@ -25,6 +25,7 @@ mod notices;
 mod offers;
 mod packs;
 mod papers;
+mod past;
 mod payments;
 mod precedents;
 mod provided;

@@ -30,7 +30,7 @@ pub enum SystemRegistry {
     Classifiers,
 }
 
-/// Up to where a system registry reflects the log.
+/// Up to where a registry reflects the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AsOf {
     /// Leaves that count.

@@ -1,6 +1,7 @@
 //! Keepers, expiry, and versions of packs.
 
 use super::*;
+use crate::projection::AsOf;
 
 #[test]
 fn a_keepers_bulk_is_whole_rows_or_a_named_row() {
@@ -184,4 +185,58 @@ fn a_pack_whose_own_cases_fail_is_not_published() {
     let refused = block_on(node.engine.publish_pack(&failing.unwrap()));
     assert!(matches!(refused, Err(EngineError::PackFails { errors }) if errors.len() == 1));
     assert_eq!(node.ledger.leaves_now().len(), before);
+}
+
+/// U27, K40: the state of a registry as of any leaf is what the tables of then said.
+#[test]
+fn an_entry_as_of_a_leaf_is_what_the_tables_had_when_that_leaf_was_the_last() {
+    let node = furnished();
+    assert_eq!(run(&node, ANNA, PLATES[0]).1, CaseStatus::Granted);
+    let building = [json!({
+        "object_id": "H-1", "name": "Дом", "act": "12", "category": "местная",
+        "protected_features": "фасад",
+        "polygon": r#"{"coordinates":[[[33.5,44.6],[33.6,44.6],[33.6,44.7],[33.5,44.6]]],"type":"Polygon"}"#,
+    })];
+    let buildings = registry("historic_building");
+    let made = block_on(node.engine.create_entries(&buildings, &building, &document())).unwrap();
+    let building = made.entries[0].clone();
+    for fields in [json!({"name": "Дом купца"}), json!({"category": "федеральная", "act": "13"})]
+    {
+        block_on(node.engine.amend_entry(&building, &fields, &document())).unwrap();
+    }
+    block_on(node.engine.exclude_entry(&building, &document())).unwrap();
+    node.clock.set("2028-11-19T21:00:00.000Z");
+    block_on(node.engine.expire_entries(&registry("parking_permit"), 10)).unwrap();
+    block_on(node.engine.catch_up()).unwrap();
+
+    let model = node.engine.model();
+    let permits = model.entries_after(&registry("parking_permit"), None, 9).unwrap().value;
+    let streams = [building, permits[0].stream.clone()];
+    let now = streams.each_ref().map(|stream| {
+        let row = model.entry(stream).unwrap().value.unwrap();
+        (row, model.entry_history(stream).unwrap().value)
+    });
+    assert_eq!(now.each_ref().map(|(_, history)| history.len()), [4, 2]);
+    model.reset().unwrap();
+    let mut seen = 0;
+    for leaf in node.ledger.leaves_now() {
+        let size = model.fold(std::slice::from_ref(&leaf)).unwrap();
+        for (stream, (row, history)) in streams.iter().zip(&now) {
+            let then = model.entry(stream).unwrap().value;
+            let folded = row.as_of(history, AsOf { size, time: None });
+            assert_eq!(folded.as_ref().map(|(row, _)| row), then.as_ref(), "{size}");
+            seen += usize::from(then.is_some());
+        }
+    }
+    assert!(seen >= 6, "{seen}");
+    // The same by time: before the first change there was nothing, at the last one it is as now.
+    let size = model.size().unwrap();
+    for (row, history) in &now {
+        let first = history[0].changed_at;
+        let before = letopis_ledger::Timestamp::from_unix_ms(first.unix_ms() - 1);
+        assert_eq!(row.as_of(history, AsOf { size, time: Some(before.unwrap()) }), None);
+        let last = history.last().unwrap().changed_at;
+        let (folded, count) = row.as_of(history, AsOf { size, time: Some(last) }).unwrap();
+        assert_eq!((&folded, count), (row, history.len()));
+    }
 }
