@@ -175,7 +175,10 @@ fn u27_an_entry_is_read_as_it_was() {
     let made = fixture.keep("historic_building/entries", &json!({"rows": [building]})).json();
     let path = format!("historic_building/entries/{}", made["ids"][0].as_str().unwrap());
     let url = format!("/api/v1/registries/{path}");
-    let first = fixture.node.get(&url).json();
+    let first = wait_for("the building", Duration::from_secs(30), || {
+        let entry = fixture.node.get(&url).json();
+        entry["leaf"].is_u64().then_some(entry)
+    });
     let renamed = json!({"fields": {"name": "Дом купца"}});
     fixture.keep(&format!("{path}/amendments"), &renamed);
     let second = fixture.node.get(&url).json();
