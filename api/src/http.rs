@@ -252,6 +252,20 @@ fn too_long(size_bytes: usize) -> Problem {
         .with_status(StatusCode::URI_TOO_LONG)
 }
 
+/// An answer that nobody on the way may keep.
+fn no_store(body: impl IntoResponse) -> Response {
+    ([(header::CACHE_CONTROL, "no-store")], body).into_response()
+}
+
+/// The language that a request names, or else the one that it prefers.
+fn language_asked(named: Option<&str>, headers: &HeaderMap) -> Result<Language, Problem> {
+    match named {
+        None => Ok(language_of(headers)),
+        Some(code) => Language::parse(code)
+            .ok_or_else(|| Problem::bad_request(format!("{code:?} is neither ru nor en"))),
+    }
+}
+
 /// The language that a request prefers; English unless Russian comes first.
 fn language_of(headers: &HeaderMap) -> Language {
     let accepted = headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());

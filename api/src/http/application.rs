@@ -5,8 +5,8 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
-use axum::http::{HeaderMap, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::HeaderMap;
+use axum::response::Response;
 use letopis_ledger::disclosure::Disclosure;
 use letopis_registry::case::{CaseRefusal, CaseStatus};
 use letopis_registry::code::{ChannelCode, ServiceCode};
@@ -28,7 +28,7 @@ use super::document::{IdempotencyKey, Uuid7};
 use super::follow_up::{AboutDto, FollowUpDto, follow_ups, renewed};
 use super::intake::{AcceptedDto, IntakeGroundDto, accepted_answer, grounds_of};
 use super::problem::{Code, FieldProblem, Problem, ProblemDto};
-use super::{AppState, PathOf, bearer};
+use super::{AppState, PathOf, bearer, no_store};
 use crate::service::Finality;
 
 /// Longest time that a request may wait for a case to end.
@@ -265,7 +265,7 @@ pub(super) async fn own_data(
         fields: opened.iter().map(|field| OwnFieldDto::of(&field.disclosure)).collect(),
         position: app.service.position().get(),
     };
-    Ok(([(header::CACHE_CONTROL, "no-store")], Json(own)).into_response())
+    Ok(no_store(Json(own)))
 }
 
 /// Whether a request holds the token of a case. The answer is the same for a case that does not

@@ -21,7 +21,7 @@ use super::document::Uuid7;
 use super::intake::AcceptedDto;
 use super::problem::{Code, FieldProblem, Problem, ProblemDto};
 use super::staff::Acting;
-use super::{AppState, PathOf, bearer};
+use super::{AppState, PathOf, bearer, no_store};
 
 /// A draft to be saved.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -278,10 +278,6 @@ fn admitted(app: &AppState, id: &str, headers: &HeaderMap) -> Result<DraftId, Pr
         Ok(false) => Err(refused()),
         Err(error) => Err(Problem::new(Code::Unavailable, error.to_string())),
     }
-}
-
-fn no_store(body: impl IntoResponse) -> Response {
-    ([(header::CACHE_CONTROL, "no-store")], body).into_response()
 }
 
 impl DraftDto {

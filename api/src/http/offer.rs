@@ -8,9 +8,9 @@ pub(super) mod page;
 
 use axum::Json;
 use axum::extract::{FromRequestParts, State};
+use axum::http::HeaderMap;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, header};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use letopis_registry::code::{ChannelCode, FieldPath};
 use letopis_registry::engine::OpenedOffer;
 use letopis_registry::event::OfferId;
@@ -28,7 +28,7 @@ use super::intake::{AcceptedDto, accepted_answer};
 use super::problem::{Code, FieldProblem, Problem, ProblemDto};
 use super::staff::{Acting, OFFICIAL};
 use super::work::{DoneDto, done_at};
-use super::{AppState, PathOf, bearer};
+use super::{AppState, PathOf, bearer, no_store};
 use crate::service::Finality;
 
 /// An offer.
@@ -154,7 +154,7 @@ pub(super) async fn read(
     let official = answering.admitted(&app, id).await?;
     let opened = app.service.engine().offer(id, official.as_ref()).await;
     let opened = opened.map_err(|error| engine_problem(&error))?;
-    Ok(([(header::CACHE_CONTROL, "no-store")], Json(OfferDto::of(&app, &opened))).into_response())
+    Ok(no_store(Json(OfferDto::of(&app, &opened))))
 }
 
 /// Accepts an offer: submits an ordinary application of what it fills in and what is given. What
@@ -245,7 +245,7 @@ pub(super) async fn of_case(
         offers.push(OfferDto::of(&app, &opened));
     }
     let body = OffersDto { offers, position: app.service.position().get() };
-    Ok(([(header::CACHE_CONTROL, "no-store")], Json(body)).into_response())
+    Ok(no_store(Json(body)))
 }
 
 pub(super) fn offer_id(text: &str) -> Result<OfferId, Problem> {

@@ -22,8 +22,8 @@ use super::follow_up::{FollowUpDto, follow_ups, later_rows};
 use super::log::proof_of;
 use super::problem::{Code, Problem, ProblemDto};
 use super::staff::{Acting, OFFICIAL};
-use super::{AppState, PathOf, language_of};
-use crate::message::{self, CheckPage, Language};
+use super::{AppState, PathOf, language_asked, language_of};
+use crate::message::{self, CheckPage};
 use crate::service::Finality;
 
 /// Which paper.
@@ -99,11 +99,7 @@ pub(super) async fn document(
     } else {
         admit(&app, case, &headers)?;
     }
-    let language = match query.language.as_deref() {
-        None => language_of(&headers),
-        Some(code) => Language::parse(code)
-            .ok_or_else(|| Problem::bad_request(format!("{code:?} is neither ru nor en")))?,
-    };
+    let language = language_asked(query.language.as_deref(), &headers)?;
     let engine = app.service.engine();
     let found = match query.form.as_str() {
         "pdf" => engine.document(case, language).await,

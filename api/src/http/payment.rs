@@ -5,8 +5,8 @@
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
-use axum::http::{HeaderMap, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::HeaderMap;
+use axum::response::Response;
 use letopis_registry::engine::{PaymentOrder, Settlement};
 use letopis_registry::event::PaymentsId;
 use letopis_registry::payment::Period;
@@ -20,7 +20,7 @@ use super::body::JsonOf;
 use super::document::Uuid7;
 use super::problem::{Problem, ProblemDto};
 use super::staff::Acting;
-use super::{AppState, PathOf};
+use super::{AppState, PathOf, no_store};
 use crate::service::Finality;
 
 /// Most payments that are looked at for one answer.
@@ -182,7 +182,7 @@ fn answer(app: &AppState, orders: &[PaymentOrder], next: Option<String>) -> Resp
     };
     let payments = orders.iter().map(of).collect();
     let body = PaymentsDto { payments, next, position: app.service.position().get() };
-    ([(header::CACHE_CONTROL, "no-store")], Json(body)).into_response()
+    no_store(Json(body))
 }
 
 /// The place of a page, `<period>_<id>`.

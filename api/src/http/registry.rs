@@ -230,8 +230,7 @@ pub(super) async fn entries(
     }
     let found = app.service.model().entries_after(&registry, after.as_ref(), page.limit);
     let Reflected { size, value } = found.map_err(|e| tables(&e))?;
-    let full = value.len() as u64 == u64::from(page.limit);
-    let next = value.last().filter(|_| full).map(|row| id_of(&row.stream));
+    let next = next_after(&value, page.limit);
     let entries = value.iter().map(|row| EntryDto::of(&app, row, vec![], size.get())).collect();
     Ok(Json(EntriesDto { entries, next, position: size.get() }))
 }
@@ -375,6 +374,12 @@ fn entry_row(app: &AppState, code: &str, id: &str) -> Result<(EntryRow, u64), Pr
     let size = found.size.get();
     let missing = || Problem::new(Code::NotFound, format!("registry {code} has no entry {id}"));
     found.value.map(|row| (row, size)).ok_or_else(missing)
+}
+
+/// Where the page after a full one begins.
+fn next_after(rows: &[EntryRow], limit: u32) -> Option<String> {
+    let full = rows.len() as u64 == u64::from(limit);
+    rows.last().filter(|_| full).map(|row| id_of(&row.stream))
 }
 
 fn id_of(stream: &StreamName) -> String {

@@ -6,8 +6,6 @@ mod card;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::header;
-use axum::response::{IntoResponse, Response};
 use letopis_ledger::key::AuthorSignature;
 use letopis_ledger::{StreamVersion, Timestamp};
 use letopis_registry::case::Motive;
@@ -438,9 +436,4 @@ pub(super) fn done(
 /// Where what was done stands.
 pub(super) fn done_at(appended: Appended) -> Json<DoneDto> {
     Json(DoneDto { leaf: appended.leaf.get(), time: appended.time.to_string() })
-}
-
-/// An answer that nobody on the way may keep.
-fn no_store(body: impl IntoResponse) -> Response {
-    ([(header::CACHE_CONTROL, "no-store")], body).into_response()
 }

@@ -5,6 +5,7 @@
 //! the log, at the leaf that it names. Not here: how it looks, and who is an official.
 
 use letopis_ledger::disclosure::Disclosure;
+use letopis_ledger::id::StreamName;
 use letopis_ledger::json::{Json, Object};
 use letopis_ledger::{Timestamp, TreeSize};
 
@@ -45,33 +46,31 @@ impl<P: LedgerPort> CaseEngine<P> {
     /// See [`EngineError`].
     pub async fn extract(
         &self,
-        row: &EntryRow,
+        entry: &StreamName,
         language: Language,
         reader: ExtractReader,
     ) -> Result<Vec<u8>, EngineError> {
         let size = self.catch_up().await?;
-        let installed = self.packs.of_registry(&row.registry);
-        let installed = installed.ok_or_else(|| super::unknown_entry(&row.stream))?;
+        let unknown = || super::unknown_entry(entry);
+        let row = self.model.entry(entry)?.value.ok_or_else(unknown)?;
+        let installed = self.packs.of_registry(&row.registry).ok_or_else(unknown)?;
         let pack = &installed.pack;
-        let registry =
-            pack.registry(&row.registry).ok_or_else(|| super::unknown_entry(&row.stream))?;
-        let found = self.model.entry(&row.stream)?.value;
-        let row = found.as_ref().unwrap_or(row);
-        let values = self.entry_values(row)?;
+        let registry = pack.registry(&row.registry).ok_or_else(unknown)?;
         let shown: Vec<_> =
             registry.fields.iter().filter(|field| may_see(reader, field.visibility)).collect();
         let digests = self.model.entry_disclosures(&row.stream)?.value;
-        let opened = self.private.open_digests(&digests)?.into_iter().flatten();
-        let is_shown = |disclosure: &Disclosure| {
+        let mut evidence: Vec<Disclosure> =
+            self.private.open_digests(&digests)?.into_iter().flatten().collect();
+        let values = super::facts::values_of(&row, &evidence);
+        evidence.retain(|disclosure| {
             let name = disclosure.name().strip_prefix("field.");
             shown.iter().any(|field| Some(field.name.value.as_str()) == name)
-        };
-        let evidence: Vec<Disclosure> = opened.filter(is_shown).collect();
+        });
         let fields = shown.iter().filter_map(|field| {
             Some((field.name.value.as_str(), values.get(&field.name.value)?.clone()))
         });
         let (fields, at) = (fields.collect(), self.clock.now());
-        let content = Content { row, fields, evidence, size, at, reader };
+        let content = Content { row: &row, fields, evidence, size, at, reader };
         Ok(self.typesetter.pdf(&self.extract_paper(pack, registry, &content, language))?)
     }
 

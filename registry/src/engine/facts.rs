@@ -8,6 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use letopis_ledger::LeafIndex;
+use letopis_ledger::disclosure::Disclosure;
 use letopis_ledger::id::StreamName;
 use letopis_ledger::json::Json;
 
@@ -159,17 +160,10 @@ impl<P: LedgerPort> CaseEngine<P> {
         &self,
         entry: &EntryRow,
     ) -> Result<BTreeMap<FieldPath, Json>, EngineError> {
-        let mut values = BTreeMap::new();
-        for (name, value) in entry.fields.iter() {
-            values.extend(FieldPath::parse(name).ok().map(|field| (field, value.clone())));
-        }
         let digests = self.model.entry_disclosures(&entry.stream)?.value;
-        for disclosure in self.private.open_digests(&digests)?.into_iter().flatten() {
-            let field = disclosure.name().strip_prefix("field.");
-            let field = field.and_then(|field| FieldPath::parse(field).ok());
-            values.extend(field.map(|field| (field, disclosure.value().clone())));
-        }
-        Ok(values)
+        let opened: Vec<Disclosure> =
+            self.private.open_digests(&digests)?.into_iter().flatten().collect();
+        Ok(values_of(entry, &opened))
     }
 
     /// The case whose decision made an entry.
@@ -187,4 +181,16 @@ impl<P: LedgerPort> CaseEngine<P> {
         }
         Ok(None)
     }
+}
+
+/// The values of an entry by field: the public ones, and those that were disclosed.
+pub(super) fn values_of(entry: &EntryRow, opened: &[Disclosure]) -> BTreeMap<FieldPath, Json> {
+    let public = entry.fields.iter();
+    let private = opened.iter().filter_map(|disclosure| {
+        Some((disclosure.name().strip_prefix("field.")?, disclosure.value()))
+    });
+    public
+        .chain(private)
+        .filter_map(|(name, value)| Some((FieldPath::parse(name).ok()?, value.clone())))
+        .collect()
 }

@@ -12,6 +12,7 @@ use letopis_ledger::StreamVersion;
 use letopis_ledger::json::Json;
 use serde_json::Value;
 
+use super::offers::unknown_offer;
 use super::{
     Accepted, Appended, Application, CaseEngine, EngineError, InstalledPack, LedgerPort, Race,
     TRIES_MAX,
@@ -65,7 +66,7 @@ impl<P: LedgerPort> CaseEngine<P> {
             self.entitle_to_offer(&row, official)?;
         }
         let (state, _) = self.offer_state(id).await?;
-        let made = state.made().ok_or_else(|| unknown(id))?.clone();
+        let made = state.made().ok_or_else(|| unknown_offer(id))?.clone();
         let offered_by = self.packs.pinned(&made.pack)?;
         let in_force = self.packs.in_force(&made.service);
         let prefilled = self.prefilled(id).await?;
@@ -200,7 +201,7 @@ impl<P: LedgerPort> CaseEngine<P> {
         form: &Value,
         official: Option<&Official>,
     ) -> Result<Application, EngineError> {
-        let made = state.made().ok_or_else(|| unknown(id))?;
+        let made = state.made().ok_or_else(|| unknown_offer(id))?;
         let service = made.service.clone();
         let unknown_service = || EngineError::UnknownService { service: service.clone() };
         let installed = self.packs.in_force(&service).ok_or_else(unknown_service)?;
@@ -268,8 +269,4 @@ impl OpenedOffer {
         let offer = service.and_then(|service| service.regulation.offer(&self.made.offer));
         offer.expect("invariant: an offer is made by a regulation that has it")
     }
-}
-
-fn unknown(id: OfferId) -> EngineError {
-    EngineError::UnknownEntry { what: "offer", name: id.to_string() }
 }

@@ -346,6 +346,6 @@ fn span(days: Days) -> Span {
     i64::from(days.calendar_days).days()
 }
 
-fn unknown_offer(id: OfferId) -> EngineError {
+pub(super) fn unknown_offer(id: OfferId) -> EngineError {
     EngineError::UnknownEntry { what: "offer", name: id.to_string() }
 }

@@ -57,6 +57,28 @@ pub struct Settlement {
     pub reference: Option<String>,
 }
 
+/// What an event said of an entry's amount.
+struct AmountChange {
+    recorded_on: Date,
+    /// The first day on which it holds, where that is not the day of the record.
+    holds_from: Option<Date>,
+    /// Whether nothing that the entry said before holds then.
+    replaces: bool,
+    /// The amount, if it said one; `None` inside it is no integer.
+    stated: Option<Option<i64>>,
+}
+
+/// The amount as a day begins.
+fn amount_on(changes: &[AmountChange], day: Date) -> Option<i64> {
+    let counts = |change: &&AmountChange| {
+        change.recorded_on < day && change.holds_from.is_none_or(|from| from <= day)
+    };
+    changes.iter().filter(counts).fold(None, |so_far, change| {
+        let unsaid = if change.replaces { None } else { so_far };
+        change.stated.unwrap_or(unsaid)
+    })
+}
+
 impl<P: LedgerPort> CaseEngine<P> {
     /// Makes every month due whose day has come; gives how many.
     ///
@@ -204,9 +226,14 @@ impl<P: LedgerPort> CaseEngine<P> {
             if days.is_empty() {
                 return Ok(0);
             }
+            let changes = self.amount_changes(rule, entry).await?;
             let mut months = Vec::new();
             for day in days {
-                months.push((Period::of(day), self.amount_on(rule, entry, day).await?));
+                let amount = amount_on(&changes, day).filter(|amount| *amount > 0);
+                let (stream, field) = (&entry.stream, rule.amount_field()?);
+                let refused =
+                    || PaymentRefusal::Amount { entry: stream.clone(), field: field.to_string() };
+                months.push((Period::of(day), amount.ok_or_else(refused)?));
             }
             let count = months.len();
             let length = self.model.stream_length(&stream)?.value;
@@ -233,48 +260,38 @@ impl<P: LedgerPort> CaseEngine<P> {
         })
     }
 
-    /// The amount of an entry as a day begins.
-    async fn amount_on(
+    /// What happened to the amount of an entry, in order.
+    async fn amount_changes(
         &self,
         rule: &PaymentRule,
         entry: &EntryRow,
-        day: Date,
-    ) -> Result<i64, EngineError> {
+    ) -> Result<Vec<AmountChange>, EngineError> {
         let calendar = rule.installed.pack.calendar();
         let field = rule.amount_field()?;
-        let changes = self.model.entry_history(&entry.stream)?.value;
-        let changed_on: BTreeMap<_, _> = changes
+        let name = format!("field.{field}");
+        let recorded = self.model.entry_history(&entry.stream)?.value;
+        let recorded_on: BTreeMap<_, _> = recorded
             .into_iter()
             .map(|change| (change.version, calendar.date(change.changed_at)))
             .collect();
-        let mut amount = None;
+        let mut changes = Vec::new();
         for (_, event) in self.events_of(&entry.stream).await? {
-            if changed_on.get(&event.version).is_none_or(|on| *on >= day) {
-                continue;
-            }
-            // What a case about the entry decided may hold from a later day on; from then nothing
-            // else stands in the entry.
-            if event.event_type.as_str() == "registry.entry_revised" {
-                let from = event.data.get("valid_from").and_then(Json::as_str);
-                let from = from.and_then(|day| day.parse::<Date>().ok());
-                if from.is_some_and(|from| from > day) {
-                    continue;
-                }
-                amount = None;
-            }
+            let Some(&recorded_on) = recorded_on.get(&event.version) else { continue };
+            let replaces = event.event_type.as_str() == "registry.entry_revised";
+            let from = event.data.get("valid_from").and_then(Json::as_str).filter(|_| replaces);
             let public = event.data.get("fields").and_then(Json::as_object);
-            if let Some(value) = public.and_then(|fields| fields.get(field.as_str())) {
-                amount = value.as_integer();
-            }
+            let public = public.and_then(|fields| fields.get(field.as_str()));
             let private = self.private.open_digests(&event.private)?;
-            let name = format!("field.{field}");
-            if let Some(found) = private.iter().flatten().find(|found| found.name() == name) {
-                amount = found.value().as_integer();
-            }
+            let private = private.iter().flatten().find(|found| found.name() == name);
+            let stated = private.map(|found| found.value()).or(public);
+            changes.push(AmountChange {
+                recorded_on,
+                holds_from: from.and_then(|day| day.parse().ok()),
+                replaces,
+                stated: stated.map(Json::as_integer),
+            });
         }
-        let refused =
-            || PaymentRefusal::Amount { entry: entry.stream.clone(), field: field.to_string() };
-        Ok(amount.filter(|amount| *amount > 0).ok_or_else(refused)?)
+        Ok(changes)
     }
 
     fn order(

@@ -12,9 +12,9 @@ use utoipa::IntoParams;
 
 use super::super::problem::{Code, Problem, ProblemDto};
 use super::super::staff::{Acting, OFFICIAL};
-use super::super::{AppState, PathOf, language_of};
+use super::super::{AppState, PathOf, language_asked, language_of};
 use super::{engine_problem, entry_row, id_of, tables};
-use crate::message::{self, EntryPage, Language};
+use crate::message::{self, EntryPage};
 use crate::service::Finality;
 
 /// Which extract.
@@ -52,17 +52,13 @@ pub(in crate::http) async fn extract(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let Query(query) = query.map_err(|e| Problem::bad_request(e.body_text()))?;
-    let language = match query.language.as_deref() {
-        None => language_of(&headers),
-        Some(code) => Language::parse(code)
-            .ok_or_else(|| Problem::bad_request(format!("{code:?} is neither ru nor en")))?,
-    };
+    let language = language_asked(query.language.as_deref(), &headers)?;
     let reader = match headers.contains_key(OFFICIAL) {
         true => ExtractReader::Official(acting?.0.id),
         false => ExtractReader::Public,
     };
     let (row, _) = entry_row(&app, &names.0.0, &names.0.1)?;
-    let extracted = app.service.engine().extract(&row, language, reader).await;
+    let extracted = app.service.engine().extract(&row.stream, language, reader).await;
     let bytes = extracted.map_err(|error| engine_problem(&error))?;
     let name = format!("attachment; filename=\"extract-{}.pdf\"", language.code());
     let headers = [

@@ -4,11 +4,11 @@
 
 use letopis_ledger::id::StreamName;
 use letopis_registry::code::RegistryCode;
-use letopis_registry::projection::{AsOf, EntryRow, Reflected};
+use letopis_registry::projection::{AsOf, EntryChange, EntryRow, Reflected};
 
 use super::super::AppState;
 use super::super::problem::{Code, Problem};
-use super::{ChangeDto, EntriesDto, EntryDto, entry_row, id_of, tables};
+use super::{ChangeDto, EntriesDto, EntryDto, entry_row, next_after, tables};
 
 /// A page of the entries that were there, in force or not. It may be short and not the last.
 pub(super) fn page(
@@ -19,14 +19,11 @@ pub(super) fn page(
 ) -> Result<EntriesDto, Problem> {
     let found = app.service.model().entries_after(registry, after, limit);
     let Reflected { size, value } = found.map_err(|e| tables(&e))?;
-    let full = value.len() as u64 == u64::from(limit);
-    let next = value.last().filter(|_| full).map(|row| id_of(&row.stream));
+    let next = next_after(&value, limit);
     let mut entries = Vec::new();
     for row in &value {
-        entries.extend(as_it_was(app, row, as_of, size.get())?.map(|mut entry| {
-            entry.history.clear();
-            entry
-        }));
+        let then = as_it_was(app, row, as_of)?;
+        entries.extend(then.map(|(row, _)| EntryDto::of(app, &row, vec![], size.get())));
     }
     Ok(EntriesDto { entries, next, position: size.get() })
 }
@@ -40,18 +37,21 @@ pub(super) fn entry(
     let (row, position) = entry_row(app, code, id)?;
     let missing =
         || Problem::new(Code::NotFound, format!("registry {code} had no entry {id} then"));
-    as_it_was(app, &row, as_of, position)?.ok_or_else(missing)
+    let (row, changes) = as_it_was(app, &row, as_of)?.ok_or_else(missing)?;
+    let history = changes.iter().map(ChangeDto::of).collect();
+    Ok(EntryDto::of(app, &row, history, position))
 }
 
+/// An entry with the changes that count; `None` when it was not there yet.
 fn as_it_was(
     app: &AppState,
     row: &EntryRow,
     as_of: AsOf,
-    position: u64,
-) -> Result<Option<EntryDto>, Problem> {
-    let history = app.service.model().entry_history(&row.stream).map_err(|e| tables(&e))?.value;
+) -> Result<Option<(EntryRow, Vec<EntryChange>)>, Problem> {
+    let history = app.service.model().entry_history(&row.stream).map_err(|e| tables(&e))?;
+    let mut history = history.value;
     Ok(row.as_of(&history, as_of).map(|(row, count)| {
-        let history = history[..count].iter().map(ChangeDto::of).collect();
-        EntryDto::of(app, &row, history, position)
+        history.truncate(count);
+        (row, history)
     }))
 }

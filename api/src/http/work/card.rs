@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::no_store;
+use super::super::no_store;
 use crate::http::application::{case_id, engine_problem};
 use crate::http::document::Uuid7;
 use crate::http::follow_up::AboutDto;

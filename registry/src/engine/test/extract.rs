@@ -9,8 +9,7 @@ fn extracted(
     stream: &letopis_ledger::id::StreamName,
     reader: ExtractReader,
 ) -> String {
-    let row = node.engine.model().entry(stream).unwrap().value.unwrap();
-    let bytes = block_on(node.engine.extract(&row, Language::Ru, reader)).unwrap();
+    let bytes = block_on(node.engine.extract(stream, Language::Ru, reader)).unwrap();
     String::from_utf8(bytes).unwrap()
 }
 
