@@ -8,6 +8,7 @@ pub mod intruder;
 pub mod load;
 pub mod network;
 pub mod node;
+pub mod office;
 pub mod random;
 pub mod simulation;
 

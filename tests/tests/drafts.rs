@@ -157,15 +157,7 @@ fn hard_case_4_a_draft_of_an_older_form_is_carried_over_or_refused_by_field() {
 fn by_phone_comes_a_draft_that_the_caller_submits() {
     let home = Home::new();
     let file = home.place.path().join("operator.json");
-    let appointed = Command::new(binary("letopis"))
-        .args(["staff", "appoint", "--name", "Кто-то", "--post", "permits:operator"])
-        .args(["--node", home.node.address(), "--credentials"])
-        .arg(&file)
-        .arg("--folder")
-        .arg(home.folder.path())
-        .output()
-        .unwrap();
-    assert!(appointed.status.success(), "{}", String::from_utf8_lossy(&appointed.stderr));
+    home.folder.appoint(&home.node, "permits:operator", &file);
     let by_stranger = home.save(&json!({"channel": "phone", "form": form()}));
     assert_eq!((by_stranger.status, by_stranger.code()), (422, "rule-broken".to_owned()));
     let path = "/api/v1/services/parking-permit/calls";

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use letopis_tests::node::{Answer, NodeFolder, RunningNode, verify};
+use letopis_tests::office::OUTLINE;
 use letopis_tests::wait_for;
 use serde_json::{Value, json};
 
@@ -170,7 +171,7 @@ fn u27_an_entry_is_read_as_it_was() {
     let building = json!({
         "object_id": "H-1", "name": "Дом", "act": "12", "category": "местная",
         "protected_features": "фасад",
-        "polygon": r#"{"coordinates":[[[33.5,44.6],[33.6,44.6],[33.6,44.7],[33.5,44.6]]],"type":"Polygon"}"#,
+        "polygon": OUTLINE,
     });
     let made = fixture.keep("historic_building/entries", &json!({"rows": [building]})).json();
     let path = format!("historic_building/entries/{}", made["ids"][0].as_str().unwrap());

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use letopis_tests::node::{Answer, NodeFolder, RunningNode, verify};
+use letopis_tests::node::{Answer, NodeFolder, RunningNode};
 use letopis_tests::wait_for;
 use serde_json::{Value, json};
 
@@ -120,21 +120,8 @@ impl Home {
 
     /// Verifies the decision of a case with the disclosures that a token shows.
     fn verify(&self, case: &str, token: &str) -> Value {
-        let leaf = self.ended(case)["ended_leaf"].as_u64();
-        wait_for("the decision to be published", Duration::from_secs(30), || {
-            (self.node.get("/healthz").json()["published"].as_u64() > leaf).then_some(())
-        });
-        let own = self.own(&format!("/api/v1/applications/{case}/private"), token);
-        let fields = own["fields"].as_array().unwrap().iter();
-        let fields: Vec<Value> = fields.map(|field| field["disclosure"].clone()).collect();
-        let place = tempfile::tempdir().unwrap();
-        let file = place.path().join("disclosures.json");
-        std::fs::write(&file, json!({"disclosures": fields}).to_string()).unwrap();
-        let file = file.to_string_lossy();
-        let arguments = ["decision", case, "--log", self.node.address(), "--disclosures", &file];
-        let (code, report) = verify(&arguments);
-        assert_eq!(code, 0, "{report:#}");
-        report["decision"].clone()
+        self.ended(case);
+        self.node.verify_decision(case, Some((token, "")))
     }
 }
 

@@ -5,7 +5,8 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::time::Duration;
 
-use letopis_tests::node::{Answer, NodeFolder, RunningNode, verify};
+use letopis_tests::node::{Answer, NodeFolder, RunningNode};
+use letopis_tests::office::OUTLINE;
 use letopis_tests::{binary, wait_for};
 use serde_json::{Value, json};
 
@@ -15,8 +16,6 @@ const DWELLING: &str = "0c5b2444-70a0-4932-980c-b4dc0d3f02b5";
 const OTHER_DWELLING: &str = "1c5b2444-70a0-4932-980c-b4dc0d3f02b5";
 const BIRTH: &str = "110259123000100123004";
 const PATIENCE: Duration = Duration::from_secs(30);
-const POLYGON: &str =
-    r#"{"coordinates":[[[33.5,44.6],[33.6,44.6],[33.6,44.7],[33.5,44.6]]],"type":"Polygon"}"#;
 
 struct Town {
     // Before the folder, so that the process ends before its files go.
@@ -71,45 +70,24 @@ impl Town {
 
     /// What the verifier says of a decision that is published.
     fn verified(&self, case: &str) -> Value {
-        self.verified_with(case, &[])
+        self.node.verify_decision(case, None)
     }
 
-    /// The same, with the inputs that the token of a case discloses.
+    /// The same, with what the token of a case discloses.
     fn disclosed(&self, case: &str, token: &str) -> Value {
-        let path = format!("/api/v1/applications/{case}/private");
-        let own = self.node.client().get_with_token(&path, token).unwrap().json();
-        let fields = own["fields"].as_array().unwrap().iter();
-        let fields: Vec<Value> = fields.map(|field| field["disclosure"].clone()).collect();
-        let place = tempfile::tempdir().unwrap();
-        let file = place.path().join("disclosures.json");
-        std::fs::write(&file, json!({"disclosures": fields}).to_string()).unwrap();
-        self.verified_with(case, &["--disclosures", &file.to_string_lossy()])
+        self.node.verify_decision(case, Some((token, "")))
     }
 
-    fn verified_with(&self, case: &str, more: &[&str]) -> Value {
-        let leaf = self.decision(case)["leaf"].as_u64();
-        wait_for("the decision to be published", PATIENCE, || {
-            (self.node.get("/healthz").json()["published"].as_u64() > leaf).then_some(())
-        });
-        let decision = ["decision", case, "--log", self.node.address()];
-        let (code, report) = verify(&[&decision[..], more].concat());
-        assert_eq!(code, 0, "{report:#}");
-        report["decision"].clone()
-    }
-
-    fn staff(&self, arguments: &[&str]) -> Output {
-        let mut command = Command::new(binary("letopis"));
-        command.arg("staff").args(arguments).args(["--node", self.node.address(), "--folder"]);
-        let output = command.arg(self.folder.path()).output().expect("letopis starts");
+    fn staff(&self, arguments: &[&str]) {
+        let output = self.folder.staff(&self.node, arguments);
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        output
     }
 
     /// Appoints somebody to a post, and gives the file with which they work.
     fn appoint(&self, place: &Path, post: &str) -> String {
-        let file = place.join(format!("{post}.json")).display().to_string();
-        self.staff(&["appoint", "--name", post, "--post", post, "--credentials", &file]);
-        file
+        let file = place.join(format!("{post}.json"));
+        self.folder.appoint(&self.node, post, &file);
+        file.display().to_string()
     }
 }
 
@@ -124,7 +102,7 @@ fn building(applicant: &Value) -> Value {
     let file = json!({"sha256": "ab".repeat(32), "size_bytes": 1, "media_type": "application/pdf"});
     json!({"form": {
         "applicant": applicant, "parcel": "91:02:0001001:7",
-        "object": {"name": "Дом", "area_m2": 100}, "geometry": POLYGON,
+        "object": {"name": "Дом", "area_m2": 100}, "geometry": OUTLINE,
         "project": file, "survey": file,
     }})
 }
@@ -249,9 +227,8 @@ fn hard_case_10_a_signature_holds_after_its_official_is_dismissed() {
     assert!(!late.status.success());
     assert_eq!(town.verified(&one), signed);
     // Another head takes over what was open.
-    let next = place.path().join("next.json").display().to_string();
-    let appoint = ["appoint", "--name", "next", "--post", "permits:head", "--credentials", &next];
-    town.staff(&appoint);
+    let another = tempfile::tempdir().unwrap();
+    let next = town.appoint(another.path(), "permits:head");
     at_last(&next, &["agree", &two]);
     assert_eq!(town.ended(&two)["status"], "refused");
     town.verified(&two);

@@ -8,12 +8,11 @@ use std::time::Duration;
 
 use letopis_ledger::Hash;
 use letopis_tests::node::{NodeFolder, RunningNode};
+use letopis_tests::office::OUTLINE;
 use letopis_tests::{binary, wait_for};
 use serde_json::{Value, json};
 
 /// The outline of what is built.
-const OUTLINE: &str =
-    r#"{"type":"Polygon","coordinates":[[[33.5,44.6],[33.6,44.6],[33.6,44.7],[33.5,44.6]]]}"#;
 const LIMIT: Duration = Duration::from_secs(20);
 const PERMIT: &str = "building-permit";
 
@@ -43,14 +42,7 @@ impl Desk {
     /// Appoints somebody; gives the official's file.
     fn appoint(&self, post: &str) -> PathBuf {
         let file = self.file(&format!("{}.json", post.replace(':', "-")));
-        let output = Command::new(binary("letopis"))
-            .args(["staff", "appoint", "--name", "Кто-то", "--post", post, "--credentials"])
-            .arg(&file)
-            .args(["--node", self.node.address(), "--folder"])
-            .arg(self.folder.path())
-            .output()
-            .unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        self.folder.appoint(&self.node, post, &file);
         file
     }
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use letopis_tests::node::{Answer, NodeFolder, RunningNode, verify};
+use letopis_tests::node::{Answer, NodeFolder, RunningNode};
 use letopis_tests::{binary, wait_for};
 use serde_json::{Value, json};
 
@@ -34,15 +34,7 @@ impl Town {
     /// An operator of the front desk: the file with what the official needs.
     fn operator(&self) -> PathBuf {
         let file = self.place.path().join("operator.json");
-        let appointed = Command::new(binary("letopis"))
-            .args(["staff", "appoint", "--name", "Кто-то", "--post", "permits:operator"])
-            .args(["--node", self.node.address(), "--credentials"])
-            .arg(&file)
-            .arg("--folder")
-            .arg(self.folder.path())
-            .output()
-            .unwrap();
-        assert!(appointed.status.success(), "{}", String::from_utf8_lossy(&appointed.stderr));
+        self.folder.appoint(&self.node, "permits:operator", &file);
         file
     }
 
@@ -98,14 +90,6 @@ impl Town {
             let ended = status["status"].as_str().is_some_and(|found| found != "in_progress");
             ended.then_some(status)
         })
-    }
-
-    /// Waits until everything up to a leaf is published.
-    fn published(&self, leaf: &Value) {
-        wait_for("the leaf to be published", Duration::from_secs(20), || {
-            let published = self.node.get("/healthz").json()["published"].as_u64();
-            (published > leaf.as_u64()).then_some(())
-        });
     }
 }
 
@@ -184,19 +168,8 @@ fn k8_a_birth_brings_a_letter_and_one_consent_brings_the_benefit() {
     assert_eq!((late.status, late.code()), (409, "offer-closed".to_owned()));
 
     // Anybody can check all of it, and nothing personal stands in the log.
-    town.published(&ended["ended_leaf"]);
-    let path = format!("/api/v1/applications/{case}/private");
-    let own = town.node.client().get_with_token(&path, text(&accepted, "token")).unwrap().json();
-    let inputs = own["fields"].as_array().unwrap().iter();
-    let inputs = inputs.filter(|field| text(field, "name").starts_with("input."));
-    let inputs: Vec<_> = inputs.map(|field| field["disclosure"].clone()).collect();
-    let file = town.place.path().join("disclosures.json");
-    fs::write(&file, json!({ "disclosures": inputs }).to_string()).unwrap();
-    let file = file.to_str().unwrap();
-    let (checked, report) =
-        verify(&["decision", case, "--log", town.node.address(), "--disclosures", file]);
-    assert_eq!(checked, 0, "{report:#}");
-    assert_eq!(report["decision"]["offer"], format!("offer/{offer}"), "{report:#}");
+    let decision = town.node.verify_decision(case, Some((text(&accepted, "token"), "input.")));
+    assert_eq!(decision["offer"], format!("offer/{offer}"), "{decision:#}");
     let leaves = town.node.get("/healthz").json()["applied"].as_u64().unwrap();
     for leaf in 0..leaves {
         let bytes = town.node.get(&format!("/api/v1/leaves/{leaf}")).bytes;
@@ -340,8 +313,6 @@ fn a_permit_that_ends_soon_is_offered_to_whoever_holds_its_case() {
     assert_eq!(ended["status"], "granted", "{ended}");
     let permits = town.node.get("/api/v1/registries/parking_permit/entries").json();
     assert_eq!(permits["entries"].as_array().unwrap().len(), 1, "{permits}");
-    town.published(&ended["ended_leaf"]);
-    let (checked, report) = verify(&["decision", renewal, "--log", town.node.address()]);
-    assert_eq!(checked, 0, "{report:#}");
-    assert_eq!(report["decision"]["offer"], format!("offer/{offer}"), "{report:#}");
+    let decision = town.node.verify_decision(renewal, None);
+    assert_eq!(decision["offer"], format!("offer/{offer}"), "{decision:#}");
 }

@@ -6,11 +6,8 @@ use std::process::{Command, Output};
 
 use letopis_tests::binary;
 use letopis_tests::node::{NodeFolder, RunningNode};
+use letopis_tests::office::OUTLINE;
 use serde_json::{Value, json};
-
-/// The outline of what is built.
-const OUTLINE: &str =
-    r#"{"type":"Polygon","coordinates":[[[33.5,44.6],[33.6,44.6],[33.6,44.7],[33.5,44.6]]]}"#;
 
 struct Office {
     // Before the folder, so that the process ends before its files go.
@@ -26,19 +23,10 @@ impl Office {
         Self { node, folder }
     }
 
-    fn staff(&self, arguments: &[&str]) -> Output {
-        let mut command = Command::new(binary("letopis"));
-        command.arg("staff").args(arguments).args(["--node", self.node.address(), "--folder"]);
-        command.arg(self.folder.path()).output().expect("letopis starts")
-    }
-
     /// Appoints an executor of the permits unit; gives the official's file and id.
     fn appoint(&self, place: &Path, name: &str) -> (String, String) {
         let file = place.join(format!("{name}.json")).display().to_string();
-        let arguments =
-            ["appoint", "--name", name, "--post", "permits:executor", "--credentials", &file];
-        let output = self.staff(&arguments);
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        self.folder.appoint(&self.node, "permits:executor", Path::new(&file));
         let text = std::fs::read_to_string(&file).unwrap();
         let credentials: Value = serde_json::from_str(&text).unwrap();
         (file, credentials["official"].as_str().unwrap().to_owned())
@@ -102,7 +90,7 @@ fn the_rule_gives_cases_to_the_least_loaded_and_each_sees_their_own() {
     let complaint = String::from_utf8_lossy(&foreign.stderr).into_owned();
     assert!(complaint.contains("planning") || complaint.contains("/number"), "{complaint}");
     // Who was dismissed is admitted no more, and the file says nothing else.
-    assert!(office.staff(&["dismiss", &one]).status.success());
+    assert!(office.folder.staff(&office.node, &["dismiss", &one]).status.success());
     let refused = work(&one_file, &["inbox"]);
     assert!(!refused.status.success());
     assert!(String::from_utf8_lossy(&refused.stderr).contains("401"));
@@ -179,9 +167,7 @@ fn u24_an_executor_takes_over_the_reasons_of_a_typical_decision() {
     let place = tempfile::tempdir().unwrap();
     let (executor, _) = office.appoint(place.path(), "executor");
     let planner = place.path().join("planner.json").display().to_string();
-    let arguments =
-        ["appoint", "--name", "x", "--post", "planning:executor", "--credentials", &planner];
-    assert!(office.staff(&arguments).status.success());
+    office.folder.appoint(&office.node, "planning:executor", Path::new(&planner));
     let (case, token) = office.submit();
     let facts =
         ["--fact", "number=ГП-1", "--fact", "issued_on=2026-11-20", "--fact", "complies=true"];
@@ -226,8 +212,7 @@ fn u8_the_head_sees_the_building_that_is_met_and_not_the_other() {
     let official = |post: &str| {
         let file = place.path().join(format!("{}.json", post.replace(':', "-")));
         let file = file.display().to_string();
-        let arguments = ["appoint", "--name", "x", "--post", post, "--credentials", &file];
-        assert!(office.staff(&arguments).status.success());
+        office.folder.appoint(&office.node, post, Path::new(&file));
         file
     };
     let (planner, head) = (official("planning:executor"), official("heritage:head"));

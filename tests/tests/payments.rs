@@ -32,15 +32,7 @@ impl Town {
 
     fn appoint(&self, post: &str) -> PathBuf {
         let file = self.place.path().join(post.replace(':', "-"));
-        let appointed = Command::new(binary("letopis"))
-            .args(["staff", "appoint", "--name", "Кто-то", "--post", post])
-            .args(["--node", self.node.address(), "--credentials"])
-            .arg(&file)
-            .arg("--folder")
-            .arg(self.folder.path())
-            .output()
-            .unwrap();
-        assert!(appointed.status.success(), "{}", String::from_utf8_lossy(&appointed.stderr));
+        self.folder.appoint(&self.node, post, &file);
         file
     }
 

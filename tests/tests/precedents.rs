@@ -188,15 +188,7 @@ fn an_official_looks_up_precedents_and_wrong_questions_are_refused() {
     assert_eq!(town.node.get("/api/v1/services/nothing/precedents").status, 404);
     let place = tempfile::tempdir().unwrap();
     let file = place.path().join("executor.json");
-    let appointed = Command::new(binary("letopis"))
-        .args(["staff", "appoint", "--name", "Кто-то", "--post", "permits:executor"])
-        .args(["--node", town.node.address(), "--credentials"])
-        .arg(&file)
-        .arg("--folder")
-        .arg(town.folder.path())
-        .output()
-        .unwrap();
-    assert!(appointed.status.success(), "{}", String::from_utf8_lossy(&appointed.stderr));
+    town.folder.appoint(&town.node, "permits:executor", &file);
     let found = Command::new(binary("letopis"))
         .args(["work", "--as"])
         .arg(&file)
