@@ -7,12 +7,15 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 
+use crate::rivals::server::memory_of;
+
 /// What one run came to.
 #[derive(Debug)]
 pub(crate) struct Measured {
     leaves: u64,
     wall: Duration,
-    peak_kib: u64,
+    /// Bytes.
+    peak: u64,
 }
 
 /// Runs the verifier on a folder.
@@ -24,13 +27,10 @@ pub(crate) fn measure(verifier: &Path, folder: &Path, leaves: u64) -> anyhow::Re
         .stdout(Stdio::null())
         .spawn()
         .with_context(|| format!("{}: build the binaries first", verifier.display()))?;
-    let status_file = format!("/proc/{}/status", child.id());
-    let mut peak_kib = 0;
+    let mut peak = 0;
     let status = loop {
         // The kernel keeps the peak itself; the last look before the end is what counts.
-        if let Ok(status) = std::fs::read_to_string(&status_file) {
-            peak_kib = peak(&status).unwrap_or(peak_kib);
-        }
+        peak = memory_of(child.id(), "VmHWM:").unwrap_or(peak);
         if let Some(status) = child.try_wait()? {
             break status;
         }
@@ -39,7 +39,7 @@ pub(crate) fn measure(verifier: &Path, folder: &Path, leaves: u64) -> anyhow::Re
     if !status.success() {
         bail!("the verifier found the log of {leaves} leaves not in order");
     }
-    Ok(Measured { leaves, wall: start.elapsed(), peak_kib })
+    Ok(Measured { leaves, wall: start.elapsed(), peak })
 }
 
 /// Prints the runs.
@@ -53,13 +53,8 @@ pub(crate) fn print(all: &[Measured], checks_per_second: f64) {
             "| {} | {rate:.0} | {:.0} % | {:.1} |",
             one.leaves,
             rate / checks_per_second * 100.0,
-            one.peak_kib as f64 / 1024.0
+            one.peak as f64 / f64::from(1 << 20)
         );
     }
     println!();
-}
-
-fn peak(status: &str) -> Option<u64> {
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    line.trim().strip_suffix(" kB")?.parse().ok()
 }

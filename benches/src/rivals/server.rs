@@ -161,6 +161,16 @@ impl Drop for Server {
     }
 }
 
+/// Bytes that `status` of a process states under a name, such as `VmRSS:` (proc(5)).
+pub(crate) fn memory_of(process: u32, name: &str) -> anyhow::Result<u64> {
+    let path = format!("/proc/{process}/status");
+    let text = fs::read_to_string(&path)?;
+    let line = text.lines().find_map(|line| line.strip_prefix(name));
+    let kib = line.and_then(|line| line.split_whitespace().next());
+    let kib: u64 = kib.with_context(|| format!("{name} in {path}"))?.parse()?;
+    Ok(kib * 1024)
+}
+
 /// The servers of one case.
 #[derive(Debug, Default)]
 pub(crate) struct Servers(Vec<Server>);
@@ -205,15 +215,7 @@ impl Servers {
     }
 
     fn memory(&self, name: &str) -> anyhow::Result<Vec<u64>> {
-        let of = |server: &Server| {
-            let path = format!("/proc/{}/status", server.child.id());
-            let text = fs::read_to_string(&path)?;
-            let line = text.lines().find_map(|line| line.strip_prefix(name));
-            let kib = line.and_then(|line| line.split_whitespace().next());
-            let kib: u64 = kib.with_context(|| format!("{name} in {path}"))?.parse()?;
-            Ok(kib * 1024)
-        };
-        self.0.iter().map(of).collect()
+        self.0.iter().map(|server| memory_of(server.child.id(), name)).collect()
     }
 
     /// What they have used, with every process that they started.
