@@ -7,6 +7,7 @@
 mod application;
 mod backup;
 mod body;
+mod catalogue;
 mod complex;
 mod consistency;
 mod consultation;
@@ -17,7 +18,9 @@ mod draft;
 mod follow_up;
 mod import;
 mod intake;
+mod irregularity;
 mod log;
+mod message;
 mod node;
 mod notice;
 mod offer;
@@ -28,6 +31,7 @@ mod payment;
 mod precedent;
 pub(crate) mod problem;
 mod registry;
+mod search;
 mod staff;
 mod statistics;
 mod system;
@@ -86,9 +90,14 @@ pub(crate) struct AppState {
 /// All routes.
 pub(crate) fn router(state: AppState) -> Router {
     let (router, document) = OpenApiRouter::with_openapi(Document::openapi())
+        .routes(routes!(catalogue::list))
+        .routes(routes!(catalogue::read))
+        .routes(routes!(catalogue::planned))
         .routes(routes!(application::submit))
         .routes(routes!(application::status))
         .routes(routes!(application::own_data))
+        .routes(routes!(message::deliver))
+        .routes(routes!(message::state))
         .routes(routes!(draft::save))
         .routes(routes!(draft::read, draft::save_again, draft::forget))
         .routes(routes!(draft::submit))
@@ -122,6 +131,7 @@ pub(crate) fn router(state: AppState) -> Router {
         .routes(routes!(log::receipt))
         .routes(routes!(log::leaf))
         .routes(routes!(log::leaf_proof))
+        .routes(routes!(irregularity::list))
         .routes(routes!(node::status))
         .routes(routes!(node::agency))
         .routes(routes!(node::govern))
@@ -184,8 +194,13 @@ fn of_officials() -> OpenApiRouter<AppState> {
         .routes(routes!(staff::appoint, staff::list))
         .routes(routes!(staff::absence))
         .routes(routes!(staff::dismiss))
+        .routes(routes!(message::waiting))
+        .routes(routes!(message::release))
+        .routes(routes!(message::reject))
+        .routes(routes!(search::cases))
         .routes(routes!(work::inbox))
         .routes(routes!(work::card))
+        .routes(routes!(work::events))
         .routes(routes!(work::answer))
         .routes(routes!(work::subrequest))
         .routes(routes!(work::propose))

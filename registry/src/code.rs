@@ -83,6 +83,11 @@ macro_rules! plain_code {
 }
 
 plain_code! {
+    /// Another information system that sends applications.
+    SystemCode, "system code"
+}
+
+plain_code! {
     /// A pack: the regulations of one agency, versioned together.
     PackCode, "pack code"
 }

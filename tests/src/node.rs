@@ -312,6 +312,16 @@ impl Client {
         read(request.header("authorization", format!("Bearer {token}")).call()?)
     }
 
+    /// Sends a GET request as an official, by id and token.
+    ///
+    /// # Errors
+    /// The node does not answer.
+    pub fn get_as(&self, path: &str, (id, token): (&str, &str)) -> Result<Answer, ureq::Error> {
+        let request = self.agent.get(format!("{}{path}", self.address));
+        let request = request.header("letopis-official", id);
+        read(request.header("authorization", format!("Bearer {token}")).call()?)
+    }
+
     /// Sends a GET request.
     ///
     /// # Errors

@@ -155,6 +155,7 @@ impl Check<'_> {
         let files = PackFiles { source: self.source, files: &pack.files };
         let mut regulation = Regulation::load(&files, &case.submitted.service)?;
         self.check_rule(&case, &pack, &publisher, &regulation)?;
+        case::check_blocking(&case, &self.collected, &regulation)?;
         self.check_grounds(&case, &regulation)?;
         self.check_joint(&case)?;
         self.check_offer(&case)?;

@@ -74,6 +74,10 @@ rules! {
     ClaimUnique = "claim-unique",
     /// Every offer is made once for its trigger and ends once, accepted only by an application.
     OfferOrder = "offer-order",
+    /// Every case is submitted once, ends once, and is granted or refused by a decision alone.
+    CaseOrder = "case-order",
+    /// Every registry is written by whom its pack says, on decisions that are there.
+    EntryBasis = "entry-basis",
     /// Every published tile holds the hashes of the tree below it.
     TreeTile = "tree-tile",
     /// The tree's root is the one that was signed.

@@ -5,7 +5,7 @@
 //! `letopis-verify` says.
 
 use std::fs;
-use std::io::BufWriter;
+use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
@@ -28,6 +28,19 @@ pub(crate) enum Command {
     Ocel(Export),
     /// XES (IEEE 1849): one trace for each case.
     Xes(Export),
+    /// What the public is told of every service in force, as JSON.
+    Services(Services),
+}
+
+/// Where the services are offered, and where to.
+#[derive(Debug, Args)]
+pub(crate) struct Services {
+    /// Address of the agency's node.
+    #[arg(long, value_name = "URL")]
+    node: String,
+    /// The file to write.
+    #[arg(long, value_name = "FILE")]
+    write: PathBuf,
 }
 
 /// Where from, and where to.
@@ -64,6 +77,15 @@ pub(crate) fn run(command: &Command) -> anyhow::Result<()> {
             let size = export.read(|leaf| xes.take(leaf))?;
             let written = export.put(|out| xes.write(out))?;
             report(export, size, "traces", written);
+        }
+        Command::Services(services) => {
+            let catalogue = Remote::new(&services.node).get("api/v1/services")?.ok()?;
+            let text = format!("{catalogue:#}\n");
+            let file = &services.write;
+            let written = put(file, |mut out| out.write_all(text.as_bytes()));
+            written?.with_context(|| file.display().to_string())?;
+            let count = catalogue["services"].as_array().map_or(0, Vec::len);
+            println!("{}: services {count}", file.display());
         }
     }
     Ok(())
@@ -111,21 +133,31 @@ impl Export {
         Ok(size)
     }
 
-    /// Writes the file beside its place and then moves it there, so that nobody reads a part.
     fn put(
         &self,
         write: impl FnOnce(BufWriter<&fs::File>) -> Result<Exported, ExportError>,
     ) -> anyhow::Result<Exported> {
-        let folder = match self.write.parent() {
-            Some(folder) if folder != Path::new("") => folder,
-            _ => Path::new("."),
-        };
-        let file = tempfile::NamedTempFile::new_in(folder)
-            .with_context(|| format!("no file can be made in {}", folder.display()))?;
-        let written = write(BufWriter::new(file.as_file()))?;
-        file.persist(&self.write).with_context(|| self.write.display().to_string())?;
-        Ok(written)
+        Ok(put(&self.write, write)??)
     }
+}
+
+/// Writes a file beside its place and then moves it there, so that nobody reads a part; what could
+/// not be written does not take the place of anything.
+fn put<T, E>(
+    place: &Path,
+    write: impl FnOnce(BufWriter<&fs::File>) -> Result<T, E>,
+) -> anyhow::Result<Result<T, E>> {
+    let folder = match place.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    };
+    let file = tempfile::NamedTempFile::new_in(folder)
+        .with_context(|| format!("no file can be made in {}", folder.display()))?;
+    let written = write(BufWriter::new(file.as_file()));
+    if written.is_ok() {
+        file.persist(place).with_context(|| place.display().to_string())?;
+    }
+    Ok(written)
 }
 
 impl Source {

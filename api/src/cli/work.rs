@@ -7,6 +7,7 @@ mod intake;
 mod look_up;
 mod offer;
 mod pay;
+mod quarantine;
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
@@ -53,6 +54,19 @@ enum Command {
     Offer(offer::Offer),
     /// Notes what became of a payment.
     Pay(pay::Pay),
+    /// Looks after applications of other systems that no route leads to a service.
+    #[command(subcommand)]
+    Quarantine(quarantine::Quarantine),
+    /// Notes whether a letter or a call came to the applicant.
+    Notice {
+        /// Id of the case.
+        case: String,
+        /// Number of the notice, as the inbox shows it.
+        notice: u64,
+        /// It did not come.
+        #[arg(long)]
+        failed: bool,
+    },
     /// Answers a request, or enters an answer that came by letter or phone.
     Answer {
         /// Id of the case.
@@ -211,6 +225,10 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
             remote.post(&path, application.body()?.to_string().as_bytes())?.ok()?
         }
         Command::Offer(offer) => offer.done(&remote)?,
+        Command::Quarantine(quarantine) => quarantine.done(&remote)?,
+        Command::Notice { case, notice, failed } => {
+            post(case, &format!("notices/{notice}"), &json!({"delivered": !failed}))?
+        }
         Command::Pay(pay) => {
             let path = format!("api/v1/payments/{}/{}", pay.payments, pay.period);
             remote.post(&path, pay.body().to_string().as_bytes())?.ok()?

@@ -13,7 +13,7 @@ use letopis_registry::code::{ChannelCode, ServiceCode};
 use letopis_registry::engine::{AppendRefused, Application, EngineError};
 use letopis_registry::entry::EntryRefusal;
 use letopis_registry::event::CaseId;
-use letopis_registry::messages::{Language, MessageId};
+use letopis_registry::messages::{Language, MessageId, Text};
 use letopis_registry::offer::OfferRefusal;
 use letopis_registry::pack::FormError;
 use letopis_registry::payment::PaymentRefusal;
@@ -174,6 +174,7 @@ pub(super) async fn submit(
         idempotency_key: idempotency_key(&headers)?,
         entry: None,
         renews,
+        source: None,
     };
     let accepted = app.service.engine().submit(&application).await;
     accepted_answer(&app, &accepted.map_err(|error| engine_problem(&error))?)
@@ -214,11 +215,7 @@ pub(super) async fn status(
 ) -> Result<Json<StatusDto>, Problem> {
     let Query(wait) = wait.map_err(|e| Problem::new(Code::BadRequest, e.body_text()))?;
     let case = case_id(&id.0)?;
-    let limit = Duration::from_millis(wait.wait_ms);
-    if limit > WAIT_MAX {
-        let detail = format!("wait_ms {} is more than {}", wait.wait_ms, WAIT_MAX.as_millis());
-        return Err(Problem::new(Code::BadRequest, detail));
-    }
+    let limit = waiting_time(wait.wait_ms)?;
     if !limit.is_zero() {
         let model = app.service.model();
         let ended = || match model.case(case).ok()?.value {
@@ -283,6 +280,16 @@ pub(super) fn admit(app: &AppState, case: CaseId, headers: &HeaderMap) -> Result
     }
 }
 
+/// How long a request may wait, if it may wait so long.
+pub(super) fn waiting_time(wait_ms: u64) -> Result<Duration, Problem> {
+    let limit = Duration::from_millis(wait_ms);
+    if limit <= WAIT_MAX {
+        return Ok(limit);
+    }
+    let detail = format!("wait_ms {wait_ms} is more than {}", WAIT_MAX.as_millis());
+    Err(Problem::new(Code::BadRequest, detail))
+}
+
 /// Reads the id of a case.
 pub(super) fn case_id(text: &str) -> Result<CaseId, Problem> {
     CaseId::parse(text).map_err(Problem::bad_request)
@@ -295,6 +302,13 @@ pub(super) fn case_row(app: &AppState, case: CaseId) -> Result<(CaseRow, u64), P
     match found.value {
         Some(row) => Ok((row, found.size.get())),
         None => Err(Problem::new(Code::NotFound, format!("there is no case {case}"))),
+    }
+}
+
+impl TextDto {
+    /// A text of a pack.
+    pub(super) fn of(text: &Text) -> Self {
+        Self { ru: text.ru.clone(), en: text.en.clone() }
     }
 }
 
@@ -413,6 +427,9 @@ pub(super) fn engine_problem(error: &EngineError) -> Problem {
         )
         | EngineError::Payment(PaymentRefusal::Reference { .. })
         | EngineError::Staff { .. } => specific(Code::InvalidForm, "rule-broken"),
+        EngineError::Message { .. } => specific(Code::BadRequest, "message-malformed"),
+        EngineError::MessageSettled { .. } => specific(Code::Conflict, "message-settled"),
+        EngineError::TooManyMessages { .. } => specific(Code::Busy, "quarantine-full"),
         EngineError::PackFails { .. } => specific(Code::InvalidForm, "pack-refused"),
         EngineError::TooManyRaces { .. } | EngineError::Append(AppendRefused::Busy { .. }) => {
             Problem::new(Code::Busy, error.to_string())

@@ -177,6 +177,7 @@ pub(super) async fn enter(
     let renews = body.renews.as_deref().map(given).transpose();
     let application = Application {
         renews: renews.map_err(|error| engine_problem(&error))?,
+        source: None,
         service,
         channel: ChannelCode::parse(&body.channel).map_err(Problem::bad_request)?,
         registered_at: came_at.map_err(Problem::bad_request)?,

@@ -119,31 +119,33 @@ pub(super) async fn settle(
     Ok(StatusCode::NO_CONTENT)
 }
 
+/// What a notice of a kind tells, in words.
+pub(super) fn notice_text(kind: &str) -> TextDto {
+    let message = match kind {
+        "registered" => MessageId::NoticeRegistered,
+        "not_taken" => MessageId::NoticeNotTaken,
+        "asked" => MessageId::NoticeAsked,
+        "term_changed" => MessageId::NoticeTermChanged,
+        "term_broken" => MessageId::NoticeTermBroken,
+        "granted" => MessageId::NoticeGranted,
+        "refused" => MessageId::NoticeRefused,
+        "withdrawn" => MessageId::NoticeWithdrawn,
+        "renewed" => MessageId::NoticeRenewed,
+        "review_begun" => MessageId::NoticeReviewBegun,
+        "revised" => MessageId::NoticeRevised,
+        "ended" => MessageId::NoticeEnded,
+        "entry_gone" => MessageId::NoticeEntryGone,
+        _ => MessageId::NoticeCancelled,
+    };
+    TextDto { ru: message.text(Language::Ru, &[]), en: message.text(Language::En, &[]) }
+}
+
 impl NoticeDto {
     fn of(row: &NoticeRow) -> Self {
-        let message = match row.kind.as_str() {
-            "registered" => MessageId::NoticeRegistered,
-            "not_taken" => MessageId::NoticeNotTaken,
-            "asked" => MessageId::NoticeAsked,
-            "term_changed" => MessageId::NoticeTermChanged,
-            "term_broken" => MessageId::NoticeTermBroken,
-            "granted" => MessageId::NoticeGranted,
-            "refused" => MessageId::NoticeRefused,
-            "withdrawn" => MessageId::NoticeWithdrawn,
-            "renewed" => MessageId::NoticeRenewed,
-            "review_begun" => MessageId::NoticeReviewBegun,
-            "revised" => MessageId::NoticeRevised,
-            "ended" => MessageId::NoticeEnded,
-            "entry_gone" => MessageId::NoticeEntryGone,
-            _ => MessageId::NoticeCancelled,
-        };
         Self {
             kind: row.kind.clone(),
             case: row.case.to_string(),
-            text: TextDto {
-                ru: message.text(Language::Ru, &[]),
-                en: message.text(Language::En, &[]),
-            },
+            text: notice_text(&row.kind),
             at: row.at.to_string(),
             channel: row.channel.clone(),
             notice: row.version.map(StreamVersion::get),

@@ -26,7 +26,7 @@ use super::staff::{Acting, official_id};
 use super::{AppState, PathOf};
 use crate::service::environment::System;
 
-pub(super) use card::{__path_card, __path_inbox, card, inbox};
+pub(super) use card::{__path_card, __path_events, __path_inbox, card, events, inbox};
 
 /// An answer of a request.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -178,7 +178,7 @@ pub(super) async fn answer(
     let engine = app.service.engine();
     if body.request.contains('.') {
         let answer = GivenSubanswer { path: path(&body.request)?, text: body.text, came };
-        let Json(_) = done(&app, case, engine.answer_subrequest(case, &answer).await)?;
+        let Json(_) = done(&app, case, engine.answer_subrequest(case, &official, &answer).await)?;
         return Ok(Json(AnsweredDto { set_aside: None }));
     }
     let given = body.given(came)?;
@@ -276,7 +276,7 @@ pub(super) async fn subrequest(
         working_days: body.working_days,
     };
     let engine = app.service.engine();
-    done(&app, case, engine.open_subrequest(case, Some(&official), &subrequest).await)
+    done(&app, case, engine.open_subrequest(case, &official, &subrequest).await)
 }
 
 /// Proposes the decision that the rules give.

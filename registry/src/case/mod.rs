@@ -28,10 +28,13 @@ pub use command::motive::Motive;
 pub use command::pass_time::{PassTime, RecountTerm};
 pub use command::release::{ReleaseRequest, SharedAnswer};
 pub use command::request::{Executors, has_more_to_send};
+pub(crate) use command::source::SOURCE;
+pub use command::source::{SOURCE_TEXT_MAX_BYTES, Source};
 pub(crate) use command::submit::check_may_enter;
 pub use command::submit::{ENTERED_AFTER_DAYS_MAX, Entry, SubmitApplication, payload_digest};
 pub use command::subrequest::{AnswerSubrequest, OpenSubrequest};
 pub use opened::{Opened, OpenedError};
+pub use order::follows_the_end;
 pub use refusal::CaseRefusal;
 pub use state::{
     Answered, CaseState, CaseStatus, OutOfPlace, ProposalState, RecordedCaseEvent, RequestState,

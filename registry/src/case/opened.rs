@@ -7,6 +7,7 @@ use letopis_ledger::disclosure::{Disclosure, DisclosureDigest};
 use letopis_ledger::json::Json;
 use thiserror::Error;
 
+use super::command::source::SOURCE;
 use super::state::CaseState;
 use crate::code::FieldPath;
 use crate::event::RequestOutcome;
@@ -61,7 +62,12 @@ impl Opened {
                 values.form.insert(field(name, name)?, value.clone());
             }
         }
-        for (name, value) in self.named(state.form_digests(), "form.")? {
+        for digest in state.form_digests() {
+            // What another system says beside the form decides nothing.
+            if self.get(digest).is_some_and(|(name, _)| name.starts_with(SOURCE)) {
+                continue;
+            }
+            let (name, value) = self.named(digest, "form.")?;
             values.form.insert(field(&name, &name)?, value);
         }
         for (code, request) in state.requests() {
@@ -76,10 +82,10 @@ impl Opened {
                 RequestOutcome::NoData => AnswerValues::NoData,
                 RequestOutcome::Answered => {
                     let prefix = format!("answer.{code}.");
-                    let facts = self.named(&answered.private, &prefix)?;
-                    let facts = facts
-                        .into_iter()
-                        .map(|(name, value)| Ok::<_, OpenedError>((field(&name, &name)?, value)));
+                    let facts = answered.private.iter().map(|digest| {
+                        let (name, value) = self.named(digest, &prefix)?;
+                        Ok::<_, OpenedError>((field(&name, &name)?, value))
+                    });
                     AnswerValues::Answered(facts.collect::<Result<_, _>>()?)
                 }
             };
@@ -88,20 +94,17 @@ impl Opened {
         Ok(values)
     }
 
-    /// Names (without `prefix`) and values behind digests.
+    /// The name (without `prefix`) and the value behind a digest.
     fn named(
         &self,
-        digests: &[DisclosureDigest],
+        digest: &DisclosureDigest,
         prefix: &str,
-    ) -> Result<Vec<(String, Json)>, OpenedError> {
-        let open = |digest: &DisclosureDigest| {
-            let (name, value) = self.get(digest).ok_or(OpenedError::Missing { digest: *digest })?;
-            match name.strip_prefix(prefix) {
-                Some(name) => Ok((name.to_owned(), value.clone())),
-                None => Err(OpenedError::Name { name: name.to_owned() }),
-            }
-        };
-        digests.iter().map(open).collect()
+    ) -> Result<(String, Json), OpenedError> {
+        let (name, value) = self.get(digest).ok_or(OpenedError::Missing { digest: *digest })?;
+        match name.strip_prefix(prefix) {
+            Some(name) => Ok((name.to_owned(), value.clone())),
+            None => Err(OpenedError::Name { name: name.to_owned() }),
+        }
     }
 }
 

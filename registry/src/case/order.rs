@@ -199,7 +199,7 @@ impl CaseState {
 }
 
 /// What may come when a case has ended: papers and news of it, and what came too late.
-const fn follows_the_end(event: &CaseEvent) -> bool {
+pub const fn follows_the_end(event: &CaseEvent) -> bool {
     matches!(
         event,
         CaseEvent::DocumentIssued(_)

@@ -151,6 +151,12 @@ pub enum CaseRefusal {
         /// The request.
         request: StepCode,
     },
+    /// Nothing else begins while a blocking request is open.
+    #[error("the blocking request {request} is open; nothing else begins before its answer")]
+    Blocked {
+        /// The request.
+        request: StepCode,
+    },
     /// The regulation leaves the decision to officials.
     #[error("officials decide this case; propose a decision, then have it agreed and signed")]
     OfficialsDecide,

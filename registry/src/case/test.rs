@@ -115,6 +115,7 @@ fn submit(rules: &CaseRules<'_>) -> SubmitApplication {
         executors: Executors::new(),
         entry: None,
         follow_up: None,
+        source: None,
     }
 }
 

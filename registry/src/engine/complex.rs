@@ -395,9 +395,9 @@ impl Together<'_> {
         let code = &application.service;
         let unknown = || EngineError::UnknownService { service: code.clone() };
         let service = self.installed.service(code).ok_or_else(unknown)?;
-        let (key, follow_up, offer, shown_to) = (None, None, None, vec![]);
+        let (key, follow_up, answers, shown_to) = (None, None, None, vec![]);
         let installed = self.installed;
-        Ok(Attempt { application, installed, service, form, key, follow_up, offer, shown_to })
+        Ok(Attempt { application, installed, service, form, key, follow_up, answers, shown_to })
     }
 
     /// What the case of a service leaves to the others.
@@ -470,6 +470,7 @@ fn check(
                     idempotency_key: None,
                     entry: None,
                     renews: None,
+                    source: None,
                 };
                 checked.push((one, form_of_service));
             }

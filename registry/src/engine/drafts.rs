@@ -168,6 +168,7 @@ impl<P: LedgerPort> CaseEngine<P> {
             idempotency_key: Some(format!("draft {id}")),
             entry: None,
             renews: None,
+            source: None,
         };
         let accepted = self.submit(&application).await?;
         let carried = if older { pointers(&draft.form) } else { vec![] };

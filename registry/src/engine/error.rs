@@ -77,6 +77,24 @@ pub enum EngineError {
         /// Its code.
         code: ComplexCode,
     },
+    /// A message of another system cannot be taken as it is.
+    #[error("{reason}")]
+    Message {
+        /// What is wrong.
+        reason: String,
+    },
+    /// Too many messages wait for officials.
+    #[error("{most} messages wait for officials already; keep the message and send it again later")]
+    TooManyMessages {
+        /// The most that may wait.
+        most: u32,
+    },
+    /// A message was released or rejected.
+    #[error("the message was {how} before")]
+    MessageSettled {
+        /// `released` or `rejected`.
+        how: String,
+    },
     /// The idempotency key was used for another application.
     #[error("the idempotency key was used for another application; take a new key")]
     IdempotencyKeyReused,

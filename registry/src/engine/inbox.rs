@@ -3,16 +3,23 @@
 //! Only who holds a post that the case concerns sees its private values. Not here: putting the
 //! reads themselves on record.
 
-use letopis_ledger::StreamVersion;
+use std::collections::{BTreeMap, BTreeSet};
+
 use letopis_ledger::disclosure::Disclosure;
+use letopis_ledger::{LeafIndex, StreamVersion, Timestamp};
 
 use super::advance::Pinned;
-use super::{CaseEngine, EngineError, LedgerPort, ShownEntries};
+use super::work::ANSWERING;
+use super::{
+    AnswerForm, AnswerTable, CaseEngine, EngineError, InstalledPack, LedgerPort, ShownEntries,
+    answers,
+};
 use crate::case::signing::agreement_text;
 use crate::case::{CaseRefusal, CaseState, open_posts, stage_of};
+use crate::code::StepCode;
 use crate::event::{CaseId, RequestTarget};
 use crate::pack::{Role, Service};
-use crate::projection::{RequestRow, WorkRow};
+use crate::projection::{NoticeRow, RequestRow, WorkRow};
 use crate::staff::Official;
 
 /// Most rows of each part of an inbox.
@@ -27,6 +34,8 @@ pub struct Inbox {
     pub requests: Vec<AskedOfficial>,
     /// Proposals that the official may agree to.
     pub proposals: Vec<ToAgree>,
+    /// Notices that the official posts or tells by telephone.
+    pub notices: Vec<NoticeRow>,
 }
 
 /// A request that an official may answer.
@@ -60,6 +69,16 @@ pub struct CaseCard {
     pub to_agree: Option<ToAgree>,
     /// Entries to look at, for each open request that shows some.
     pub shown: Vec<ShownEntries>,
+    /// Answers that brought facts, to be read.
+    pub answers: Vec<AnswerTable>,
+    /// Forms of open requests that people answer.
+    pub forms: Vec<AnswerForm>,
+    /// Requests that were left out, each with its condition.
+    pub omitted: Vec<(StepCode, Option<String>)>,
+    /// When each request was sent.
+    pub sent: BTreeMap<String, Timestamp>,
+    /// When the log took each event of the case, and its leaf, in order.
+    pub events: Vec<(LeafIndex, Timestamp)>,
 }
 
 impl<P: LedgerPort> CaseEngine<P> {
@@ -71,8 +90,7 @@ impl<P: LedgerPort> CaseEngine<P> {
         self.catch_up().await?;
         let cases = self.model.inbox(official.id, INBOX_MAX)?.value;
         let mut requests = Vec::new();
-        let mut units: Vec<_> = official.posts.iter().map(|held| &held.unit).collect();
-        units.dedup();
+        let units: BTreeSet<_> = official.posts.iter().map(|held| &held.unit).collect();
         for unit in units {
             let head = official.has_role(unit, Role::Head);
             let open = self.model.open_requests_of(unit, INBOX_MAX)?.value;
@@ -84,13 +102,23 @@ impl<P: LedgerPort> CaseEngine<P> {
             let asked = open.into_iter().filter(|(_, request)| may(request));
             requests.extend(asked.map(|(case, request)| AskedOfficial { case, request }));
         }
+        let holds = |roles: &[Role]| official.posts.iter().any(|held| roles.contains(&held.role));
+        // Who enters what comes from outside does it for every case, others for their own.
+        let works = if holds(&[Role::Operator]) { None } else { Some(official.id) };
+        let mut open = self.model.open_requests_to(&["external"], works, INBOX_MAX)?.value;
+        if holds(&ANSWERING) {
+            open.extend(self.model.open_requests_to(&["organisation"], None, INBOX_MAX)?.value);
+        }
+        requests.extend(open.into_iter().map(|(case, request)| AskedOfficial { case, request }));
+        requests.sort_by_key(|asked| asked.request.due);
+        let notices = self.model.queued_notices(works, INBOX_MAX)?.value;
         let mut proposals = Vec::new();
         for row in self.model.waiting_proposals(INBOX_MAX)?.value {
             let state = self.state(row.case).await?;
             let installed = self.pinned(&state)?;
             proposals.extend(to_agree(row.case, &state, service(&state, &installed)?, official));
         }
-        Ok(Inbox { cases, requests, proposals })
+        Ok(Inbox { cases, requests, proposals, notices })
     }
 
     /// A case as an official sees it whom it concerns.
@@ -98,19 +126,45 @@ impl<P: LedgerPort> CaseEngine<P> {
     /// # Errors
     /// There is no such case, or it does not concern the official.
     pub async fn card(&self, case: CaseId, official: &Official) -> Result<CaseCard, EngineError> {
+        let (state, installed) = self.admit_to_case(case, official).await?;
+        let service = service(&state, &installed)?;
+        let timeline = self.timeline_of(&case.stream()).await?;
+        let events: Vec<_> = timeline.iter().map(|event| (event.leaf, event.at)).collect();
+        let sent = timeline.iter().filter(|event| event.event_type == "request.sent");
+        let sent = sent
+            .filter_map(|event| Some((event.data.get("request")?.as_str()?.to_owned(), event.at)));
+        let sent = sent.collect();
+        let leaves: Vec<LeafIndex> = events.iter().map(|(leaf, _)| *leaf).collect();
+        let disclosures: Vec<Disclosure> =
+            timeline.into_iter().flat_map(|event| event.private).collect();
+        let pack: (&InstalledPack, _) = (&installed, service);
+        Ok(CaseCard {
+            to_agree: to_agree(case, &state, service, official),
+            shown: self.shown(&state, service)?,
+            answers: answers::tables(&state, pack, (&disclosures, &leaves)),
+            forms: answers::forms(&state, pack),
+            omitted: omitted(&state, service),
+            sent,
+            events,
+            disclosures,
+            state,
+        })
+    }
+
+    /// A case that concerns an official.
+    pub(super) async fn admit_to_case(
+        &self,
+        case: CaseId,
+        official: &Official,
+    ) -> Result<(CaseState, Pinned), EngineError> {
         self.catch_up().await?;
         let state = self.case_state(case).await?;
         let installed = self.pinned(&state)?;
-        let service = service(&state, &installed)?;
-        if !concerns(&state, service, official) {
+        if !concerns(&state, service(&state, &installed)?, official) {
             let expected = "who works on the case, was asked in it or decides it".to_owned();
             return Err(CaseRefusal::NotEntitled { official: official.id, expected }.into());
         }
-        let disclosures =
-            self.case_disclosures(case).await?.into_iter().map(|found| found.disclosure).collect();
-        let to_agree = to_agree(case, &state, service, official);
-        let shown = self.shown(&state, service)?;
-        Ok(CaseCard { state, disclosures, to_agree, shown })
+        Ok((state, installed))
     }
 }
 
@@ -118,6 +172,13 @@ fn service<'a>(state: &CaseState, installed: &'a Pinned) -> Result<&'a Service, 
     let submitted = state.submitted().ok_or(CaseRefusal::NotSubmitted)?;
     let unknown = || EngineError::UnknownService { service: submitted.service.clone() };
     installed.service(&submitted.service).ok_or_else(unknown)
+}
+
+/// The requests that were left out, each with the condition that did not hold.
+fn omitted(state: &CaseState, service: &Service) -> Vec<(StepCode, Option<String>)> {
+    let condition =
+        |code: &StepCode| service.regulation.request(code)?.when.as_ref().map(ToString::to_string);
+    state.omitted().iter().map(|code| (code.clone(), condition(code))).collect()
 }
 
 /// Whether an official works on a case, was asked in it, or decides it.

@@ -8,10 +8,12 @@ use std::collections::BTreeMap;
 
 use letopis_ledger::{StreamVersion, Timestamp};
 
+use super::work::entitle_entering;
 use super::{Appended, CaseEngine, EngineError, LedgerPort, Race};
 use crate::case::CaseRefusal;
 use crate::code::ChannelCode;
 use crate::event::{CaseEvent, CaseId, DomainEvent, NoticeQueued, NoticeSettled};
+use crate::pack::PORTAL;
 use crate::projection::NoticeRow;
 use crate::record_draft::{Decision, NewEvent};
 use crate::staff::Official;
@@ -20,8 +22,6 @@ use crate::staff::Official;
 const RECORD_NOTICES_MAX: u32 = 100;
 /// A case that moves by itself is left alone until it rests: its stream would be contended for.
 const REST_MS: i64 = 1_000;
-/// The channel whose notices appear on the applicant's own page.
-const PORTAL: &str = "portal";
 
 impl<P: LedgerPort> CaseEngine<P> {
     /// Queues notices that are due, and settles those that are there by being on record. Gives
@@ -67,6 +67,7 @@ impl<P: LedgerPort> CaseEngine<P> {
         delivered: bool,
     ) -> Result<Appended, EngineError> {
         self.work_on(case, |_, state, _| {
+            entitle_entering(Some(official), state)?;
             if !state.notices().contains(&notice) {
                 return Err(CaseRefusal::NoSuchNotice { notice }.into());
             }

@@ -13,6 +13,7 @@ use letopis_ledger::json::Json;
 use serde_json::Value;
 
 use super::offers::unknown_offer;
+use super::submit::Answers;
 use super::{
     Accepted, Appended, Application, CaseEngine, EngineError, InstalledPack, LedgerPort, Race,
     TRIES_MAX,
@@ -130,7 +131,7 @@ impl<P: LedgerPort> CaseEngine<P> {
             let (state, today) = self.offer_state(id).await?;
             let application = self.application(id, &state, channel, form, official).await?;
             let accepting = Accepting { state, today };
-            match self.submit_for(&application, Some(&accepting)).await {
+            match self.submit_for(&application, Some(Answers::Offer(&accepting))).await {
                 // The offer moved on: a letter was settled, or somebody else answered.
                 Err(error) if matches!(Race::of(&error), Some(Race::Stream)) => {}
                 other => {
@@ -234,6 +235,7 @@ impl<P: LedgerPort> CaseEngine<P> {
             idempotency_key: Some(format!("offer {id}")),
             entry,
             renews,
+            source: None,
         })
     }
 

@@ -1,6 +1,6 @@
 //! Packs: published to the ledger, and installed to decide cases by.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, RwLock};
 
 use letopis_ledger::LeafIndex;
@@ -100,6 +100,26 @@ impl Packs {
         all
     }
 
+    /// Every service with the pack in force, in the order of codes.
+    fn services(&self) -> Vec<(ServiceCode, Arc<InstalledPack>)> {
+        let inner = self.inner.read().expect("invariant: no holder panics");
+        let mut all: Vec<_> =
+            inner.by_service.iter().map(|(code, pack)| (code.clone(), pack.clone())).collect();
+        all.sort_by(|(one, _), (other, _)| one.cmp(other));
+        all
+    }
+
+    /// The newest installed version of each pack, in the order of codes.
+    pub(super) fn newest_of_each(&self) -> Vec<Arc<InstalledPack>> {
+        let inner = self.inner.read().expect("invariant: no holder panics");
+        let mut newest: BTreeMap<_, Arc<InstalledPack>> = BTreeMap::new();
+        for pack in inner.by_leaf.values() {
+            let slot = newest.entry(pack.pack.code().clone()).or_insert_with(|| Arc::clone(pack));
+            replace_older(slot, pack);
+        }
+        newest.into_values().collect()
+    }
+
     pub(super) fn of_registry(&self, registry: &RegistryCode) -> Option<Arc<InstalledPack>> {
         self.inner.read().expect("invariant: no holder panics").by_registry.get(registry).cloned()
     }
@@ -162,7 +182,7 @@ impl<P: LedgerPort> CaseEngine<P> {
         let (code, version) = (pack.code().clone(), pack.version());
         let published = pack.published();
         if let Some(found) = self.model.pack(&code, version)?.value {
-            if found.published != published {
+            if !found.published.is_same(&published) {
                 return Err(EngineError::PackVersionTaken { pack: code, version });
             }
             return Ok(PackRef { code, version, leaf: found.leaf });
@@ -198,7 +218,7 @@ impl<P: LedgerPort> CaseEngine<P> {
         self.catch_up().await?;
         let (code, version) = (pack.code().clone(), pack.version());
         let found = self.model.pack(&code, version)?.value;
-        let found = found.filter(|row| row.published == pack.published());
+        let found = found.filter(|row| row.published.is_same(&pack.published()));
         let not_published = EngineError::PackNotPublished { pack: code.clone(), version };
         let leaf = found.ok_or(not_published)?.leaf;
         let pack_ref = PackRef { code, version, leaf };
@@ -211,6 +231,13 @@ impl<P: LedgerPort> CaseEngine<P> {
     #[must_use]
     pub fn pack_in_force(&self, service: &ServiceCode) -> Option<Arc<InstalledPack>> {
         self.packs.in_force(service)
+    }
+
+    /// Every service that can be applied for, with the pack that new applications follow, in the
+    /// order of codes.
+    #[must_use]
+    pub fn services_in_force(&self) -> Vec<(ServiceCode, Arc<InstalledPack>)> {
+        self.packs.services()
     }
 
     /// The pack that a case follows.

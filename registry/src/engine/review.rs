@@ -284,6 +284,7 @@ impl<P: LedgerPort> CaseEngine<P> {
             idempotency_key: None,
             entry: None,
             renews: None,
+            source: None,
         };
         let attempt = Attempt {
             application: &application,
@@ -291,7 +292,7 @@ impl<P: LedgerPort> CaseEngine<P> {
             service,
             form: &checked,
             key: None,
-            offer: None,
+            answers: None,
             follow_up: Some(follow_up),
             // Who may see the case before may see this one.
             shown_to: self.private.tokens_of(&before.stream())?,

@@ -6,6 +6,7 @@ use letopis_ledger::record::SignedRecord;
 use letopis_ledger::{Hash, Timestamp};
 use serde_json::Value;
 
+use super::messages::Releasing;
 use super::numbers::LATEST_NUMBERS;
 use super::offer_answers::Accepting;
 use super::{
@@ -13,7 +14,8 @@ use super::{
     TRIES_MAX,
 };
 use crate::case::{
-    CaseRefusal, CaseState, Entry, FollowUp, RecordedCaseEvent, SubmitApplication, payload_digest,
+    CaseRefusal, CaseState, Entry, FollowUp, RecordedCaseEvent, Source, SubmitApplication,
+    payload_digest,
 };
 use crate::code::{ChannelCode, ServiceCode};
 use crate::environment::random;
@@ -40,6 +42,8 @@ pub struct Application {
     pub entry: Option<Entry>,
     /// The entry that it asks to go on after its last day.
     pub renews: Option<StreamName>,
+    /// What the system that sent it says beside the form.
+    pub source: Option<Source>,
 }
 
 /// What became of an application.
@@ -73,6 +77,33 @@ pub struct Accepted {
     pub repeated: bool,
 }
 
+/// What an application answers, and ends by being submitted.
+#[derive(Clone, Copy)]
+pub(super) enum Answers<'a> {
+    /// An offer of the agency.
+    Offer(&'a Accepting),
+    /// A message for which an official found the service.
+    Message(&'a Releasing),
+}
+
+impl Answers<'_> {
+    /// What its end puts on record beside the case.
+    fn ended_by(self, case: CaseId) -> Result<Decision, EngineError> {
+        match self {
+            Self::Offer(offer) => Ok(offer.state.accept(case, offer.today)?),
+            Self::Message(message) => Ok(message.ended_by(case)),
+        }
+    }
+
+    /// Whose tokens also show the case.
+    fn shown_to(&self) -> &[TokenDigest] {
+        match self {
+            Self::Offer(_) => &[],
+            Self::Message(message) => &message.shown_to,
+        }
+    }
+}
+
 /// What is the same on every try.
 pub(super) struct Attempt<'a> {
     pub(super) application: &'a Application,
@@ -80,8 +111,8 @@ pub(super) struct Attempt<'a> {
     pub(super) service: &'a Service,
     pub(super) form: &'a CheckedForm,
     pub(super) key: Option<(Hash, Hash)>,
-    /// The offer that it accepts, on record with it.
-    pub(super) offer: Option<&'a Accepting>,
+    /// What it answers, on record with it.
+    pub(super) answers: Option<Answers<'a>>,
     /// The entry that the case is about.
     pub(super) follow_up: Option<FollowUp>,
     /// Tokens of another case whose holders may see this one.
@@ -98,11 +129,11 @@ impl<P: LedgerPort> CaseEngine<P> {
         self.submit_for(application, None).await
     }
 
-    /// Submits an application, and accepts an offer by it where there is one.
+    /// Submits an application, and ends by it what it answers.
     pub(super) async fn submit_for(
         &self,
         application: &Application,
-        offer: Option<&Accepting>,
+        answers: Option<Answers<'_>>,
     ) -> Result<Accepted, EngineError> {
         let code = &application.service;
         let unknown = || EngineError::UnknownService { service: code.clone() };
@@ -124,9 +155,9 @@ impl<P: LedgerPort> CaseEngine<P> {
                 .idempotency_key
                 .as_deref()
                 .map(|key| keys(&self.secret, key, application, &form)),
-            offer,
+            answers,
             follow_up: None,
-            shown_to: vec![],
+            shown_to: answers.map(|answers| answers.shown_to().to_vec()).unwrap_or_default(),
         };
         if let Some((key, input)) = attempt.key
             && let Some(submission) = self.private.submission(&key)?
@@ -207,8 +238,8 @@ impl<P: LedgerPort> CaseEngine<P> {
             }
             // The first try lost its number; the same case is submitted with another one.
             Err(AppendRefused::ClaimTaken { .. }) => self.submit_anew(attempt, case).await,
-            // The offer that it accepts had moved on meanwhile.
-            Err(AppendRefused::VersionConflict { .. }) if attempt.offer.is_some() => {
+            // What it answers had moved on meanwhile.
+            Err(AppendRefused::VersionConflict { .. }) if attempt.answers.is_some() => {
                 self.submit_anew(attempt, case).await
             }
             Err(error) => Err(error.into()),
@@ -235,8 +266,8 @@ impl<P: LedgerPort> CaseEngine<P> {
         case: CaseId,
     ) -> Result<(Prepared, AccessToken), EngineError> {
         let mut decision = self.decide_case(attempt, case, None)?;
-        if let Some(offer) = attempt.offer {
-            decision = decision.and(offer.state.accept(case, offer.today)?);
+        if let Some(answers) = attempt.answers {
+            decision = decision.and(answers.ended_by(case)?);
         }
         let mut prepared = self.seal(decision)?;
         let token = AccessToken::new(&*self.entropy);
@@ -269,6 +300,7 @@ impl<P: LedgerPort> CaseEngine<P> {
             entry: attempt.application.entry.clone(),
             joined,
             follow_up: attempt.follow_up.clone(),
+            source: attempt.application.source.clone(),
         };
         let rules = attempt.installed.rules_of(attempt.service, &self.secret);
         let refusal = |refusal| refused(&attempt.application.service, refusal);

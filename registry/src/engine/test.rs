@@ -60,6 +60,7 @@ fn application(form: Value, key: Option<&str>) -> Application {
         idempotency_key: key.map(str::to_owned),
         entry: None,
         renews: None,
+        source: None,
     }
 }
 

@@ -83,8 +83,11 @@ impl<P: LedgerPort> CaseEngine<P> {
         self.work_on(case, |engine, state, installed| {
             let rules = engine.rules(state, installed)?;
             let opened = engine.open(state)?;
-            if let Some(request) = state.requests().get(&answer.request) {
-                entitle(acting, &answer.came, &request.sent.target, state)?;
+            engine.check_second(&answer.came)?;
+            match state.requests().get(&answer.request) {
+                Some(request) => entitle(acting, &answer.came, &request.sent.target, state)?,
+                // What nobody is asked for yet may come all the same; not just anybody enters it.
+                None => entitle_entering(acting, state)?,
             }
             let command = AnswerRequest {
                 request: answer.request.clone(),
@@ -114,11 +117,12 @@ impl<P: LedgerPort> CaseEngine<P> {
     pub async fn open_subrequest(
         &self,
         case: CaseId,
-        acting: Option<&Official>,
+        acting: &Official,
         subrequest: &Subrequest,
     ) -> Result<Appended, EngineError> {
         self.work_on(case, |engine, state, installed| {
             let rules = engine.rules(state, installed)?;
+            entitle_below(acting, &subrequest.path, state)?;
             let term = letopis_rules::deadline::Term::WorkingDays(subrequest.working_days.max(1));
             let due = rules.calendar.deadline(engine.clock.now(), term).due;
             let command = OpenSubrequest {
@@ -128,7 +132,7 @@ impl<P: LedgerPort> CaseEngine<P> {
                 mandatory: subrequest.mandatory,
                 due: letopis_ledger::Timestamp::from_unix_ms(due.get())
                     .expect("invariant: terms end within the years of the ledger"),
-                official: acting.map(|official| official.id),
+                official: Some(acting.id),
             };
             Ok(command.decide(state, &rules)?)
         })
@@ -142,6 +146,7 @@ impl<P: LedgerPort> CaseEngine<P> {
     pub async fn answer_subrequest(
         &self,
         case: CaseId,
+        acting: &Official,
         answer: &GivenSubanswer,
     ) -> Result<Appended, EngineError> {
         let (what, limit) = ("the answer", ANSWER_MAX_CHARS);
@@ -153,6 +158,8 @@ impl<P: LedgerPort> CaseEngine<P> {
         let text = text.transpose()?;
         self.work_on(case, |engine, state, installed| {
             let rules = engine.rules(state, installed)?;
+            engine.check_second(&answer.came)?;
+            entitle_below(acting, &answer.path, state)?;
             let field = |text| PrivateField::new(format!("subanswer.{}", answer.path), text);
             let outcome = match &text {
                 Some(_) => RequestOutcome::Answered,
@@ -286,6 +293,16 @@ impl<P: LedgerPort> CaseEngine<P> {
         .await
     }
 
+    /// That a second person who heard a call is an official of the agency.
+    fn check_second(&self, came: &Arrival) -> Result<(), EngineError> {
+        let Some(second) = came.second else { return Ok(()) };
+        let known = self.model.official(second)?.value;
+        if known.is_some_and(|official| !official.posts.is_empty()) {
+            return Ok(());
+        }
+        Err(EngineError::UnknownEntry { what: "official", name: second.to_string() })
+    }
+
     /// Decides on the newest state and appends; decided again when somebody was faster.
     pub(super) async fn work_on(
         &self,
@@ -328,6 +345,53 @@ fn facts(
     kind.check(facts).map(Some).map_err(|errors| EngineError::Form { errors })
 }
 
+/// That an official enters what comes in: an operator, or who works on the case.
+pub(super) fn entitle_entering(
+    acting: Option<&Official>,
+    state: &CaseState,
+) -> Result<(), CaseRefusal> {
+    match acting {
+        Some(official) if !enters(official, state) => {
+            Err(CaseRefusal::NotEntitled { official: official.id, expected: ENTERING.to_owned() })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// That an official asks on behalf of, or answers to, who was asked by the request at the root of a
+/// path; who works on the case may do it for anybody.
+fn entitle_below(
+    official: &Official,
+    path: &FieldPath,
+    state: &CaseState,
+) -> Result<(), CaseRefusal> {
+    let root = path.as_str().split('.').next().unwrap_or_default();
+    let request = state.requests().iter().find(|(code, _)| code.as_str() == root);
+    let Some((_, request)) = request else { return entitle_entering(Some(official), state) };
+    if enters(official, state) {
+        return Ok(());
+    }
+    let came = Arrival {
+        way: Way::Workplace,
+        at: request.sent.due,
+        official: Some(official.id),
+        second: None,
+        letter: None,
+    };
+    entitle(Some(official), &came, &request.sent.target, state)
+}
+
+/// Who answers for the agency's own office.
+pub(super) const ANSWERING: [Role; 3] = [Role::Operator, Role::Executor, Role::Head];
+
+const ENTERING: &str = "an operator, or who works on the case,";
+
+/// Whether an official enters what comes from outside for a case.
+fn enters(official: &Official, state: &CaseState) -> bool {
+    let works = state.assigned().is_some_and(|assigned| assigned.official == official.id);
+    works || official.posts.iter().any(|held| held.role == Role::Operator)
+}
+
 /// That who answers is who was asked, or enters what came from there.
 fn entitle(
     acting: Option<&Official>,
@@ -335,20 +399,14 @@ fn entitle(
     target: &RequestTarget,
     state: &CaseState,
 ) -> Result<(), CaseRefusal> {
-    let enters = |official: &Official| {
-        let works = state.assigned().is_some_and(|assigned| assigned.official == official.id);
-        works || official.posts.iter().any(|held| held.role == Role::Operator)
-    };
     let (entitled, expected) = match (target, acting) {
         (RequestTarget::Applicant, None) => (came.way == Way::Portal, "the applicant".to_owned()),
         (RequestTarget::Addressee(name), None) => (came.way == Way::Electronic, name.clone()),
         (RequestTarget::Applicant | RequestTarget::Addressee(_), Some(official)) => {
-            let expected = "an operator, or who works on the case,".to_owned();
-            (enters(official) && came.way != Way::Portal, expected)
+            (enters(official, state) && came.way != Way::Portal, ENTERING.to_owned())
         }
         (RequestTarget::Organisation(name), Some(official)) => {
-            let roles = [Role::Operator, Role::Executor, Role::Head];
-            let held = official.posts.iter().any(|held| roles.contains(&held.role));
+            let held = official.posts.iter().any(|held| ANSWERING.contains(&held.role));
             (held, name.clone())
         }
         (RequestTarget::Unit(unit), Some(official)) => {

@@ -21,10 +21,12 @@ use letopis_rules::deadline::Term;
 
 use super::EventError;
 use super::fields::{
-    date_text, leaf, parse_bool, parse_date, parse_term, parse_texts, term_object, text, texts,
-    time,
+    date_text, leaf, parse_bool, parse_date, parse_optional, parse_term, parse_texts, term_object,
+    text, texts, time,
 };
-use crate::code::{ChannelCode, FieldPath, GroundCode, PackCode, ServiceCode, StepCode};
+use crate::code::{
+    ChannelCode, FieldPath, GroundCode, PackCode, ServiceCode, StepCode, SystemCode,
+};
 
 pub use about::{About, Cause};
 pub use decided::{Decided, Evidence, EvidenceKind, GroundFound, MatchedRules, ModelRef, Outcome};
@@ -132,6 +134,8 @@ pub struct Submitted {
     pub entered: Option<Entered>,
     /// The entry that it is about, if it follows up one that exists.
     pub about: Option<About>,
+    /// The information system that sent it, under names of its own.
+    pub system: Option<SystemCode>,
 }
 
 /// The application got its number and its term.
@@ -307,8 +311,12 @@ impl Submitted {
             Some(entered) => data.with("entered", entered.data()),
             None => data,
         };
-        match &self.about {
+        let data = match &self.about {
             Some(about) => data.with("about", about.data()),
+            None => data,
+        };
+        match &self.system {
+            Some(system) => data.with("system", system.as_str()),
             None => data,
         }
     }
@@ -322,6 +330,7 @@ impl Submitted {
             form: fields.object("form")?.clone(),
             entered: fields.optional("entered").map(Entered::read).transpose()?,
             about: fields.optional("about").map(About::read).transpose()?,
+            system: parse_optional(&mut fields, "system", SystemCode::parse)?,
         };
         fields.finish()?;
         Ok(read)

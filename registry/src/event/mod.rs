@@ -9,6 +9,7 @@ mod complex;
 mod consultation;
 mod entry;
 mod fields;
+mod message;
 mod offer;
 mod pack;
 mod payment;
@@ -36,13 +37,14 @@ pub use entry::{
     Basis, Document, EntryAmended, EntryCreated, EntryEvent, EntryRemoved, EntryRevised,
 };
 pub use fields::{date_text, leaf, size, term_object};
+pub use message::{MessageEvent, MessageQuarantined, Unrouted};
 pub use offer::{OfferEvent, OfferMade};
-pub use pack::{PackFile, PackPublished};
+pub use pack::{PackFile, PackPublished, RegistryWriter};
 pub use payment::{PaymentDue, PaymentEvent, PaymentSettled};
 pub use staff::{Appointed, HeldPost, StaffEvent};
 pub use stream::{
-    CaseId, ComplexId, ConsultationId, DraftId, EntryId, OfferId, OfficialId, PaymentsId,
-    StreamError, pack_stream,
+    CaseId, ComplexId, ConsultationId, DraftId, EntryId, InboundMessageId, OfferId, OfficialId,
+    PaymentsId, StreamError, pack_stream,
 };
 pub use trace::{TraceEvent, TraceOpened, TraceStep};
 pub use upcast::schema_version;
@@ -69,7 +71,7 @@ pub enum EventError {
 }
 
 /// The kinds of streams that the domain has.
-const FAMILIES: [&str; 9] = [
+const FAMILIES: [&str; 10] = [
     "pack",
     "application",
     "complex",
@@ -78,6 +80,7 @@ const FAMILIES: [&str; 9] = [
     "payments",
     "staff",
     "consultation",
+    "message",
     "case",
 ];
 
@@ -100,6 +103,8 @@ pub enum DomainEvent {
     Staff(StaffEvent),
     /// On `consultation/<uuid>`.
     Consultation(ConsultationRegistered),
+    /// On `message/<uuid>`.
+    Message(MessageEvent),
     /// On `case/<file>/<number>`: imported from an event log of another system.
     Trace(TraceEvent),
 }
@@ -117,6 +122,7 @@ impl DomainEvent {
             Self::Payment(event) => event.event_type(),
             Self::Staff(event) => event.event_type(),
             Self::Consultation(_) => consultation::CONSULTATION_REGISTERED,
+            Self::Message(event) => event.event_type(),
             Self::Trace(event) => event.event_type(),
         }
     }
@@ -133,6 +139,7 @@ impl DomainEvent {
             Self::Payment(event) => event.data(),
             Self::Staff(event) => event.data(),
             Self::Consultation(event) => event.data(),
+            Self::Message(event) => event.data(),
             Self::Trace(event) => event.data(),
         }
     }
@@ -162,6 +169,7 @@ impl DomainEvent {
             "payments" => PaymentEvent::read(name, &data)?.map(Self::Payment),
             "staff" => StaffEvent::read(name, &data)?.map(Self::Staff),
             "consultation" => ConsultationRegistered::read(name, &data)?.map(Self::Consultation),
+            "message" => MessageEvent::read(name, &data)?.map(Self::Message),
             _ => TraceEvent::read(name, &data)?.map(Self::Trace),
         };
         read.map(Some).ok_or_else(unknown)

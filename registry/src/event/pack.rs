@@ -1,11 +1,13 @@
 //! `pack.published` on `pack/<code>`: a version of an agency's regulations came into force.
 
+use std::collections::BTreeMap;
+
 use letopis_ledger::Hash;
 use letopis_ledger::json::{FieldError, Fields, Json, Object};
 
 use super::EventError;
 use super::fields::{number, parse_array, text};
-use crate::code::PackCode;
+use crate::code::{PackCode, RegistryCode};
 
 pub(super) const PACK_PUBLISHED: &str = "pack.published";
 
@@ -18,6 +20,17 @@ pub struct PackPublished {
     pub version: u32,
     /// Every file, in ascending order of path.
     pub files: Vec<PackFile>,
+    /// Who writes each registry of the pack; empty in events of version 1, which do not say it.
+    pub registries: BTreeMap<RegistryCode, RegistryWriter>,
+}
+
+/// Who writes a registry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RegistryWriter {
+    /// Decisions on cases, and nobody else.
+    Automatic,
+    /// A keeper, on the ground of documents.
+    Manual,
 }
 
 /// One file of a published pack.
@@ -33,7 +46,30 @@ pub struct PackFile {
     pub media_type: String,
 }
 
+impl RegistryWriter {
+    /// The writer as events and tables spell it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Automatic => "automatic",
+            Self::Manual => "manual",
+        }
+    }
+
+    /// Reads the spelling of [`RegistryWriter::as_str`].
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Automatic, Self::Manual].into_iter().find(|writer| writer.as_str() == text)
+    }
+}
+
 impl PackPublished {
+    /// Whether both publish the same files as the same version, in whichever version of the event.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        (&self.code, self.version, &self.files) == (&other.code, other.version, &other.files)
+    }
+
     /// Reads the public fields of the event in their current shape.
     ///
     /// # Errors
@@ -52,6 +88,13 @@ impl PackPublished {
             .with("code", self.code.as_str())
             .with("version", self.version)
             .with("files", files)
+            .with("registries", self.registries())
+    }
+
+    fn registries(&self) -> Object {
+        self.registries.iter().fold(Object::new(), |object, (code, writer)| {
+            object.with(code.as_str(), writer.as_str())
+        })
     }
 
     pub(super) fn read(event_type: &str, data: &Object) -> Result<Option<Self>, EventError> {
@@ -65,10 +108,24 @@ impl PackPublished {
             version: u32::try_from(fields.unsigned("version")?)
                 .map_err(|_| fields.invalid("version", &"larger than 2^32"))?,
             files: parse_array(&mut fields, "files", PackFile::parse)?,
+            registries: writers(&mut fields)?,
         };
         fields.finish()?;
         Ok(read)
     }
+}
+
+fn writers(fields: &mut Fields<'_>) -> Result<BTreeMap<RegistryCode, RegistryWriter>, FieldError> {
+    let mut writers = BTreeMap::new();
+    for (code, writer) in fields.object("registries")?.iter() {
+        let code =
+            RegistryCode::parse(code).map_err(|error| fields.invalid("registries", &error))?;
+        let writer = writer.as_str().and_then(RegistryWriter::parse);
+        let writer =
+            writer.ok_or_else(|| fields.invalid("registries", &"neither automatic nor manual"))?;
+        writers.insert(code, writer);
+    }
+    Ok(writers)
 }
 
 impl PackFile {

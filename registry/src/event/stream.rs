@@ -46,6 +46,10 @@ pub struct OfficialId(Uuid);
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DraftId(Uuid);
 
+/// A message of another system that no route led anywhere.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct InboundMessageId(Uuid);
+
 /// Id of a consultation.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConsultationId(Uuid);
@@ -97,6 +101,7 @@ stream_name!(PaymentsId, "payments");
 stream_id!(OfficialId, "staff");
 stream_id!(ConsultationId, "consultation");
 stream_id!(DraftId, "draft");
+stream_id!(InboundMessageId, "message");
 
 /// One entry of one registry.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -124,6 +129,31 @@ impl DraftId {
             text: text.to_owned(),
             expected: "the id of a draft, a UUID of version 7 in lower case",
         })
+    }
+}
+
+impl InboundMessageId {
+    /// Reads the lower-case hyphenated spelling.
+    ///
+    /// # Errors
+    /// Any other text.
+    pub fn parse(text: &str) -> Result<Self, StreamError> {
+        parse_uuid(text).map(Self).ok_or_else(|| StreamError {
+            text: text.to_owned(),
+            expected: "the id of a message, a UUID of version 7 in lower case",
+        })
+    }
+
+    /// The message of a stream.
+    ///
+    /// # Errors
+    /// The stream is not that of a message.
+    pub fn of_stream(stream: &StreamName) -> Result<Self, StreamError> {
+        let error = || StreamError {
+            text: stream.to_string(),
+            expected: "the stream of a message, message/<uuid>",
+        };
+        Self::parse(stream.as_str().strip_prefix("message/").ok_or_else(error)?)
     }
 }
 

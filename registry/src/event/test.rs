@@ -10,7 +10,9 @@ mod complex;
 mod consultation;
 mod follow_up;
 mod intake;
+mod message;
 mod offer;
+mod pack;
 mod payment;
 mod withdrawal;
 mod work;
@@ -54,6 +56,7 @@ fn case_samples() -> Vec<CaseEvent> {
             form: Object::new().with("zone", "Z1").with("validity_years", 2_u32),
             entered: None,
             about: None,
+            system: None,
         }),
         CaseEvent::Registered(Registered {
             number: "ЗП-2026-000042".into(),
@@ -154,16 +157,6 @@ fn entry_samples() -> Vec<EntryEvent> {
 }
 
 fn samples() -> Vec<(StreamName, DomainEvent)> {
-    let pack = PackPublished {
-        code: PackCode::parse("zarechny").unwrap(),
-        version: 1,
-        files: vec![PackFile {
-            path: "pack.yaml".into(),
-            sha256: Hash::of(b"pack"),
-            size_bytes: 4,
-            media_type: "application/yaml".into(),
-        }],
-    };
     let trace = StreamName::parse("case/0123456789abcdef/0").unwrap();
     let opened = TraceOpened {
         file: Hash::of(b"file"),
@@ -174,7 +167,7 @@ fn samples() -> Vec<(StreamName, DomainEvent)> {
         time: at("2011-10-11T11:45:40.276Z"),
         attributes: Object::new().with("concept:name", "Confirmation of receipt"),
     };
-    let mut samples = vec![(pack_stream(&pack.code), DomainEvent::Pack(pack))];
+    let mut samples = Vec::new();
     samples.extend(case_samples().into_iter().map(|e| (case().stream(), DomainEvent::Case(e))));
     samples.extend(entry_samples().into_iter().map(|e| (entry().stream(), DomainEvent::Entry(e))));
     samples.push((trace.clone(), DomainEvent::Trace(TraceEvent::Opened(opened))));
@@ -197,7 +190,10 @@ fn every_sample() -> impl Iterator<Item = (StreamName, DomainEvent)> {
     let first = samples().into_iter().chain(work::samples()).chain(consultation::samples());
     let more = first.chain(intake::samples()).chain(complex::samples());
     let more = more.chain(withdrawal::samples()).chain(follow_up::samples());
-    more.chain(offer::samples()).chain(payment::samples())
+    more.chain(offer::samples())
+        .chain(payment::samples())
+        .chain(pack::samples())
+        .chain(message::samples())
 }
 
 fn lines(samples: &[(StreamName, DomainEvent)]) -> Vec<String> {
@@ -230,6 +226,12 @@ fn golden_bytes_of_every_shape() {
     assert_eq!(found, golden.lines().collect::<Vec<_>>(), "\n{}\n", found.join("\n"));
     let found = lines(&offer::samples());
     let golden = include_str!("../../testdata/events-of-offers.txt");
+    assert_eq!(found, golden.lines().collect::<Vec<_>>(), "\n{}\n", found.join("\n"));
+    let found = lines(&message::samples());
+    let golden = include_str!("../../testdata/events-of-messages.txt");
+    assert_eq!(found, golden.lines().collect::<Vec<_>>(), "\n{}\n", found.join("\n"));
+    let found = lines(&pack::samples());
+    let golden = include_str!("../../testdata/events-of-packs.txt");
     assert_eq!(found, golden.lines().collect::<Vec<_>>(), "\n{}\n", found.join("\n"));
     let found = lines(&payment::samples());
     let golden = include_str!("../../testdata/events-of-payments.txt");
@@ -271,7 +273,7 @@ fn every_member_is_needed_and_no_other_is_taken() {
             let read = DomainEvent::read(&Event { data, ..event.clone() });
             let optional = ["source", "number", "valid_from", "valid_until", "sha256", "came"];
             let optional =
-                [&optional[..], &["official", "by", "entered", "about", "ends"]].concat();
+                [&optional[..], &["official", "by", "entered", "about", "ends", "system"]].concat();
             let optional = optional.contains(&name);
             assert!(optional || read.is_err(), "{} without {name}", event.event_type);
         }
@@ -281,7 +283,7 @@ fn every_member_is_needed_and_no_other_is_taken() {
 #[test]
 fn newer_shapes_and_strange_types_are_unreadable_and_other_streams_are_none_of_ours() {
     let event = as_event(&samples()[1]);
-    for schema in [0, 4] {
+    for schema in [0, 5] {
         let read = DomainEvent::read(&Event { schema, ..event.clone() });
         assert!(matches!(read, Err(EventError::Unknown { .. })));
     }

@@ -16,10 +16,18 @@ struct Upcast {
 /// Version 2 of requests knows people, letters and phones, that of a submission who entered it,
 /// that of an exclusion facts as its basis, that of a cancellation an entry that is gone; version 3
 /// of a submission knows what it is about, that of an exclusion decisions as its basis. Whatever
-/// the version before says, they say too. Version 2 of a refused intake has evidence.
+/// the version before says, they say too. Version 2 of a refused intake has evidence,
+/// that of a published pack who writes its registries. Version 4 of a submission knows the system
+/// that sent it.
 const UPCASTS: &[Upcast] = &[
+    Upcast {
+        event_type: "pack.published",
+        from: 1,
+        step: |data| data.clone().with("registries", Object::new()),
+    },
     Upcast { event_type: "application.submitted", from: 1, step: Object::clone },
     Upcast { event_type: "application.submitted", from: 2, step: Object::clone },
+    Upcast { event_type: "application.submitted", from: 3, step: Object::clone },
     Upcast { event_type: "application.cancelled", from: 1, step: Object::clone },
     Upcast {
         event_type: "application.intake_refused",

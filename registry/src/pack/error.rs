@@ -6,6 +6,7 @@ use letopis_rules::calendar::CalendarError;
 use letopis_rules::decision::AdmissionError;
 use thiserror::Error;
 
+use super::act::Citation;
 use crate::messages::Language;
 
 /// A problem of a pack: where it is and which rule is broken.
@@ -68,6 +69,36 @@ pub enum PackRule {
     #[error("{what} cites no act; add \"law\" with the article it follows from")]
     MissingCitation {
         /// What must cite.
+        what: String,
+    },
+    /// Who comes on paper is not told on a page that nobody gave them.
+    #[error(
+        "channel {channel} is for officials who enter: say with \"notice\" how people are told"
+    )]
+    NoNotice {
+        /// The channel.
+        channel: String,
+    },
+    /// A citation of an act that the pack does not name.
+    #[error("{what} cites {citation:?}, which begins with no act of pack.yaml; name the act there")]
+    UnknownAct {
+        /// What cites.
+        what: String,
+        /// The citation.
+        citation: String,
+    },
+    /// A citation of a clause that the act does not have.
+    #[error("{what} cites {citation:?}; pack.yaml has the act without this clause: add or correct")]
+    UnknownClause {
+        /// What cites.
+        what: String,
+        /// The citation.
+        citation: String,
+    },
+    /// One citation names different clauses in different languages.
+    #[error("{what} cites one clause in Russian and another one in English; make them agree")]
+    CitationsDiffer {
+        /// What cites.
         what: String,
     },
     /// A name is defined twice.
@@ -434,23 +465,36 @@ impl fmt::Display for PackError {
 
 /// Collects every problem instead of stopping at the first.
 #[derive(Debug, Default)]
-pub(super) struct Problems(Vec<PackError>);
+pub(super) struct Problems {
+    errors: Vec<PackError>,
+    citations: Vec<Citation>,
+}
 
 impl Problems {
     pub(super) fn add(&mut self, file: &str, line: Option<u64>, rule: PackRule) {
-        self.0.push(PackError { file: file.to_owned(), line, rule });
+        self.errors.push(PackError { file: file.to_owned(), line, rule });
     }
 
     /// The value, or its problem noted.
     pub(super) fn keep<T>(&mut self, result: Result<T, PackError>) -> Option<T> {
-        result.map_err(|error| self.0.push(error)).ok()
+        result.map_err(|error| self.errors.push(error)).ok()
+    }
+
+    /// Notes where an act is cited.
+    pub(super) fn cite(&mut self, citation: Citation) {
+        self.citations.push(citation);
+    }
+
+    /// Every citation noted so far; they are noted no more then.
+    pub(super) fn citations(&mut self) -> Vec<Citation> {
+        std::mem::take(&mut self.citations)
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.errors.is_empty()
     }
 
     pub(super) fn into_errors(self) -> Vec<PackError> {
-        self.0
+        self.errors
     }
 }

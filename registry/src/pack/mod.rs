@@ -4,6 +4,7 @@
 //! the same files from published blobs. Whatever loads has passed every rule of [`PackRule`];
 //! [`Pack::check`] also runs its own test cases. Not here: which version a case follows.
 
+mod act;
 mod cases;
 mod classifier;
 mod complex;
@@ -14,10 +15,12 @@ mod form;
 mod graph;
 mod judgement;
 mod number;
+mod plan;
 mod read;
 mod registry;
 mod regulation;
 mod request_kind;
+mod route;
 mod start;
 mod template;
 mod unit;
@@ -37,6 +40,7 @@ use letopis_rules::deadline::{
 };
 use letopis_rules::decision::AdmittedModel;
 
+pub use act::Act;
 pub use cases::{CaseExpectation, ExpectedOutcome, GivenAnswer, OfferedBy, RenewedEntry, TestCase};
 pub use classifier::{Classifier, Column, Day, Row, RowValues};
 pub use complex::{AskedOnce, ComplexService, JoinedForms, JoinedService, WaitRule};
@@ -49,16 +53,19 @@ pub use form::{
 pub use graph::StepGraph;
 pub use judgement::{JudgeError, Judgement, VALID_MONTHS_MAX, VALID_YEARS_MAX, Validity, judge};
 pub use number::{NumberTemplate, NumberTemplateError, TEMPLATE_MAX_BYTES, WIDTH_MAX};
+pub use plan::{PlanState, PlannedRequest, plan};
 pub use registry::{
     Holds, QUOTA_MAX, Quota, Registry, RegistryField, RegistryKind, RestsOn, Visibility,
 };
 pub use regulation::{
     Action, ApplicantKind, ApplicantRule, Approval, Asked, Channel, Condition, Days, DecisionRule,
-    DocumentAsked, Effect, Every, EvidenceRule, Ground, InputRule, IntakeCheck, NoData, Offer,
-    Payments, Post, Regulation, RenewalRule, RepresentativeRule, RequestRule, Reuse, ReviewRule,
-    Role, Shows, Step, TermRule, TimedOut, Trigger, TypicalDecision, TypicalOutcome,
+    DocumentAsked, Effect, Every, EvidenceRule, Ground, InputRule, IntakeCheck, Level, NoData,
+    Offer, PORTAL, Payments, Post, Regulation, RenewalRule, RepresentativeRule, RequestRule, Reuse,
+    ReviewRule, Role, Shows, Standard, Step, TermRule, TimedOut, Trigger, TypicalDecision,
+    TypicalOutcome,
 };
 pub use request_kind::{ANSWER_TEXT_CHARS_MAX, KindField, RequestKind, ValueType};
+pub use route::{ROUTE_TEXT_MAX_BYTES, Route};
 pub use start::starting_pack;
 pub use template::{DocumentKind, Template, escaped};
 pub use unit::Unit;
@@ -83,6 +90,8 @@ pub struct Pack {
     calendar: LegalCalendar,
     services: BTreeMap<ServiceCode, Service>,
     complex: BTreeMap<ComplexCode, ComplexService>,
+    routes: Vec<Route>,
+    acts: Vec<Act>,
     parts: Parts,
     files: PackFiles,
 }
@@ -245,6 +254,23 @@ impl Pack {
         &self.parts.classifiers
     }
 
+    /// Where applications go that other systems send by codes of their own.
+    #[must_use]
+    pub fn routes(&self) -> &[Route] {
+        &self.routes
+    }
+
+    /// The acts that a regulation of the pack cites, in the order of the pack.
+    pub fn acts_of<'a>(&'a self, regulation: &'a Regulation) -> impl Iterator<Item = &'a Act> {
+        self.acts.iter().filter(|act| regulation.laws().any(|law| act.is_cited_by(law)))
+    }
+
+    /// The acts that everything in the pack follows from, in the order of the pack.
+    #[must_use]
+    pub fn acts(&self) -> &[Act] {
+        &self.acts
+    }
+
     /// The units of the agency, in the order of the pack.
     #[must_use]
     pub fn units(&self) -> &[Unit] {
@@ -270,6 +296,11 @@ impl Pack {
             code: self.code.clone(),
             version: self.version,
             files: self.files.manifest(),
+            registries: self
+                .registries()
+                .iter()
+                .filter_map(|(code, registry)| Some((code.clone(), registry.kind.writer()?)))
+                .collect(),
         }
     }
 }

@@ -15,9 +15,9 @@ use serde_saphyr::Spanned;
 
 use super::error::{PackError, PackRule, Problems};
 use super::{
-    Classifier, Classifiers, ComplexService, DocumentKind, FormSchema, LegalCalendar, Pack,
-    PackFiles, Parts, Registry, Regulation, RequestKind, Service, StepGraph, Template, TestCase,
-    Unit, validate,
+    Act, Classifier, Classifiers, ComplexService, DocumentKind, FormSchema, LegalCalendar, Pack,
+    PackFiles, Parts, Registry, Regulation, RequestKind, Route, Service, StepGraph, Template,
+    TestCase, Unit, act, validate,
 };
 use crate::code::{
     ClassifierCode, ComplexCode, PackCode, RegistryCode, RequestKindCode, ServiceCode,
@@ -50,6 +50,11 @@ struct Manifest {
     requests: Vec<Spanned<RequestKindCode>>,
     #[serde(default)]
     units: Vec<Unit>,
+    /// Where applications go that other systems send by codes of their own.
+    #[serde(default)]
+    routes: Vec<Route>,
+    /// The acts that everything in the pack follows from.
+    acts: Vec<Act>,
 }
 
 /// One file of test cases.
@@ -78,6 +83,12 @@ pub(super) fn read(files: PackFiles) -> Result<Pack, Vec<PackError>> {
         validate::service(service, &parts, &mut reader.problems);
     }
     let complex = reader.complex(&manifest, &services);
+    validate::routes(&manifest.routes, &services, MANIFEST, &mut reader.problems);
+    for act in &manifest.acts {
+        let line = Some(act.cite.referenced.line());
+        validate::act(act, (MANIFEST, line), &mut reader.problems);
+    }
+    act::check(&manifest.acts, &mut reader.problems);
     reader.refuse_unused();
     if !reader.problems.is_empty() {
         return Err(reader.problems.into_errors());
@@ -92,6 +103,8 @@ pub(super) fn read(files: PackFiles) -> Result<Pack, Vec<PackError>> {
         calendar,
         services,
         complex,
+        routes: manifest.routes,
+        acts: manifest.acts,
         parts,
         files,
     })

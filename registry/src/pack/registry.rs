@@ -7,6 +7,7 @@ use serde_saphyr::Spanned;
 
 use super::number::NumberTemplate;
 use crate::code::{FieldPath, RegistryCode, StepCode};
+use crate::event::RegistryWriter;
 use crate::messages::Text;
 use crate::value_format::ValueFormat;
 
@@ -56,6 +57,18 @@ pub enum RegistryKind {
     Manual,
     /// Nobody: it is computed from the log.
     System,
+}
+
+impl RegistryKind {
+    /// Who writes a registry of this kind, as the log states it.
+    #[must_use]
+    pub const fn writer(self) -> Option<RegistryWriter> {
+        match self {
+            Self::Automatic => Some(RegistryWriter::Automatic),
+            Self::Manual => Some(RegistryWriter::Manual),
+            Self::System => None,
+        }
+    }
 }
 
 /// A field of a registry.

@@ -9,6 +9,7 @@ mod follow_up;
 mod offer;
 mod payments;
 mod request;
+mod standard;
 mod typical;
 
 use std::collections::BTreeMap;
@@ -32,7 +33,11 @@ pub use follow_up::{RenewalRule, ReviewRule};
 pub use offer::{Days, Offer, Trigger};
 pub use payments::{Every, Payments};
 pub use request::{Asked, NoData, RequestRule, Reuse, Shows, TimedOut};
+pub use standard::{Level, Standard};
 pub use typical::{TypicalDecision, TypicalOutcome};
+
+/// The channel by which applicants are told on their own page.
+pub const PORTAL: &str = "portal";
 
 /// The regulation of one service.
 #[derive(Debug, Clone, Deserialize)]
@@ -46,6 +51,8 @@ pub struct Regulation {
     /// The act that the service rests on.
     #[serde(default)]
     pub law: Text,
+    /// What the public is told of it beside its rules.
+    pub standard: Standard,
     /// Who may apply, and what each kind must give.
     pub applicants: Vec<ApplicantRule>,
     /// What somebody must give who applies for another; without it nobody may.
@@ -161,6 +168,9 @@ pub struct Step {
     /// What people call it.
     #[serde(default)]
     pub title: Text,
+    /// The act that has it done.
+    #[serde(default)]
+    pub law: Text,
     /// The steps that it waits for.
     #[serde(default)]
     pub after: Vec<Spanned<StepCode>>,
@@ -342,6 +352,20 @@ impl Regulation {
         self.channels.iter().find(|open| &open.code.value == code)
     }
 
+    /// The acts that the regulation cites, each perhaps several times.
+    pub fn laws(&self) -> impl Iterator<Item = &Text> {
+        let own = [&self.law, &self.standard.law, &self.term.law];
+        let represented = self.representative.iter().map(|rule| &rule.law);
+        let documents = self.documents.iter().map(|document| &document.law);
+        let terms = self.requests().flat_map(|(_, rule)| {
+            let others = rule.suspends.iter().chain(&rule.changes_term);
+            others.chain([&rule.term]).map(|term| &term.law)
+        });
+        let grounds = self.grounds.iter().chain(&self.intake_grounds).map(|ground| &ground.law);
+        let steps = self.steps.iter().map(|step| &step.law);
+        own.into_iter().chain(represented).chain(documents).chain(steps).chain(terms).chain(grounds)
+    }
+
     /// Every value that the regulation reads, each perhaps several times.
     pub fn values(&self) -> impl Iterator<Item = &ValueRef> {
         let requests = self.requests().flat_map(|(_, rule)| {
@@ -349,6 +373,14 @@ impl Regulation {
         });
         let inputs = self.decision.inputs.iter().flat_map(|input| input.from.values());
         requests.chain(inputs).chain(self.effect.fields.values())
+    }
+}
+
+impl Channel {
+    /// How the applicant is told of what happens.
+    #[must_use]
+    pub fn told_by(&self) -> &str {
+        self.notice.as_ref().map_or(PORTAL, ChannelCode::as_str)
     }
 }
 

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use jiff::civil::Date;
 use letopis_ledger::json::Json;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 use serde_saphyr::Spanned;
 use unicode_normalization::UnicodeNormalization;
 
@@ -94,6 +94,37 @@ impl RequestKind {
     #[must_use]
     pub fn is_public(&self, name: &FieldPath) -> bool {
         self.response_field(name).is_some_and(|field| field.visibility.is_public())
+    }
+
+    /// JSON Schema (2020-12) of an answer with these facts, as forms have it: titles in both
+    /// languages, formats by their names.
+    #[must_use]
+    pub fn schema(&self, take: &[Spanned<FieldPath>]) -> Value {
+        let taken = |field: &&KindField| take.iter().any(|taken| taken.value == field.name.value);
+        let fields = self.response.iter().filter(taken);
+        let property = |field: &KindField| {
+            let mut property = json!({
+                "type": match field.value_type {
+                    ValueType::Integer => "integer",
+                    ValueType::Boolean => "boolean",
+                    ValueType::String | ValueType::Date => "string",
+                },
+                "x-title": {"ru": field.title.ru, "en": field.title.en},
+            });
+            let format = field.format.as_ref().map(|format| format.value.as_str());
+            let date = (field.value_type == ValueType::Date).then_some("date");
+            if let Some(format) = format.or(date) {
+                property["format"] = json!(format);
+            }
+            (field.name.value.to_string(), property)
+        };
+        let required = fields.clone().filter(|field| field.required);
+        json!({
+            "type": "object",
+            "additionalProperties": false,
+            "properties": fields.clone().map(property).collect::<Map<String, Value>>(),
+            "required": required.map(|field| field.name.value.to_string()).collect::<Vec<_>>(),
+        })
     }
 
     /// Checks an answer that somebody gives, an object with a member for each field by its whole

@@ -104,6 +104,48 @@ fn texts_and_citations_must_be_there_in_both_languages() {
     );
 }
 
+/// U56: whatever is cited is an act of the pack and a clause of it, the same in both languages.
+#[test]
+fn u56_a_broken_citation_is_named_with_its_line() {
+    assert_breaks!(
+        REGULATION,
+        "    en: Resolution No 7, clause 2.4\n",
+        "    en: Resolution No 999, clause 2.4\n",
+        PackRule::UnknownAct { citation, .. } if citation.contains("999")
+    );
+    assert_breaks!(
+        REGULATION,
+        "    en: Resolution No 7, clause 2.4\n",
+        "    en: Resolution No 7, clause 77.77\n",
+        PackRule::UnknownClause { citation, .. } if citation.contains("77.77")
+    );
+    assert_breaks!(
+        REGULATION,
+        "    en: Resolution No 7, clause 2.4\n",
+        "    en: Resolution No 7, clause 3.1\n",
+        PackRule::CitationsDiffer { what } if what == "the term"
+    );
+    // The beginning of another number is another act.
+    assert_breaks!(
+        "pack.yaml",
+        "en: \"Resolution No 11\"}",
+        "en: \"Resolution No 1\"}",
+        PackRule::UnknownAct { .. }
+    );
+    assert_breaks!(
+        REGULATION,
+        "    law: {ru: \"Постановление № 7, пункт 3.2\", en: \"Resolution No 7, clause 3.2\"}\n",
+        "",
+        PackRule::MissingCitation { what } if what == "step vehicle"
+    );
+    assert_breaks!(
+        REGULATION,
+        "entered_by_official: true, notice: post",
+        "entered_by_official: true",
+        PackRule::NoNotice { channel } if channel == "paper"
+    );
+}
+
 #[test]
 fn steps_must_be_whole_and_in_order() {
     assert_breaks!(

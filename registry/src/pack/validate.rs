@@ -8,15 +8,18 @@ mod payments;
 mod people;
 mod registries;
 mod requests;
+mod routes;
 mod services;
 mod sources;
 mod typical;
 
 pub(super) use complex::complex;
-pub(super) use parts::{classifier, request_kind, units};
+pub(super) use parts::{act, classifier, request_kind, units};
 pub(super) use registries::{registry, rests_on};
+pub(super) use routes::routes;
 pub(super) use services::service;
 
+use super::act::Citation;
 use super::error::{PackRule, Problems};
 use crate::messages::Text;
 
@@ -34,5 +37,7 @@ fn law(problems: &mut Problems, file: &str, line: Option<u64>, what: &str, law: 
         problems.add(file, line, PackRule::MissingCitation { what: what.to_owned() });
     } else {
         text(problems, file, line, &format!("the act of {what}"), law);
+        let (file, what, law) = (file.to_owned(), what.to_owned(), law.clone());
+        problems.cite(Citation { file, line, what, law });
     }
 }

@@ -165,10 +165,17 @@ impl CaseStatus {
         }
     }
 
-    pub(super) fn parse(text: &str) -> Self {
+    /// Reads the spelling of [`CaseStatus::as_str`] of a case that exists.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
         let known =
             [Self::InProgress, Self::Granted, Self::Refused, Self::NotTaken, Self::Cancelled];
-        known.into_iter().find(|status| status.as_str() == text).unwrap_or(Self::Absent)
+        known.into_iter().find(|status| status.as_str() == text)
+    }
+
+    /// A column that this crate wrote.
+    pub(super) fn stored(text: &str) -> Self {
+        Self::parse(text).unwrap_or(Self::Absent)
     }
 }
 
@@ -239,7 +246,7 @@ impl ReadModel {
             let mut rows = select.query([])?;
             while let Some(row) = rows.next()? {
                 let count = number(row, "count")?;
-                match CaseStatus::parse(row.get_ref("status")?.as_str()?) {
+                match CaseStatus::stored(row.get_ref("status")?.as_str()?) {
                     CaseStatus::Granted => counts.granted = count,
                     CaseStatus::Refused => counts.refused = count,
                     CaseStatus::NotTaken => counts.not_taken = count,
@@ -298,7 +305,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<CaseRow> {
         due: time(row, "due_ms")?,
         last_day: row.get("last_day")?,
         provisional: row.get("provisional")?,
-        status: CaseStatus::parse(row.get_ref("status")?.as_str()?),
+        status: CaseStatus::stored(row.get_ref("status")?.as_str()?),
         ended_at: match row.get::<_, Option<i64>>("ended_ms")? {
             None => None,
             Some(_) => Some(time(row, "ended_ms")?),

@@ -5,16 +5,15 @@ use rusqlite::Connection;
 use rusqlite::types::ValueRef;
 use sha2::{Digest, Sha256};
 
-use super::{PROJECTIONS, claims, streams};
+use super::{PROJECTIONS, claims, misplaced, streams};
 
 /// Hashes the rows of each table in the order of its key, each value with its kind and length.
 pub(super) fn hash(connection: &Connection) -> rusqlite::Result<Hash> {
     let mut hasher = Sha256::new();
     let projections = PROJECTIONS.iter().flat_map(|projection| projection.content);
-    for (table, order) in [&claims::CONTENT, &streams::CONTENT, &streams::UNREADABLE_CONTENT]
-        .into_iter()
-        .chain(projections)
-    {
+    let others =
+        [&claims::CONTENT, &streams::CONTENT, &streams::UNREADABLE_CONTENT, &misplaced::CONTENT];
+    for (table, order) in others.into_iter().chain(projections) {
         field(&mut hasher, b'n', table.as_bytes());
         let mut select = connection.prepare(&format!("SELECT * FROM {table} ORDER BY {order}"))?;
         let column_count = select.column_count();

@@ -9,10 +9,10 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::row::{from_sql, to_sql};
-use super::{PROJECTIONS, Reflected, claims, streams};
+use super::{PROJECTIONS, Reflected, claims, misplaced, streams};
 
 /// Version of all tables together; a file of another version is built again.
-const SCHEMA_VERSION: i32 = 11;
+const SCHEMA_VERSION: i32 = 12;
 /// Most connections that readers keep open.
 const READERS_MAX: usize = 8;
 
@@ -53,6 +53,7 @@ pub(super) fn reset(connection: &mut Connection) -> rusqlite::Result<()> {
     )?;
     transaction.execute_batch(claims::TABLES)?;
     transaction.execute_batch(streams::TABLES)?;
+    transaction.execute_batch(misplaced::TABLES)?;
     for projection in PROJECTIONS {
         transaction.execute_batch(projection.tables)?;
     }

@@ -302,7 +302,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<FollowUpRow> {
             None => None,
             Some(_) => Some(parsed(row, "fact", StreamName::parse)?),
         },
-        status: CaseStatus::parse(row.get_ref("status")?.as_str()?),
+        status: CaseStatus::stored(row.get_ref("status")?.as_str()?),
         leaf: LeafIndex::new(number(row, "leaf")?),
     })
 }

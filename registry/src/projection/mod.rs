@@ -21,6 +21,8 @@ mod follow_ups;
 mod intake;
 mod known_answers;
 mod lookup;
+mod messages;
+mod misplaced;
 mod notices;
 mod offers;
 mod packs;
@@ -31,6 +33,7 @@ mod precedents;
 mod provided;
 mod requests;
 mod row;
+mod searched;
 mod staff;
 mod statistics;
 mod streams;
@@ -42,7 +45,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use letopis_ledger::id::AgencyId;
 use letopis_ledger::leaf::Leaf;
-use letopis_ledger::record::Event;
+use letopis_ledger::record::{Event, Record};
 use letopis_ledger::{Hash, LeafIndex, Timestamp, TreeSize};
 use rusqlite::{Connection, Transaction};
 use thiserror::Error;
@@ -58,6 +61,8 @@ pub use follow_ups::FollowUpRow;
 pub use intake::NotTakenRow;
 pub use known_answers::KnownAnswer;
 pub use lookup::EntryQuery;
+pub use messages::MessageRow;
+pub use misplaced::MisplacedRow;
 pub use notices::NoticeRow;
 pub use offers::OfferRow;
 pub use packs::PackRow;
@@ -66,6 +71,7 @@ pub use payments::PaymentRow;
 pub use precedents::{PrecedentQuery, PrecedentRow};
 pub use provided::ProvidedRow;
 pub use requests::{RequestRow, SubrequestRow};
+pub use searched::{CaseSearch, FoundCase};
 pub use staff::WorkRow;
 pub use streams::StreamEventRow;
 pub use system::{AsOf, SystemDigest, SystemRegistry, SystemRow};
@@ -126,6 +132,8 @@ struct Place<'a> {
     time: Timestamp,
     author: &'a AgencyId,
     event: &'a Event,
+    /// The record that has the event.
+    record: &'a Record,
 }
 
 /// One projection: its tables, and how an event changes them.
@@ -158,6 +166,8 @@ const PROJECTIONS: &[Projection] = &[
     notices::PROJECTION,
     offers::PROJECTION,
     payments::PROJECTION,
+    messages::PROJECTION,
+    searched::PROJECTION,
     papers::PROJECTION,
     packs::PROJECTION,
     provided::PROJECTION,
@@ -250,11 +260,14 @@ impl ReadModel {
         claims::fold(&fold, leaf)?;
         for event in record.events() {
             let (index, time) = (leaf.index(), leaf.time());
-            let place = Place { leaf: index, time, author: record.author(), event };
+            let place = Place { leaf: index, time, author: record.author(), event, record };
             match DomainEvent::read(event) {
                 Ok(None) => {}
                 Ok(Some(read)) => {
                     streams::fold(&fold, &place)?;
+                    if misplaced::fold(&fold, &place, &read)?.is_some() {
+                        continue;
+                    }
                     for projection in PROJECTIONS {
                         (projection.fold)(&fold, &place, &read)?;
                     }

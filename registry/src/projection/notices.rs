@@ -8,7 +8,9 @@ use rusqlite::params;
 
 use super::row::{number, optional_number, parsed, time, to_sql};
 use super::{Fold, Place, Projection, ProjectionError, ReadModel, Reflected};
-use crate::event::{Cancelled, CancelledBy, CaseEvent, CaseId, DomainEvent, RequestTarget};
+use crate::event::{
+    Cancelled, CancelledBy, CaseEvent, CaseId, DomainEvent, OfficialId, RequestTarget,
+};
 
 pub(super) const PROJECTION: Projection = Projection {
     tables: "
@@ -19,6 +21,7 @@ pub(super) const PROJECTION: Projection = Projection {
             PRIMARY KEY (case_id, about)
         ) WITHOUT ROWID;
         CREATE INDEX notice_due ON notice (at_ms, case_id, about) WHERE state = 'due';
+        CREATE INDEX notice_queued ON notice (at_ms, case_id, about) WHERE state = 'queued';
     ",
     content: &[("notice", "case_id, about")],
     fold,
@@ -132,6 +135,29 @@ impl ReadModel {
                  ORDER BY at_ms, case_id, about LIMIT ?2",
             )?;
             let rows = select.query_map(params![before.unix_ms(), most], notice_row)?;
+            rows.collect()
+        })
+    }
+
+    /// Notices that somebody posts or tells by telephone and that are not settled, the oldest
+    /// first: of all cases, or of those that an official works on.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub fn queued_notices(
+        &self,
+        works: Option<OfficialId>,
+        most: u32,
+    ) -> Result<Reflected<Vec<NoticeRow>>, ProjectionError> {
+        let works = works.map(|official| official.to_string());
+        self.query(|connection| {
+            let mut select = connection.prepare_cached(
+                "SELECT n.* FROM notice AS n WHERE n.state = 'queued' AND (?1 IS NULL OR EXISTS
+                     (SELECT 1 FROM case_control AS c WHERE c.case_id = n.case_id
+                      AND c.official = ?1))
+                 ORDER BY n.at_ms, n.case_id, n.about LIMIT ?2",
+            )?;
+            let rows = select.query_map(params![works, most], notice_row)?;
             rows.collect()
         })
     }

@@ -17,8 +17,12 @@ pub(super) const PROJECTION: Projection = Projection {
             published_ms INTEGER NOT NULL, data TEXT NOT NULL, leaf INTEGER NOT NULL,
             PRIMARY KEY (code, version, author)
         ) WITHOUT ROWID;
+        CREATE TABLE registry_writer (
+            author TEXT NOT NULL, registry TEXT NOT NULL, writer TEXT NOT NULL,
+            PRIMARY KEY (author, registry)
+        ) WITHOUT ROWID;
     ",
-    content: &[("pack", "code, version, author")],
+    content: &[("pack", "code, version, author"), ("registry_writer", "author, registry")],
     fold,
 };
 
@@ -35,6 +39,12 @@ pub struct PackRow {
 
 fn fold(fold: &Fold<'_>, place: &Place<'_>, event: &DomainEvent) -> Result<(), ProjectionError> {
     let DomainEvent::Pack(published) = event else { return Ok(()) };
+    for (registry, writer) in &published.registries {
+        fold.run(
+            "INSERT OR REPLACE INTO registry_writer (author, registry, writer) VALUES (?1, ?2, ?3)",
+            params![place.author.as_str(), registry.as_str(), writer.as_str()],
+        )?;
+    }
     fold.run(
         "INSERT OR IGNORE INTO pack (code, version, author, published_ms, data, leaf)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
@@ -43,7 +53,7 @@ fn fold(fold: &Fold<'_>, place: &Place<'_>, event: &DomainEvent) -> Result<(), P
             published.version,
             place.author.as_str(),
             place.time.unix_ms(),
-            object_text(&place.event.data),
+            object_text(&event.data()),
             to_sql(place.leaf.get()),
         ],
     )

@@ -4,7 +4,7 @@ use letopis_ledger::id::StreamName;
 use letopis_ledger::{LeafIndex, StreamVersion, Timestamp};
 use rusqlite::params;
 
-use super::row::{number, optional_number, parsed, time, to_sql};
+use super::row::{list_text, number, optional_number, parsed, time, to_sql};
 use super::{Fold, Place, Projection, ProjectionError, ReadModel, Reflected};
 use crate::code::{FieldPath, StepCode, UnitCode};
 use crate::event::{
@@ -243,6 +243,32 @@ impl ReadModel {
                  ORDER BY r.due_ms, r.case_id, r.request LIMIT ?2",
             )?;
             let rows = select.query_map(params![unit.as_str(), most], |row| {
+                Ok((parsed(row, "case_id", CaseId::parse)?, request_row(row)?))
+            })?;
+            rows.collect()
+        })
+    }
+
+    /// Open requests of these kinds, whoever is asked, with their cases, the ones due first: of all
+    /// cases, or of those that an official works on.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub fn open_requests_to(
+        &self,
+        kinds: &[&str],
+        works: Option<OfficialId>,
+        most: u32,
+    ) -> Result<Reflected<Vec<(CaseId, RequestRow)>>, ProjectionError> {
+        let (kinds, works) = (list_text(kinds), works.map(|official| official.to_string()));
+        self.query(|connection| {
+            let mut select = connection.prepare_cached(
+                "SELECT r.* FROM request AS r JOIN case_control AS c USING (case_id)
+                 WHERE r.kind IN (SELECT value FROM json_each(?1)) AND r.outcome IS NULL
+                 AND c.open = 1 AND c.author = ?3 AND (?2 IS NULL OR c.official = ?2)
+                 ORDER BY r.due_ms, r.case_id, r.request LIMIT ?4",
+            )?;
+            let rows = select.query_map(params![kinds, works, self.owner(), most], |row| {
                 Ok((parsed(row, "case_id", CaseId::parse)?, request_row(row)?))
             })?;
             rows.collect()

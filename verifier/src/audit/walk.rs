@@ -5,6 +5,8 @@ use letopis_ledger::leaf::genesis_link;
 use letopis_ledger::{Hash, Timestamp, TreeSize};
 
 use super::bundles::{Bundle, Incoming, read_ahead};
+use super::cases::Cases;
+use super::entries::Entries;
 use super::leaves::{ReadLeaf, Signed, batches, check_signatures, read_leaves};
 use super::offers::Offers;
 use super::root::merkle_root;
@@ -45,6 +47,8 @@ struct Walk<'a> {
     parties: Parties,
     uniqueness: Uniqueness,
     offers: Offers,
+    cases: Cases,
+    entries: Entries,
     sequence: Sequence,
     tiles: TileAudit<'a>,
     signature_count: u64,
@@ -72,6 +76,8 @@ pub(super) fn walk(
         parties: Parties::new(checkpoint.origin().clone()),
         uniqueness: Uniqueness::new(),
         offers: Offers::default(),
+        cases: Cases::default(),
+        entries: Entries::default(),
         sequence: Sequence { link: genesis_link(), last_time: None },
         tiles: TileAudit::new(source, size),
         signature_count: 0,
@@ -156,7 +162,10 @@ impl Walk<'_> {
                         self.parties.take(place, leaf, &mut |finding| self.findings.push(finding));
                     self.signature_count += keys.len() as u64;
                     self.uniqueness.note(place, leaf.record())?;
-                    self.offers.take(place, leaf, &mut |finding| self.findings.push(finding));
+                    let report = &mut |finding| self.findings.push(finding);
+                    self.offers.take(place, leaf, report);
+                    self.cases.take(place, leaf, report);
+                    self.entries.take(place, leaf, report);
                     self.observer.leaf(place, leaf);
                     signed.push(Signed { place, leaf, keys });
                 }

@@ -9,12 +9,13 @@ use letopis_ledger::record::{ClaimOperation, Record};
 use super::Stop;
 use super::collect::{CaseEvent, Collector};
 use super::event::{Decided, Evidence, Outcome, Registered, Submitted, refusal_grounds};
+use super::rule::Regulation;
 use crate::finding::{Finding, Findings, Rule};
 
 /// Newest version of the shape of a type that this program knows.
 fn newest_shape(event_type: &str) -> u32 {
     match event_type {
-        SUBMITTED => 3,
+        SUBMITTED => 4,
         SENT | ANSWERED => 2,
         _ => 1,
     }
@@ -141,6 +142,29 @@ fn requests_are_in_order(collected: &Collector<'_>, decided_at: usize) -> bool {
             (name, _) => ON_THE_WAY.contains(&name),
         }
     })
+}
+
+/// Nothing begins while a blocking request is open: no other request, proposal or decision.
+pub(super) fn check_blocking(
+    case: &Case,
+    collected: &Collector<'_>,
+    regulation: &Regulation,
+) -> Result<(), Stop> {
+    let mut open: Option<&str> = None;
+    for event in &collected.events[..=case.decided_at] {
+        let (kind, data) = (event.event().event_type.as_str(), &event.event().data);
+        let request = data.get("request").and_then(Json::as_str);
+        match (kind, open) {
+            (SENT | PROPOSED | AGREED | DECIDED, Some(blocking)) => {
+                let detail = format!("{kind} while the blocking request {blocking} is open");
+                return Err(Finding::at(Rule::CaseForm, event.place, detail).into());
+            }
+            (SENT, None) => open = request.filter(|request| regulation.is_blocking(request)),
+            (ANSWERED | TIMED_OUT, Some(blocking)) if request == Some(blocking) => open = None,
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// The events of a type with their positions.

@@ -56,7 +56,7 @@ pub(super) struct Regulation {
     pub(super) renewal_days: Option<u32>,
     /// Registries whose facts begin reviews.
     pub(super) reviewed: Vec<String>,
-    /// What requests do to the clock.
+    /// What requests do to the clock and to each other.
     requests: BTreeMap<String, RequestDocument>,
     term: Term,
     calendars: Calendars,
@@ -161,7 +161,7 @@ struct StepDocument {
 #[serde(untagged)]
 enum ActionDocument {
     Request { request: RequestDocument },
-    Other(#[expect(dead_code, reason = "only requests touch the clock")] String),
+    Other(#[expect(dead_code, reason = "only requests are looked at")] String),
 }
 
 #[derive(Debug, Deserialize)]
@@ -169,6 +169,9 @@ struct RequestDocument {
     /// Who is asked, by the kind of who it is.
     #[serde(default)]
     from: BTreeMap<String, Value>,
+    /// Whether nothing else begins while it is open.
+    #[serde(default)]
+    blocking: bool,
     #[serde(default)]
     suspends: Option<TermDocument>,
     #[serde(default)]
@@ -329,6 +332,11 @@ impl Regulation {
         let rule = self.requests.get(request).and_then(|request| request.suspends.as_ref());
         let rule = rule.ok_or_else(|| format!("request {request:?} does not stop the clock"))?;
         Ok(self.count(at, rule.length, &[])?.due)
+    }
+
+    /// Whether nothing else begins while a request is open.
+    pub(super) fn is_blocking(&self, request: &str) -> bool {
+        self.requests.get(request).is_some_and(|request| request.blocking)
     }
 
     /// The term that a request gives the case.

@@ -12,6 +12,7 @@ mod joint;
 mod mirrors;
 mod nodes;
 mod offers;
+mod order;
 mod payments;
 mod policies;
 mod proofs;

@@ -85,6 +85,19 @@ fn break_rule(rule: Rule) -> Broken {
         Rule::Equivocation => compare::break_rule(),
         Rule::KeyInForce => record(|_, draft| draft.signer = signer("stranger")),
         Rule::AuthorSignature => forged_signature(),
+        Rule::CaseOrder => record(|written, draft| {
+            let case = "application/019ba000-0000-7000-8000-000000000099";
+            draft.events = [("application.submitted"), ("application.refusal_issued")]
+                .map(|event_type| written.event(case, event_type, Object::new()))
+                .into();
+        }),
+        Rule::EntryBasis => record(|written, draft| {
+            let basis = Object::new().with("kind", "decision");
+            let basis = basis.with("stream", "application/1").with("version", 3);
+            let entry = "registry/permits/019ba000-0000-7000-8000-000000000099";
+            let created = Object::new().with("basis", basis);
+            draft.events = vec![written.event(entry, "registry.entry_created", created)];
+        }),
         Rule::Governance => record(|written, draft| {
             let policy = GovernanceEvent::PolicySet { policy: policy().to_string() };
             draft.events = vec![written.governance(&policy)];

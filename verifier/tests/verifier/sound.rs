@@ -49,7 +49,8 @@ fn keys_and_claims_may_come_and_go() {
     let event = written.governance(&revoked);
     written.push(ZARECHNY, vec![event]);
     for operation in [Take, Release, Take] {
-        let event = written.event("registry/permits/1", "registry.entry_amended", Object::new());
+        let basis = Object::new().with("basis", Object::new().with("kind", "document"));
+        let event = written.event("registry/permits/1", "registry.entry_amended", basis);
         let mut draft = written.draft(ZARECHNY, vec![event]);
         draft.signer = AuthorSigner::from_seed(&[77; 32]);
         draft.claims = vec![claim("number/1", "registry/permits/1", operation)];

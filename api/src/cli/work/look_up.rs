@@ -1,5 +1,5 @@
-//! `letopis work inbox`, `offers`, `payments`, `show`, `precedents` and `typical`: what an official
-//! looks up.
+//! `letopis work inbox`, `offers`, `payments`, `show`, `history`, `find`, `precedents` and
+//! `typical`: what an official looks up.
 //!
 //! Not here: what changes anything.
 
@@ -26,6 +26,32 @@ pub(super) enum LookUp {
     Show {
         /// Id of the case.
         case: String,
+    },
+    /// Shows every event of a case with its time and leaf.
+    History {
+        /// Id of the case.
+        case: String,
+    },
+    /// Finds cases by what is known of them.
+    Find {
+        /// Its number.
+        #[arg(long)]
+        number: Option<String>,
+        /// Code of the service.
+        #[arg(long)]
+        service: Option<String>,
+        /// in_progress, granted, refused, not_taken or cancelled.
+        #[arg(long)]
+        status: Option<String>,
+        /// Number of the receipt from another system.
+        #[arg(long)]
+        receipt: Option<String>,
+        /// Number in the applicant's cabinet of another system.
+        #[arg(long)]
+        cabinet: Option<String>,
+        /// Where the page before ended.
+        #[arg(long)]
+        after: Option<String>,
     },
     /// Finds past decisions of a service by outcome, ground and public facts.
     Precedents {
@@ -62,6 +88,19 @@ impl LookUp {
                 remote.get_with("api/v1/payments", query.as_slice())?.ok()
             }
             Self::Show { case } => card(remote, case),
+            Self::History { case } => remote.get(&format!("api/v1/cases/{case}/events"))?.ok(),
+            Self::Find { number, service, status, receipt, cabinet, after } => {
+                let named = [
+                    ("number", number),
+                    ("service", service),
+                    ("status", status),
+                    ("receipt", receipt),
+                    ("cabinet", cabinet),
+                    ("after", after),
+                ];
+                let query = named.iter().filter_map(|(name, text)| Some((*name, text.as_deref()?)));
+                remote.get_with("api/v1/cases", &query.collect::<Vec<_>>())?.ok()
+            }
             Self::Precedents { service, outcome, ground, facts, after } => {
                 let facts = Value::Object(read_facts(facts)?).to_string();
                 let mut query = vec![("facts", facts.as_str())];

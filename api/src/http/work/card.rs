@@ -1,23 +1,31 @@
 //! The inbox of an official and the card of a case, as an official sees them.
 
 use axum::Json;
-use axum::extract::State;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
 use axum::response::Response;
+use letopis_ledger::{LeafIndex, StreamVersion};
 use letopis_registry::case::{CaseState, RequestState};
 use letopis_registry::code::StepCode;
-use letopis_registry::engine::{CaseCard, ShownEntries, ToAgree};
-use letopis_registry::projection::{EntryRow, RequestRow, WorkRow};
-use serde::Serialize;
+use letopis_registry::engine::{
+    AnswerForm, AnswerTable, CaseCard, ShownEntries, TimelineEvent, ToAgree,
+};
+use letopis_registry::environment::Clock;
+use letopis_registry::messages::Text;
+use letopis_registry::projection::{EntryRow, NoticeRow, RequestRow, WorkRow};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 use super::super::no_store;
-use crate::http::application::{case_id, engine_problem};
+use crate::http::application::{TextDto, case_id, engine_problem, waiting_time};
 use crate::http::document::Uuid7;
 use crate::http::follow_up::AboutDto;
+use crate::http::notice::notice_text;
 use crate::http::problem::{Problem, ProblemDto};
 use crate::http::staff::Acting;
 use crate::http::{AppState, PathOf};
+use crate::service::environment::System;
 
 /// What waits for an official, the ones due first.
 #[derive(Debug, Serialize, ToSchema)]
@@ -28,8 +36,24 @@ pub(crate) struct InboxDto {
     requests: Vec<AskedDto>,
     /// Proposals that the official may agree to.
     proposals: Vec<ToAgreeDto>,
+    /// Notices that the official posts or tells by telephone, and then settles.
+    notices: Vec<QueuedNoticeDto>,
     /// Leaves that this answer reflects.
     position: u64,
+}
+
+/// A notice that somebody posts or tells by telephone.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct QueuedNoticeDto {
+    case: String,
+    /// Its number, by which it is settled.
+    notice: Option<u64>,
+    channel: Option<String>,
+    /// What it tells, as in `registered`, and in words by language.
+    kind: String,
+    text: TextDto,
+    /// When that happened.
+    at: String,
 }
 
 /// A case that an official works on.
@@ -48,9 +72,11 @@ pub(crate) struct WorkDto {
 pub(crate) struct AskedDto {
     case: String,
     request: String,
-    /// `unit`, `head` or `executor`.
+    /// `unit`, `head`, `executor`, `organisation`, or `external`, whose answer is entered.
     kind: String,
-    unit: String,
+    /// The unit, or the name of who is asked.
+    of: String,
+    sent_at: String,
     mandatory: bool,
     due: String,
 }
@@ -85,8 +111,12 @@ pub(crate) struct CardDto {
     /// Who works on the case.
     official: Option<String>,
     requests: Vec<RequestDto>,
-    /// Requests that the regulation leaves out for this case.
-    omitted: Vec<String>,
+    /// Requests that the regulation leaves out for this case, and why.
+    omitted: Vec<OmittedDto>,
+    /// Answers as tables, in the order and with the titles of the pack.
+    answers: Vec<AnswerTableDto>,
+    /// Forms of open requests that people answer.
+    forms: Vec<AnswerFormDto>,
     subrequests: Vec<SubrequestRowDto>,
     proposal: Option<ProposalRowDto>,
     /// Public fields of the form.
@@ -98,6 +128,79 @@ pub(crate) struct CardDto {
     to_agree: Option<ToAgreeDto>,
     /// Entries to look at, for each open request that shows some.
     shown: Vec<ShownDto>,
+    /// Leaf of the newest event of the case; give it as `after` to wait for the next one.
+    leaf: u64,
+}
+
+/// Whether to wait for something new.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct CardQuery {
+    /// Wait until the case has an event after this leaf: `leaf` of the card that is shown.
+    #[param(required = false)]
+    after: Option<u64>,
+    /// Milliseconds to wait at most, up to 30,000.
+    #[serde(default)]
+    #[param(maximum = 30_000, required = false)]
+    wait_ms: u64,
+}
+
+/// A request that is left out.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct OmittedDto {
+    request: String,
+    /// The condition that does not hold, as in `form.object.area_m2 > 1500`.
+    condition: Option<String>,
+}
+
+/// An answer to be read.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct AnswerTableDto {
+    request: String,
+    title: TextDto,
+    rows: Vec<AnswerRowDto>,
+    /// Leaf with the signed record of the answer.
+    leaf: u64,
+}
+
+/// A fact of an answer.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct AnswerRowDto {
+    title: TextDto,
+    value: Value,
+}
+
+/// The form of an open request.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct AnswerFormDto {
+    request: String,
+    title: TextDto,
+    /// JSON Schema of the facts.
+    #[schema(value_type = Object)]
+    schema: Value,
+}
+
+/// The history of a case.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct TimelineDto {
+    events: Vec<TimelineEventDto>,
+    /// Leaves that this answer reflects.
+    position: u64,
+}
+
+/// An event of a case.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct TimelineEventDto {
+    /// Its number in the stream of the case.
+    version: u64,
+    event: String,
+    at: String,
+    leaf: u64,
+    /// Public fields.
+    #[schema(value_type = Object)]
+    data: Value,
+    private: Vec<FieldDto>,
 }
 
 /// Entries in force to look at before answering: their area meets that of the case.
@@ -130,7 +233,17 @@ pub(crate) struct RequestDto {
     kind: &'static str,
     target: String,
     mandatory: bool,
+    sent_at: Option<String>,
     due: String,
+    /// Whether the end of its own term has passed without an answer in time.
+    late: bool,
+    answered_at: Option<String>,
+    /// Leaf with the signed record of the answer.
+    answered_leaf: Option<u64>,
+    /// Who answered or entered the answer.
+    answered_by: Option<String>,
+    /// Number of the letter that brought it.
+    letter: Option<String>,
     /// `answered`, `no_data` or `timed_out`; absent while it is open.
     outcome: Option<&'static str>,
     way: Option<&'static str>,
@@ -190,18 +303,20 @@ pub(in crate::http) async fn inbox(
             .map(|asked| AskedDto::of(asked.case.to_string(), &asked.request))
             .collect(),
         proposals: inbox.proposals.iter().map(ToAgreeDto::of).collect(),
+        notices: inbox.notices.iter().map(QueuedNoticeDto::of).collect(),
         position: app.service.position().get(),
     })))
 }
 
-/// A case with everything that the official needs to work on it.
+/// A case with everything that the official needs to work on it; waits for something new if asked
+/// to, so that whoever shows it shows it as it is.
 #[utoipa::path(
     get, path = "/api/v1/cases/{id}/card", tag = "officials",
-    params(("id" = inline(Uuid7), Path, description = "Id of the case")),
+    params(("id" = inline(Uuid7), Path, description = "Id of the case"), CardQuery),
     security(("official" = [])),
     responses(
         (status = 200, description = "The case", body = CardDto),
-        (status = 400, description = "Not an id", body = ProblemDto),
+        (status = 400, description = "Not an id or not a waiting time", body = ProblemDto),
         (status = 401, description = "Not an official's token", body = ProblemDto),
         (status = 404, description = "No such case", body = ProblemDto),
         (status = 422, description = "The case does not concern the official", body = ProblemDto),
@@ -212,11 +327,48 @@ pub(in crate::http) async fn card(
     State(app): State<AppState>,
     Acting(official): Acting,
     id: PathOf<String>,
+    query: Result<Query<CardQuery>, QueryRejection>,
 ) -> Result<Response, Problem> {
+    let Query(query) = query.map_err(|e| Problem::bad_request(e.body_text()))?;
     let case = case_id(&id.0)?;
+    let limit = waiting_time(query.wait_ms)?;
+    if let (Some(after), false) = (query.after, limit.is_zero()) {
+        let stream = case.stream();
+        let newer = || {
+            let rows = app.service.model().stream(&stream).ok()?.value;
+            rows.last().filter(|row| row.leaf.get() > after).map(drop)
+        };
+        app.service.wait_for(limit, newer).await;
+    }
     let card = app.service.engine().card(case, &official).await;
     let card = card.map_err(|error| engine_problem(&error))?;
     Ok(no_store(Json(CardDto::of(case.to_string(), &card))))
+}
+
+/// Every event of a case with its time and leaf: sendings, answers that did not count, notices and
+/// papers included.
+#[utoipa::path(
+    get, path = "/api/v1/cases/{id}/events", tag = "officials",
+    params(("id" = inline(Uuid7), Path, description = "Id of the case")),
+    security(("official" = [])),
+    responses(
+        (status = 200, description = "The events, the first one first", body = TimelineDto),
+        (status = 400, description = "Not an id", body = ProblemDto),
+        (status = 401, description = "Not an official's token", body = ProblemDto),
+        (status = 404, description = "No such case", body = ProblemDto),
+        (status = 422, description = "The case does not concern the official", body = ProblemDto),
+        (status = 503, description = "Busy or stopping", body = ProblemDto),
+    )
+)]
+pub(in crate::http) async fn events(
+    State(app): State<AppState>,
+    Acting(official): Acting,
+    id: PathOf<String>,
+) -> Result<Response, Problem> {
+    let timeline = app.service.engine().timeline(case_id(&id.0)?, &official).await;
+    let timeline = timeline.map_err(|error| engine_problem(&error))?;
+    let events = timeline.iter().map(TimelineEventDto::of).collect();
+    Ok(no_store(Json(TimelineDto { events, position: app.service.position().get() })))
 }
 
 impl WorkDto {
@@ -237,7 +389,8 @@ impl AskedDto {
             case,
             request: row.request.to_string(),
             kind: row.kind.clone(),
-            unit: row.target.clone(),
+            of: row.target.clone(),
+            sent_at: row.sent_at.to_string(),
             mandatory: row.mandatory,
             due: row.due.to_string(),
         }
@@ -254,16 +407,86 @@ impl ToAgreeDto {
     }
 }
 
+impl QueuedNoticeDto {
+    fn of(row: &NoticeRow) -> Self {
+        Self {
+            case: row.case.to_string(),
+            notice: row.version.map(StreamVersion::get),
+            channel: row.channel.clone(),
+            kind: row.kind.clone(),
+            text: notice_text(&row.kind),
+            at: row.at.to_string(),
+        }
+    }
+}
+
+impl TimelineEventDto {
+    fn of(event: &TimelineEvent) -> Self {
+        Self {
+            version: event.version.get(),
+            event: event.event_type.clone(),
+            at: event.at.to_string(),
+            leaf: event.leaf.get(),
+            data: letopis_ledger::json::Json::from(event.data.clone()).to_value(),
+            private: event.private.iter().map(FieldDto::of).collect(),
+        }
+    }
+}
+
+impl FieldDto {
+    fn of(disclosure: &letopis_ledger::disclosure::Disclosure) -> Self {
+        Self { name: disclosure.name().to_owned(), value: disclosure.value().to_value() }
+    }
+}
+
+impl AnswerTableDto {
+    fn of(table: &AnswerTable) -> Self {
+        let row = |(title, value): &(Text, letopis_ledger::json::Json)| AnswerRowDto {
+            title: TextDto::of(title),
+            value: value.to_value(),
+        };
+        Self {
+            request: table.request.to_string(),
+            title: TextDto::of(&table.title),
+            rows: table.rows.iter().map(row).collect(),
+            leaf: table.leaf.get(),
+        }
+    }
+}
+
+impl AnswerFormDto {
+    fn of(form: &AnswerForm) -> Self {
+        Self {
+            request: form.request.to_string(),
+            title: TextDto::of(&form.title),
+            schema: form.schema.clone(),
+        }
+    }
+}
+
 impl RequestDto {
-    fn of((code, request): (&StepCode, &RequestState)) -> Self {
-        let answered = request.answered.as_ref().map(|answered| &answered.event);
+    fn of((code, request): (&StepCode, &RequestState), card: &CaseCard) -> Self {
+        let place = |version: StreamVersion| {
+            usize::try_from(version.get()).ok().and_then(|number| card.events.get(number)).copied()
+        };
+        let answer = request.answered.as_ref();
+        let (answered_leaf, answered_at) = answer.and_then(|answer| place(answer.version)).unzip();
+        let came = answer.and_then(|answer| answer.event.came.as_ref());
+        let ended = came.map(|came| came.at).or(answered_at).unwrap_or_else(|| System.now());
+        let answered = answer.map(|answered| &answered.event);
         let timed_out = request.timed_out.then_some("timed_out");
         Self {
             request: code.to_string(),
             kind: request.sent.target.kind(),
             target: request.sent.target.name().to_owned(),
             mandatory: request.sent.mandatory,
+            sent_at: card.sent.get(code.as_str()).map(ToString::to_string),
             due: request.sent.due.to_string(),
+            late: ended > request.sent.due,
+            answered_at: answered_at.map(|at| at.to_string()),
+            answered_leaf: answered_leaf.map(LeafIndex::get),
+            answered_by: came.and_then(|came| came.official).map(|official| official.to_string()),
+            letter: came.and_then(|came| came.letter.clone()),
             outcome: answered.map(|answered| answered.outcome.as_str()).or(timed_out),
             way: answered.and_then(|answered| Some(answered.came.as_ref()?.way.as_str())),
         }
@@ -289,12 +512,12 @@ impl ShownDto {
 
 impl CardDto {
     fn of(case: String, card: &CaseCard) -> Self {
-        let CaseCard { state, disclosures, to_agree, shown } = card;
+        let CaseCard { state, disclosures, to_agree, shown, .. } = card;
         let (clock, submitted) = (state.clock(), state.submitted());
         let suspended = clock.and_then(|clock| clock.suspended.as_ref());
-        let field = |disclosure: &letopis_ledger::disclosure::Disclosure| FieldDto {
-            name: disclosure.name().to_owned(),
-            value: disclosure.value().to_value(),
+        let omitted = |(request, condition): &(StepCode, Option<String>)| OmittedDto {
+            request: request.to_string(),
+            condition: condition.clone(),
         };
         Self {
             case,
@@ -309,16 +532,23 @@ impl CardDto {
             warned: clock.is_some_and(|clock| clock.warned),
             breached: clock.is_some_and(|clock| clock.breached),
             official: state.assigned().map(|assigned| assigned.official.to_string()),
-            requests: state.requests().iter().map(RequestDto::of).collect(),
-            omitted: state.omitted().iter().map(ToString::to_string).collect(),
+            requests: state
+                .requests()
+                .iter()
+                .map(|request| RequestDto::of(request, card))
+                .collect(),
+            omitted: card.omitted.iter().map(omitted).collect(),
+            answers: card.answers.iter().map(AnswerTableDto::of).collect(),
+            forms: card.forms.iter().map(AnswerFormDto::of).collect(),
             subrequests: subrequests(state),
             proposal: proposal(state),
             form: submitted.map_or(Value::Null, |submitted| {
                 letopis_ledger::json::Json::from(submitted.form.clone()).to_value()
             }),
-            private: disclosures.iter().map(field).collect(),
+            private: disclosures.iter().map(FieldDto::of).collect(),
             to_agree: to_agree.as_ref().map(ToAgreeDto::of),
             shown: shown.iter().map(ShownDto::of).collect(),
+            leaf: card.events.last().map_or(0, |(leaf, _)| leaf.get()),
         }
     }
 }

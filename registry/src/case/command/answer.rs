@@ -170,9 +170,7 @@ impl SetAsideAnswer {
             }
             CaseRefusal::AlreadyEnded => Some(SetAside::Late),
             CaseRefusal::AlreadyAnswered { .. } => Some(SetAside::Duplicate),
-            CaseRefusal::RequestNotSent { .. } | CaseRefusal::StepNotInRegulation { .. } => {
-                Some(SetAside::NotSent)
-            }
+            CaseRefusal::RequestNotSent { .. } => Some(SetAside::NotSent),
             _ => None,
         }
     }

@@ -174,6 +174,11 @@ impl DecideCase {
         if self.at < registered_at {
             return Err(CaseRefusal::BeforeRegistration { at: self.at, registered_at });
         }
+        for (step, _) in rules.service.regulation.requests().filter(|(_, r)| r.blocking) {
+            if state.is_open(step.code.value.as_str()) {
+                return Err(CaseRefusal::Blocked { request: step.code.value.clone() });
+            }
+        }
         for (step, rule) in rules.service.regulation.requests().filter(|(_, r)| r.mandatory) {
             let request = step.code.value.clone();
             let answered = state.requests().get(&request).and_then(|r| r.answered.as_ref());

@@ -11,6 +11,7 @@ use super::CaseEvents;
 use super::follow_up::FollowUp;
 use super::intake::IntakeFinding;
 use super::request::{Executors, Progress, send_enabled};
+use super::source::Source;
 use crate::case::{CaseClock, CaseRefusal, CaseRules, CaseState, case_number_claim};
 use crate::code::{ChannelCode, ServiceCode};
 use crate::event::{
@@ -46,6 +47,8 @@ pub struct SubmitApplication {
     pub joined: Option<Joined>,
     /// The entry that it is about, if it follows up one that exists.
     pub follow_up: Option<FollowUp>,
+    /// The information system that sent it, with what it says beside the form.
+    pub source: Option<Source>,
 }
 
 /// An official enters an application.
@@ -118,8 +121,11 @@ impl SubmitApplication {
                 .as_ref()
                 .map(|entry| Entered { official: entry.official.id, scan: entry.scan.clone() }),
             about: self.follow_up.as_ref().map(|follow_up| follow_up.about.clone()),
+            system: self.source.as_ref().map(|source| source.system.clone()),
         };
-        events.push(CaseEvent::Submitted(submitted), self.form.private().to_vec());
+        let private = self.form.private().iter().cloned();
+        let private = private.chain(self.source.iter().flat_map(Source::fields)).collect();
+        events.push(CaseEvent::Submitted(submitted), private);
         let number = self.number.as_deref();
         let claim = |number: &str| Claim {
             name: case_number_claim(&regulation.service.value, number),

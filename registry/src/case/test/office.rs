@@ -353,8 +353,12 @@ fn hard_case_1_an_answer_that_comes_too_late_twice_or_unasked_is_kept_and_change
         let mut given = Given::answered(rules, &good_answers()[..1]);
         let twice = given.answer(&no_data("vehicle")).unwrap_err();
         assert_eq!(aside(&given.state, &twice), Some(SetAside::Duplicate));
-        let unasked = given.answer(&no_data("smoke")).unwrap_err();
+        let unasked = CaseRefusal::RequestNotSent { request: step("vehicle") };
         assert_eq!(aside(&given.state, &unasked), Some(SetAside::NotSent));
+        // What the regulation never asks is refused, and not kept as an answer.
+        let unknown = given.answer(&no_data("smoke")).unwrap_err();
+        assert!(matches!(unknown, CaseRefusal::StepNotInRegulation { .. }));
+        assert_eq!(aside(&given.state, &unknown), None);
         let decision = CancelCase { by: CancelledBy::Applicant }.decide(&given.state, &rules);
         given.take(&decision.unwrap());
         let cancelled = given.answer(&no_data("residence")).unwrap_err();

@@ -16,6 +16,7 @@ fn submitted(about: About) -> CaseEvent {
         form: Object::new().with("zone", "Z1"),
         entered: None,
         about: Some(about),
+        system: None,
     })
 }
 

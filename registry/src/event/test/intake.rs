@@ -27,6 +27,7 @@ pub(super) fn samples() -> Vec<(StreamName, DomainEvent)> {
             form: Object::new().with("zone", "Z1"),
             entered: Some(Entered { official: official(1), scan }),
             about: None,
+            system: None,
         })
     };
     let field = IntakeEvidence::Form(FieldPath::parse("project.media_type").unwrap());

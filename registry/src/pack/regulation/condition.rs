@@ -3,6 +3,8 @@
 //! Few and plain, so that a reader of the pack repeats them by hand. Not here: decisions, which a
 //! DMN model states.
 
+use std::fmt;
+
 use serde::Deserialize;
 
 use crate::code::StepCode;
@@ -70,6 +72,25 @@ impl Condition {
             Self::Not(other) => other.found(),
             Self::All(parts) | Self::Any(parts) => parts.iter().flat_map(Self::found).collect(),
             Self::Equal(_) | Self::Above(_) | Self::Present(_) => vec![],
+        }
+    }
+}
+
+impl fmt::Display for Condition {
+    /// As a reader of the pack would say it: `form.object.area_m2 > 1500`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let joined = |parts: &[Self], word: &str| {
+            let parts: Vec<String> = parts.iter().map(|part| format!("({part})")).collect();
+            parts.join(word)
+        };
+        match self {
+            Self::Equal((value, stated)) => write!(f, "{value} = {stated}"),
+            Self::Above((value, limit)) => write!(f, "{value} > {limit}"),
+            Self::Present(value) => write!(f, "{value} is given"),
+            Self::Found(request) => write!(f, "{request} was answered with facts"),
+            Self::Not(other) => write!(f, "not ({other})"),
+            Self::All(parts) => f.write_str(&joined(parts, " and ")),
+            Self::Any(parts) => f.write_str(&joined(parts, " or ")),
         }
     }
 }

@@ -27,6 +27,9 @@ pub struct RequestRule {
     pub by: BTreeMap<FieldPath, ValueRef>,
     /// Fields that the answer brings; no others are taken.
     pub take: Vec<Spanned<FieldPath>>,
+    /// The facts that officials see of the answer, in this order; as its kind says without it.
+    #[serde(default)]
+    pub display: Vec<Spanned<FieldPath>>,
     /// Entries that whoever answers sees beside the request.
     #[serde(default)]
     pub shows: Option<Shows>,

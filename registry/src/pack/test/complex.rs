@@ -69,7 +69,7 @@ fn each_rule_of_complex_requests_is_broken_once_and_named_with_its_line() {
             ":20: other service \"parking-permit\"",
         ),
         (
-            "        law: {ru: \"Постановление № 11, пункт 4\", en: \"Resolution No 11, clause 4\"}\n",
+            "        law: {ru: \"Постановление № 12, пункт 4\", en: \"Resolution No 12, clause 4\"}\n",
             "",
             ":19: the wait cites no act",
         ),

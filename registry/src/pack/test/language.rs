@@ -188,8 +188,8 @@ fn units_and_posts_are_defined_and_form_no_circle() {
     );
     assert_breaks!(
         PERMIT,
-        "  law: {ru: \"Постановление № 11, пункт 3.7\"",
-        "  # law: {ru: \"\"",
+        "\n  law: {ru: \"Постановление № 11, пункт 3.7\"",
+        "\n  # law: {ru: \"\"",
         PackRule::MissingCitation { what } if what == "the approval"
     );
 }

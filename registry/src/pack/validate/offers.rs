@@ -8,12 +8,8 @@ use super::{law, text};
 use crate::code::FieldPath;
 use crate::pack::error::PackRule;
 use crate::pack::registry::Registry;
-use crate::pack::regulation::{Days, Offer, RenewalRule, Trigger};
+use crate::pack::regulation::{Days, Offer, PORTAL, RenewalRule, Trigger};
 use crate::value_format::ValueFormat;
-
-/// The channel whose notices appear on the applicant's own page, which nobody has yet whom an
-/// entry that came in is about.
-const PORTAL: &str = "portal";
 
 impl Check<'_, '_> {
     pub(super) fn offers(&mut self) {
@@ -79,6 +75,7 @@ impl Check<'_, '_> {
             self.refuse_offer(line(&offer.code), offer, reason);
         }
         match &offer.notice {
+            // Whom an entry that came in is about has no page yet.
             Some(channel) if channel.value.as_str() == PORTAL => {
                 let reason = "is for somebody who has no page yet; \"notice\" is another channel";
                 self.refuse_offer(line(channel), offer, reason);

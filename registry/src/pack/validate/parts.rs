@@ -6,6 +6,7 @@ use serde_saphyr::Spanned;
 
 use super::{law, text};
 use crate::code::FieldPath;
+use crate::pack::act::Act;
 use crate::pack::classifier::{Classifier, Row};
 use crate::pack::error::{PackRule, Problems};
 use crate::pack::request_kind::{KindField, RequestKind, ValueType};
@@ -33,6 +34,13 @@ pub(in crate::pack) fn units(units: &[Unit], file: &str, problems: &mut Problems
         let line = unit::unit(units, &circle[0]).map(|first| first.code.referenced.line());
         let path = circle.iter().map(ToString::to_string).collect();
         problems.add(file, line, PackRule::UnitCircle { path });
+    }
+}
+
+pub(in crate::pack) fn act(act: &Act, (file, line): (&str, Option<u64>), problems: &mut Problems) {
+    text(problems, file, line, "how an act is cited", &act.cite.value);
+    if let Some(title) = &act.title {
+        text(problems, file, line, "the title of an act", title);
     }
 }
 

@@ -114,13 +114,18 @@ impl Check<'_, '_> {
             }
             Asked::Addressee(_) | Asked::Organisation(_) => {}
         }
+        for field in &request.display {
+            if !request.take.iter().any(|taken| taken.value == field.value) {
+                self.unknown(line(field), "fact that is taken", &field.value);
+            }
+        }
         match &request.kind {
             Some(kind) => match parts.request_kinds.get(&kind.value) {
                 Some(found) => self.kind_fields(step, request, found),
                 None => self.unknown(line(kind), "request kind", &kind.value),
             },
             None => {
-                if request.from.is_internal() || matches!(request.from, Asked::Applicant(_)) {
+                if !matches!(request.from, Asked::Registry(_)) {
                     let request = code.value.to_string();
                     self.add(line(code), PackRule::NoRequestKind { request });
                 }

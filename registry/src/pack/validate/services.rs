@@ -10,7 +10,7 @@ use crate::code::{FieldPath, StepCode};
 use crate::pack::cases::{ExpectedOutcome, GivenAnswer};
 use crate::pack::error::{PackRule, Problems};
 use crate::pack::registry::RegistryKind;
-use crate::pack::regulation::{Action, EvidenceRule, Ground, InputRule};
+use crate::pack::regulation::{Action, EvidenceRule, Ground, InputRule, Standard};
 use crate::pack::value::{Derivation, ValueRef};
 use crate::pack::{Parts, Service, StepGraph};
 
@@ -81,16 +81,34 @@ impl Check<'_, '_> {
         for channel in &regulation.channels {
             let what = format!("channel {}", channel.code.value);
             text(self.problems, self.file, line(&channel.code), &what, &channel.title);
+            if channel.entered_by_official && channel.notice.is_none() {
+                let (at, channel) = (line(&channel.code), channel.code.value.to_string());
+                self.add(at, PackRule::NoNotice { channel });
+            }
         }
         for step in &regulation.steps {
             let what = format!("step {}", step.code.value);
             text(self.problems, self.file, line(&step.code), &what, &step.title);
+            law(self.problems, self.file, line(&step.code), &what, &step.law);
         }
+        self.standard(at);
         for ground in regulation.grounds.iter().chain(&regulation.intake_grounds) {
             let what = format!("ground {}", ground.code.value);
             text(self.problems, self.file, line(&ground.code), &what, &ground.text);
             law(self.problems, self.file, line(&ground.code), &what, &ground.law);
         }
+    }
+
+    fn standard(&mut self, at: Option<u64>) {
+        let Standard { result, fee, appointment, law: act, .. } = &self.service.regulation.standard;
+        text(self.problems, self.file, at, "the result of the standard", result);
+        for (what, told) in [("fee", fee), ("appointment", appointment)] {
+            if let Some(told) = told {
+                let what = format!("the {what} of the standard");
+                text(self.problems, self.file, at, &what, told);
+            }
+        }
+        law(self.problems, self.file, at, "the standard", act);
     }
 
     pub(super) fn term(

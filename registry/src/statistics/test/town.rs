@@ -237,6 +237,7 @@ impl Town {
             registered_at: (channel == "paper").then(|| came_before(at, number)),
             entry: (channel == "paper").then(|| self.paper()),
             renews: None,
+            source: None,
         };
         let case = block_on(self.node.engine.submit(&application)).unwrap().case;
         self.people.insert(case, person);
