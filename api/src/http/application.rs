@@ -412,7 +412,7 @@ pub(super) fn engine_problem(error: &EngineError) -> Problem {
             | OfferRefusal::TooEarly { .. },
         )
         | EngineError::Payment(PaymentRefusal::Reference { .. })
-        | EngineError::Staff { .. } => specific(Code::InvalidForm, "rule-broken"),
+        | EngineError::Staff { .. } => Problem::new(Code::RuleBroken, error.to_string()),
         EngineError::PackFails { .. } => specific(Code::InvalidForm, "pack-refused"),
         EngineError::TooManyRaces { .. } | EngineError::Append(AppendRefused::Busy { .. }) => {
             Problem::new(Code::Busy, error.to_string())

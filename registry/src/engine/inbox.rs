@@ -3,15 +3,20 @@
 //! Only who holds a post that the case concerns sees its private values. Not here: putting the
 //! reads themselves on record.
 
-use letopis_ledger::StreamVersion;
+use std::collections::BTreeMap;
+
 use letopis_ledger::disclosure::Disclosure;
+use letopis_ledger::id::StreamName;
+use letopis_ledger::record::Event;
+use letopis_ledger::{LeafIndex, StreamVersion, Timestamp};
 
 use super::advance::Pinned;
 use super::{CaseEngine, EngineError, LedgerPort, ShownEntries};
 use crate::case::signing::agreement_text;
 use crate::case::{CaseRefusal, CaseState, open_posts, stage_of};
-use crate::event::{CaseId, RequestTarget};
-use crate::pack::{Role, Service};
+use crate::code::{FieldPath, StepCode};
+use crate::event::{CaseId, HeldPost, RequestTarget};
+use crate::pack::{Role, Service, ValueType};
 use crate::projection::{RequestRow, WorkRow};
 use crate::staff::Official;
 
@@ -60,6 +65,21 @@ pub struct CaseCard {
     pub to_agree: Option<ToAgree>,
     /// Entries to look at, for each open request that shows some.
     pub shown: Vec<ShownEntries>,
+    /// The facts that each open request takes, with their types where the pack says one.
+    pub asked: BTreeMap<StepCode, Vec<(FieldPath, Option<ValueType>)>>,
+    /// Everything that happened in the case, in order.
+    pub history: Vec<Happened>,
+}
+
+/// One event of a case, as the log has it for anybody.
+#[derive(Debug, Clone)]
+pub struct Happened {
+    /// The event.
+    pub event: Event,
+    /// Its leaf.
+    pub leaf: LeafIndex,
+    /// When the log took it.
+    pub at: Timestamp,
 }
 
 impl<P: LedgerPort> CaseEngine<P> {
@@ -82,6 +102,10 @@ impl<P: LedgerPort> CaseEngine<P> {
                 _ => true,
             };
             let asked = open.into_iter().filter(|(_, request)| may(request));
+            let escalated = self.model.open_escalations(unit, INBOX_MAX)?.value;
+            let escalated =
+                escalated.into_iter().filter(|(_, request)| has_escalated(official, request));
+            let asked = asked.chain(escalated);
             requests.extend(asked.map(|(case, request)| AskedOfficial { case, request }));
         }
         let mut proposals = Vec::new();
@@ -110,8 +134,37 @@ impl<P: LedgerPort> CaseEngine<P> {
             self.case_disclosures(case).await?.into_iter().map(|found| found.disclosure).collect();
         let to_agree = to_agree(case, &state, service, official);
         let shown = self.shown(&state, service)?;
-        Ok(CaseCard { state, disclosures, to_agree, shown })
+        let open = state.requests().iter().filter(|(_, request)| request.is_open());
+        let facts = |request: &StepCode| installed.pack.asked_facts(service, request);
+        let asked = open.map(|(request, _)| (request.clone(), facts(request))).collect();
+        let history = self.history(&case.stream()).await?;
+        Ok(CaseCard { state, disclosures, to_agree, shown, asked, history })
     }
+
+    /// Every event of a stream with its place and time.
+    async fn history(&self, stream: &StreamName) -> Result<Vec<Happened>, EngineError> {
+        let mut rows = self.model.stream(stream)?.value;
+        rows.dedup_by_key(|row| row.leaf);
+        let mut history = Vec::new();
+        for row in rows {
+            for leaf in self.port.leaves(row.leaf, 1).await? {
+                let events = leaf.record().events().iter();
+                let own = events.filter(|event| &event.stream == stream).cloned();
+                let (leaf, at) = (leaf.index(), leaf.time());
+                history.extend(own.map(|event| Happened { event, leaf, at }));
+            }
+        }
+        Ok(history)
+    }
+}
+
+/// Whether an escalated request stands with an official: it was given to the official, or to
+/// nobody who holds the post; a head sees all of the unit.
+fn has_escalated(official: &Official, request: &RequestRow) -> bool {
+    let Some(escalated) = &request.escalated else { return false };
+    let HeldPost { unit, role } = &escalated.post;
+    let named = escalated.official.is_none_or(|named| named == official.id);
+    official.has_role(unit, Role::Head) || (official.has_role(unit, *role) && named)
 }
 
 fn service<'a>(state: &CaseState, installed: &'a Pinned) -> Result<&'a Service, EngineError> {
@@ -134,7 +187,10 @@ fn concerns(state: &CaseState, service: &Service, official: &Official) -> bool {
     let approval = service.regulation.approval.as_ref();
     let decides = approval
         .is_some_and(|approval| approval.stages.iter().flatten().any(|post| official.holds(post)));
-    works || operates || asked || decides
+    let takes_over = state.requests().values().any(|request| {
+        request.escalated.as_ref().is_some_and(|escalated| escalated.may_close(official))
+    });
+    works || operates || asked || decides || takes_over
 }
 
 /// What the official signs to agree to the proposal that waits, if the official may.

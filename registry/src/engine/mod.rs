@@ -53,7 +53,7 @@ pub use documents::IssuedDocument;
 pub use drafts::{DraftState, SubmittedDraft};
 pub use error::EngineError;
 pub use extract::ExtractReader;
-pub use inbox::{AskedOfficial, CaseCard, Inbox, ToAgree};
+pub use inbox::{AskedOfficial, CaseCard, Happened, Inbox, ToAgree};
 pub use keeper::EntriesCreated;
 pub use offer_answers::OpenedOffer;
 pub use packs::InstalledPack;

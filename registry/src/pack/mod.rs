@@ -19,6 +19,7 @@ mod registry;
 mod regulation;
 mod request_kind;
 mod start;
+mod taken;
 mod template;
 mod unit;
 mod validate;
@@ -54,9 +55,10 @@ pub use registry::{
 };
 pub use regulation::{
     Action, ApplicantKind, ApplicantRule, Approval, Asked, Channel, Condition, Days, DecisionRule,
-    DocumentAsked, Effect, Every, EvidenceRule, Ground, InputRule, IntakeCheck, NoData, Offer,
-    Payments, Post, Regulation, RenewalRule, RepresentativeRule, RequestRule, Reuse, ReviewRule,
-    Role, Shows, Step, TermRule, TimedOut, Trigger, TypicalDecision, TypicalOutcome,
+    DocumentAsked, Effect, Escalation, Every, EvidenceRule, GivesUp, Ground, InputRule,
+    IntakeCheck, NoData, Offer, Payments, Post, Regulation, RenewalRule, RepresentativeRule,
+    RequestRule, Retry, Reuse, ReviewRule, Role, Shows, Step, TermRule, TimedOut, Trigger,
+    TypicalDecision, TypicalOutcome,
 };
 pub use request_kind::{ANSWER_TEXT_CHARS_MAX, KindField, RequestKind, ValueType};
 pub use start::starting_pack;

@@ -65,7 +65,7 @@ pub use papers::PaperRow;
 pub use payments::PaymentRow;
 pub use precedents::{PrecedentQuery, PrecedentRow};
 pub use provided::ProvidedRow;
-pub use requests::{RequestRow, SubrequestRow};
+pub use requests::{EscalatedRow, RequestRow, SubrequestRow};
 pub use staff::WorkRow;
 pub use streams::StreamEventRow;
 pub use system::{AsOf, SystemDigest, SystemRegistry, SystemRow};

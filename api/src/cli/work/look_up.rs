@@ -6,7 +6,8 @@
 use clap::Subcommand;
 use serde_json::Value;
 
-use super::{card, read_facts};
+use super::answer::read_facts;
+use super::card;
 use crate::cli::remote::Remote;
 
 /// What to look up.
@@ -63,7 +64,7 @@ impl LookUp {
             }
             Self::Show { case } => card(remote, case),
             Self::Precedents { service, outcome, ground, facts, after } => {
-                let facts = Value::Object(read_facts(facts)?).to_string();
+                let facts = Value::Object(read_facts(facts, |_| None)?).to_string();
                 let mut query = vec![("facts", facts.as_str())];
                 for (name, value) in [("outcome", outcome), ("ground", ground), ("after", after)] {
                     query.extend(value.as_deref().map(|value| (name, value)));

@@ -5,7 +5,9 @@ use axum::extract::State;
 use axum::response::Response;
 use letopis_registry::case::{CaseState, RequestState};
 use letopis_registry::code::StepCode;
-use letopis_registry::engine::{CaseCard, ShownEntries, ToAgree};
+use letopis_registry::engine::{CaseCard, Happened, ShownEntries, ToAgree};
+use letopis_registry::event::RequestEscalated;
+use letopis_registry::pack::ValueType;
 use letopis_registry::projection::{EntryRow, RequestRow, WorkRow};
 use serde::Serialize;
 use serde_json::Value;
@@ -48,11 +50,15 @@ pub(crate) struct WorkDto {
 pub(crate) struct AskedDto {
     case: String,
     request: String,
-    /// `unit`, `head` or `executor`.
+    /// `unit`, `head` or `executor`; of an escalated one, who was asked first.
     kind: String,
+    /// The unit that answers.
     unit: String,
     mandatory: bool,
     due: String,
+    /// Why an official takes it over: `no_data`, `timed_out` or `unanswered`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    escalated: Option<&'static str>,
 }
 
 /// A proposal that an official may agree to.
@@ -98,6 +104,23 @@ pub(crate) struct CardDto {
     to_agree: Option<ToAgreeDto>,
     /// Entries to look at, for each open request that shows some.
     shown: Vec<ShownDto>,
+    /// Everything that happened in the case, in order: every sending of every request, too.
+    history: Vec<HappenedDto>,
+}
+
+/// One event of a case.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct HappenedDto {
+    /// Its number in the case.
+    version: u64,
+    /// Its type, as in request.retried.
+    event: String,
+    /// When the log took it.
+    at: String,
+    leaf: u64,
+    /// Its public fields.
+    #[schema(value_type = Object)]
+    data: Value,
 }
 
 /// Entries in force to look at before answering: their area meets that of the case.
@@ -134,6 +157,37 @@ pub(crate) struct RequestDto {
     /// `answered`, `no_data` or `timed_out`; absent while it is open.
     outcome: Option<&'static str>,
     way: Option<&'static str>,
+    /// How often it was sent.
+    attempts: u32,
+    /// When it is sent again, or given up, if no reply comes.
+    retry_at: Option<String>,
+    /// Whether it is on record that its term has passed.
+    breached: bool,
+    /// Who took it over, if it brought nothing.
+    escalated: Option<EscalatedDto>,
+    /// What an answer brings, while it is open.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    asks: Vec<AskedFactDto>,
+}
+
+/// An official takes over a request that brought nothing.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct EscalatedDto {
+    /// `no_data`, `timed_out` or `unanswered`.
+    reason: &'static str,
+    unit: String,
+    role: &'static str,
+    /// Whom the rule of assignment named.
+    official: Option<String>,
+}
+
+/// A fact that an answer brings.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct AskedFactDto {
+    field: String,
+    /// `string`, `integer`, `boolean` or `date`; absent where nothing says it.
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    value_type: Option<&'static str>,
 }
 
 /// A subrequest of a case.
@@ -237,9 +291,13 @@ impl AskedDto {
             case,
             request: row.request.to_string(),
             kind: row.kind.clone(),
-            unit: row.target.clone(),
+            unit: match &row.escalated {
+                Some(escalated) => escalated.post.unit.to_string(),
+                None => row.target.clone(),
+            },
             mandatory: row.mandatory,
             due: row.due.to_string(),
+            escalated: row.escalated.as_ref().map(|escalated| escalated.reason.as_str()),
         }
     }
 }
@@ -255,7 +313,12 @@ impl ToAgreeDto {
 }
 
 impl RequestDto {
-    fn of((code, request): (&StepCode, &RequestState)) -> Self {
+    fn of((code, request): (&StepCode, &RequestState), card: &CaseCard) -> Self {
+        let asks = card.asked.get(code).into_iter().flatten();
+        let asks = asks.map(|(field, value_type)| AskedFactDto {
+            field: field.to_string(),
+            value_type: value_type.map(ValueType::as_str),
+        });
         let answered = request.answered.as_ref().map(|answered| &answered.event);
         let timed_out = request.timed_out.then_some("timed_out");
         Self {
@@ -266,6 +329,38 @@ impl RequestDto {
             due: request.sent.due.to_string(),
             outcome: answered.map(|answered| answered.outcome.as_str()).or(timed_out),
             way: answered.and_then(|answered| Some(answered.came.as_ref()?.way.as_str())),
+            attempts: request.attempt,
+            retry_at: request
+                .retry_at
+                .filter(|_| request.awaits_reply())
+                .map(|retry_at| retry_at.to_string()),
+            breached: request.breached,
+            escalated: request.escalated.as_ref().map(EscalatedDto::of),
+            asks: asks.collect(),
+        }
+    }
+}
+
+impl EscalatedDto {
+    fn of(escalated: &RequestEscalated) -> Self {
+        Self {
+            reason: escalated.reason.as_str(),
+            unit: escalated.post.unit.to_string(),
+            role: escalated.post.role.as_str(),
+            official: escalated.official.map(|official| official.to_string()),
+        }
+    }
+}
+
+impl HappenedDto {
+    fn of(happened: &Happened) -> Self {
+        let Happened { event, leaf, at } = happened;
+        Self {
+            version: event.version.get(),
+            event: event.event_type.to_string(),
+            at: at.to_string(),
+            leaf: leaf.get(),
+            data: letopis_ledger::json::Json::from(event.data.clone()).to_value(),
         }
     }
 }
@@ -289,7 +384,7 @@ impl ShownDto {
 
 impl CardDto {
     fn of(case: String, card: &CaseCard) -> Self {
-        let CaseCard { state, disclosures, to_agree, shown } = card;
+        let CaseCard { state, disclosures, to_agree, shown, history, .. } = card;
         let (clock, submitted) = (state.clock(), state.submitted());
         let suspended = clock.and_then(|clock| clock.suspended.as_ref());
         let field = |disclosure: &letopis_ledger::disclosure::Disclosure| FieldDto {
@@ -309,7 +404,7 @@ impl CardDto {
             warned: clock.is_some_and(|clock| clock.warned),
             breached: clock.is_some_and(|clock| clock.breached),
             official: state.assigned().map(|assigned| assigned.official.to_string()),
-            requests: state.requests().iter().map(RequestDto::of).collect(),
+            requests: state.requests().iter().map(|one| RequestDto::of(one, card)).collect(),
             omitted: state.omitted().iter().map(ToString::to_string).collect(),
             subrequests: subrequests(state),
             proposal: proposal(state),
@@ -319,6 +414,7 @@ impl CardDto {
             private: disclosures.iter().map(field).collect(),
             to_agree: to_agree.as_ref().map(ToAgreeDto::of),
             shown: shown.iter().map(ShownDto::of).collect(),
+            history: history.iter().map(HappenedDto::of).collect(),
         }
     }
 }
