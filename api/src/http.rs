@@ -200,7 +200,6 @@ fn of_officials() -> OpenApiRouter<AppState> {
         .routes(routes!(search::cases))
         .routes(routes!(work::inbox))
         .routes(routes!(work::card))
-        .routes(routes!(work::events))
         .routes(routes!(work::answer))
         .routes(routes!(work::subrequest))
         .routes(routes!(work::propose))

@@ -234,7 +234,7 @@ fn d19_d18_d17_d5_the_card_goes_on_as_the_case_does() {
     assert!(String::from_utf8_lossy(&leaf.bytes).contains("request.answered"));
 
     let history = shown(&work(&executor, &["history", &case]));
-    let types: Vec<&str> = history["events"]
+    let types: Vec<&str> = history
         .as_array()
         .unwrap()
         .iter()

@@ -9,6 +9,7 @@ mod approval;
 mod case;
 mod collect;
 mod effect;
+mod escalation;
 mod event;
 mod follow_up;
 mod joint;
@@ -161,6 +162,7 @@ impl Check<'_> {
         self.check_offer(&case)?;
         self.check_deadline(&case, &mut regulation)?;
         self.check_approval(&case, &regulation)?;
+        self.check_requests(&case, &regulation)?;
         let outputs = self.check_model(&case, &files, given)?;
         let followed = self.check_follow_up(&case, &regulation)?;
         let (regulation, outputs, followed) = (&regulation, outputs.as_ref(), followed.as_ref());
@@ -365,6 +367,25 @@ impl Check<'_> {
                 let count = officials.len().to_string();
                 self.facts.insert("officials".to_owned(), json!(officials));
                 self.say("decision.signed", [("count", count), ("official", signer)]);
+            }
+            Err(Stop::Found(finding)) => self.findings.push(finding),
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    /// Requests that brought nothing must have been followed up as the regulation says.
+    fn check_requests(&mut self, case: &Case, regulation: &Regulation) -> Result<(), Stop> {
+        match escalation::check(case, &self.collected, regulation) {
+            Ok(closed) if closed.is_empty() => {}
+            Ok(closed) => {
+                let facts = closed
+                    .iter()
+                    .map(|one| json!({"request": one.request, "official": one.official}));
+                self.facts.insert("escalated".to_owned(), facts.collect());
+                for escalation::Closed { request, official } in closed {
+                    self.say("decision.escalated", [("request", request), ("official", official)]);
+                }
             }
             Err(Stop::Found(finding)) => self.findings.push(finding),
             Err(error) => return Err(error),

@@ -110,6 +110,8 @@ rules! {
     Deadline = "deadline",
     /// Every official whom the regulation asks for agreed to just this decision.
     Approval = "approval",
+    /// Requests that brought nothing were followed up as the regulation says, to their end.
+    Escalation = "escalation",
     /// A grant made its registry entry in the same record, or revised it; a refusal made none.
     RegistryEffect = "registry-effect",
     /// Every month of what the case granted is due once, on its day, and no other.

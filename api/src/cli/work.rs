@@ -3,6 +3,7 @@
 //! The official's file holds its id, token and key; the key signs here and never leaves the file.
 //! Not here: a workplace with pages.
 
+mod answer;
 mod intake;
 mod look_up;
 mod offer;
@@ -20,8 +21,9 @@ use letopis_ledger::key::AuthorSigner;
 use letopis_registry::case::signing::AGREEMENT_PAYLOAD_TYPE;
 use letopis_registry::environment::{Entropy, random};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
+use super::print;
 use super::remote::Remote;
 use crate::service::environment::System;
 
@@ -67,28 +69,9 @@ enum Command {
         #[arg(long)]
         failed: bool,
     },
-    /// Answers a request, or enters an answer that came by letter or phone.
-    Answer {
-        /// Id of the case.
-        case: String,
-        /// The request; a dotted path answers a subrequest.
-        request: String,
-        /// A fact, as field=value; true, false and whole numbers are read as such. None: no data.
-        #[arg(long = "fact", value_name = "FIELD=VALUE")]
-        facts: Vec<String>,
-        /// The answer of a subrequest in words.
-        #[arg(long)]
-        text: Option<String>,
-        /// workplace, paper or phone.
-        #[arg(long, default_value = "workplace")]
-        way: String,
-        /// Number of the letter.
-        #[arg(long)]
-        letter: Option<String>,
-        /// Id of a second official who heard the call.
-        #[arg(long)]
-        second: Option<String>,
-    },
+    /// Answers a request, enters an answer that came by letter or phone, or closes a request that
+    /// was escalated.
+    Answer(answer::Answer),
     /// Asks somebody else on the way to an answer.
     Ask {
         /// Id of the case.
@@ -238,18 +221,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
             remote.post(&path, call.body()?.to_string().as_bytes())?.ok()?
         }
         Command::Refuse(refuse) => post(&refuse.case, "intake-refusal", &refuse.body()?)?,
-        Command::Answer { case, request, facts, text, way, letter, second } => {
-            let mut body = json!({"request": request, "way": way});
-            if !facts.is_empty() {
-                body["facts"] = Value::Object(read_facts(facts)?);
-            }
-            for (name, value) in [("text", text), ("letter", letter), ("second", second)] {
-                if let Some(value) = value {
-                    body[name] = json!(value);
-                }
-            }
-            post(case, "answers", &body)?
-        }
+        Command::Answer(answer) => post(&answer.case, "answers", &answer.body(&remote)?)?,
         Command::Ask { case, path, addressee, way, optional, working_days } => {
             let body = json!({
                 "path": path, "addressee": addressee, "way": way, "mandatory": !optional,
@@ -282,26 +254,9 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
             post(case, "assignment", &json!({"official": to, "reason": reason}))?
         }
     };
-    println!("{shown:#}");
-    Ok(())
+    print(&shown)
 }
 
 fn card(remote: &Remote, case: &str) -> anyhow::Result<Value> {
     remote.get(&format!("api/v1/cases/{case}/card"))?.ok()
-}
-
-fn read_facts(facts: &[String]) -> anyhow::Result<Map<String, Value>> {
-    let fact = |text: &String| {
-        let (field, value) = text
-            .split_once('=')
-            .with_context(|| format!("{text:?} is not of the form field=value"))?;
-        let plain = || Value::String(value.to_owned());
-        let value = match value.parse::<i64>() {
-            // A number with leading zeros is an identifier.
-            Ok(number) if number.to_string() == value => json!(number),
-            _ => value.parse::<bool>().map_or_else(|_| plain(), Value::Bool),
-        };
-        Ok((field.to_owned(), value))
-    };
-    facts.iter().map(fact).collect()
 }

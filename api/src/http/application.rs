@@ -426,7 +426,7 @@ pub(super) fn engine_problem(error: &EngineError) -> Problem {
             | OfferRefusal::TooEarly { .. },
         )
         | EngineError::Payment(PaymentRefusal::Reference { .. })
-        | EngineError::Staff { .. } => specific(Code::InvalidForm, "rule-broken"),
+        | EngineError::Staff { .. } => Problem::new(Code::RuleBroken, error.to_string()),
         EngineError::Message { .. } => specific(Code::BadRequest, "message-malformed"),
         EngineError::MessageSettled { .. } => specific(Code::Conflict, "message-settled"),
         EngineError::TooManyMessages { .. } => specific(Code::Busy, "quarantine-full"),

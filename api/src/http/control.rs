@@ -55,7 +55,7 @@ pub(crate) struct CasesQuery {
     agency: Option<String>,
     /// Of this service.
     service: Option<String>,
-    /// In this stage: `suspended`, `agreement`, `requests` or `decision`.
+    /// In this stage: `suspended`, `agreement`, `official`, `requests` or `decision`.
     stage: Option<String>,
     /// That this official works on.
     official: Option<String>,
@@ -99,7 +99,7 @@ pub(crate) struct ControlDto {
     due: String,
     /// Whether a calendar not yet published may move it.
     provisional: bool,
-    /// What it waits for: `suspended`, `agreement`, `requests` or `decision`.
+    /// What it waits for: `suspended`, `agreement`, `official`, `requests` or `decision`.
     stage: &'static str,
     /// Since when.
     stage_since: String,

@@ -315,7 +315,7 @@ impl EntryDto {
 }
 
 impl ScanDto {
-    fn scan(&self) -> Result<Scan, Problem> {
+    pub(super) fn scan(&self) -> Result<Scan, Problem> {
         if !(1..1 << 53).contains(&self.size_bytes) {
             return Err(Problem::bad_request("size_bytes is not the size of a file"));
         }

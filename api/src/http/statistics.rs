@@ -76,6 +76,10 @@ pub(crate) struct ServiceTimesDto {
     service: String,
     granted: u64,
     refused: u64,
+    /// Cases in which nobody took part between registration and end.
+    automatic: u64,
+    /// The same in thousandths of all.
+    automatic_per_mille: Option<u32>,
     /// Cases that ended after the end of their term.
     late: u64,
     /// From registration to the end.
@@ -412,6 +416,8 @@ impl ServiceTimesDto {
             service: times.service.to_string(),
             granted: times.granted,
             refused: times.refused,
+            automatic: times.automatic,
+            automatic_per_mille: times.automatic_per_mille,
             late: times.late,
             elapsed: PercentilesDto::of(times.elapsed),
             running: PercentilesDto::of(times.running),

@@ -21,12 +21,13 @@ use utoipa::ToSchema;
 use super::application::{admit, case_id, engine_problem};
 use super::body::JsonOf;
 use super::document::Uuid7;
+use super::intake::ScanDto;
 use super::problem::{Problem, ProblemDto};
 use super::staff::{Acting, official_id};
 use super::{AppState, PathOf};
 use crate::service::environment::System;
 
-pub(super) use card::{__path_card, __path_events, __path_inbox, card, events, inbox};
+pub(super) use card::{__path_card, __path_inbox, card, inbox};
 
 /// An answer of a request.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -53,6 +54,13 @@ pub(crate) struct AnswerDto {
     /// Id of a second official who heard the call.
     #[serde(default)]
     second: Option<String>,
+    /// The scan of the letter or of the document on which it stands.
+    #[serde(default)]
+    scan: Option<ScanDto>,
+    /// Why there are no facts, in words, where the request was escalated; it is private.
+    #[serde(default)]
+    #[schema(min_length = 1, max_length = 4000)]
+    motive: Option<String>,
 }
 
 /// What became of an answer.
@@ -177,6 +185,9 @@ pub(super) async fn answer(
     let came = Arrival { official: Some(official.id), second, ..body.arrival(way)? };
     let engine = app.service.engine();
     if body.request.contains('.') {
+        if body.motive.is_some() || body.scan.is_some() {
+            return Err(Problem::bad_request("a subrequest is answered with \"text\" alone"));
+        }
         let answer = GivenSubanswer { path: path(&body.request)?, text: body.text, came };
         let Json(_) = done(&app, case, engine.answer_subrequest(case, &official, &answer).await)?;
         return Ok(Json(AnsweredDto { set_aside: None }));
@@ -209,7 +220,8 @@ pub(super) async fn applicant_answer(
 ) -> Result<Json<AnsweredDto>, Problem> {
     let case = case_id(&id.0)?;
     admit(&app, case, &headers)?;
-    if body.at.is_some() || body.letter.is_some() || body.second.is_some() {
+    let of_officials = [&body.at, &body.letter, &body.second, &body.motive];
+    if of_officials.iter().any(|given| given.is_some()) || body.scan.is_some() {
         return Err(Problem::bad_request(
             "an applicant's answer comes when it is sent, by the portal",
         ));
@@ -414,7 +426,8 @@ impl AnswerDto {
     fn given(&self, came: Arrival) -> Result<GivenAnswer, Problem> {
         let request = StepCode::parse(&self.request).map_err(Problem::bad_request)?;
         let facts = self.facts.clone().map(Value::Object);
-        Ok(GivenAnswer { request, facts, came })
+        let scan = self.scan.as_ref().map(ScanDto::scan).transpose()?;
+        Ok(GivenAnswer { request, facts, came, scan, motive: self.motive.clone() })
     }
 }
 

@@ -22,6 +22,7 @@ pub use command::approve::{
 pub use command::assign::{AssignCase, Candidates, ReassignCase};
 pub use command::cancel::CancelCase;
 pub use command::decide::{DecideCase, Holdings, ResultEntry};
+pub use command::escalate::TakenOver;
 pub use command::follow_up::{FollowUp, KnownEntry};
 pub use command::intake::{IntakeFinding, RefuseIntake};
 pub use command::motive::Motive;

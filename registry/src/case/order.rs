@@ -3,8 +3,12 @@
 //! A state that took an event always tells of a case that went by the rules. Not here: what a
 //! regulation allows beside it, and who may do what; commands check that.
 
-use super::state::{CaseState, RecordedCaseEvent};
-use crate::event::{Agreed, CaseEvent, Outcome, Returned, SubrequestAnswered};
+use super::state::{CaseState, RecordedCaseEvent, RequestState};
+use crate::code::StepCode;
+use crate::event::{
+    Agreed, CaseEvent, EscalationReason, Outcome, RequestEscalated, RequestOutcome, Returned,
+    SubrequestAnswered,
+};
 
 /// Conditions, each with what is wrong where it does not hold.
 type Checks = Vec<(bool, &'static str)>;
@@ -99,7 +103,7 @@ impl CaseState {
         let sent = |code| self.requests().contains_key(code);
         let open = |code| {
             let request = self.requests().get(code);
-            request.is_none_or(|request| request.answered.is_none() && !request.timed_out)
+            request.is_none_or(RequestState::is_open)
         };
         match event {
             CaseEvent::RequestSent(event) => {
@@ -119,6 +123,23 @@ impl CaseState {
             CaseEvent::RequestTimedOut(code) => {
                 checks.push((sent(code), "the request was not sent"));
                 checks.push((open(code), "the request was answered, or its term ended"));
+                checks.push((self.awaits_reply(code), "an official took the request over"));
+            }
+            CaseEvent::RequestEscalated(event) => {
+                checks.push((self.may_escalate(event), "the request does not ask for an official"));
+            }
+            CaseEvent::RequestRetried(event) => {
+                checks.push((self.awaits_reply(&event.request), "no reply is awaited"));
+                let attempt = self.requests().get(&event.request).map(|request| request.attempt);
+                let next = attempt.is_some_and(|attempt| attempt + 1 == event.attempt);
+                checks.push((next, "it is not the next sending"));
+            }
+            CaseEvent::RequestBreached(event) => {
+                let request = self.requests().get(&event.request);
+                let waits = request.is_some_and(|one| one.is_open() && !one.breached);
+                checks.push((waits, "the request waits for nothing, or its breach is on record"));
+                let same = request.is_some_and(|request| request.sent.due == event.due);
+                checks.push((same, "the request has another term"));
             }
             CaseEvent::SubrequestOpened(event) => {
                 let path = event.subrequest.as_str();
@@ -136,6 +157,22 @@ impl CaseState {
             _ => {}
         }
         checks
+    }
+
+    fn awaits_reply(&self, code: &StepCode) -> bool {
+        self.requests().get(code).is_some_and(RequestState::awaits_reply)
+    }
+
+    /// An official takes a request over once: as soon as it brought nothing, or when no reply came.
+    fn may_escalate(&self, event: &RequestEscalated) -> bool {
+        let Some(request) = self.requests().get(&event.request) else { return false };
+        let answered = request.answered.as_ref().map(|answered| answered.event.outcome);
+        let fits = match event.reason {
+            EscalationReason::NoData => answered == Some(RequestOutcome::NoData),
+            EscalationReason::TimedOut => request.timed_out,
+            EscalationReason::Unanswered => request.is_open(),
+        };
+        fits && request.escalated.is_none()
     }
 
     fn clock_checks(&self, event: &CaseEvent) -> Checks {
@@ -191,7 +228,7 @@ impl CaseState {
         let request = self.requests().iter().find(|(code, _)| code.as_str() == path);
         let subrequest = self.subrequests().iter().find(|(code, _)| code.as_str() == path);
         match (request, subrequest) {
-            (Some((_, request)), _) => request.answered.is_none() && !request.timed_out,
+            (Some((_, request)), _) => request.is_open(),
             (None, Some((_, subrequest))) => !subrequest.is_closed(),
             (None, None) => false,
         }

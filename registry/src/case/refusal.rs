@@ -266,6 +266,26 @@ pub enum CaseRefusal {
         /// What is missing.
         needs: &'static str,
     },
+    /// An official who takes a request over looks into it at the workplace or on a document.
+    #[error(
+        "request {request} was escalated: an official closes it from the workplace, or on a              paper with its number"
+    )]
+    WayOfEscalation {
+        /// The request.
+        request: StepCode,
+    },
+    /// Facts speak for themselves.
+    #[error("the answer of {request} brings facts; a motive says why there are none")]
+    MotiveBesideFacts {
+        /// The request.
+        request: StepCode,
+    },
+    /// A motive is given by whom a request was escalated to.
+    #[error("request {request} was not escalated; leave the motive out")]
+    MotiveNotAsked {
+        /// The request.
+        request: StepCode,
+    },
     /// "No data" of this request is for an official to judge.
     #[error("request {request} brought no data; an official decides this case")]
     NoDataForOfficial {

@@ -14,7 +14,7 @@ use super::CaseClock;
 use crate::code::{FieldPath, StepCode};
 use crate::event::{
     About, Agreed, Assigned, AwaitedAnswer, CaseEvent, Decided, DocumentIssued, Joined, PackRef,
-    Proposed, Registered, RequestAnswered, RequestSent, ResultIssued, Submitted,
+    Proposed, Registered, RequestAnswered, RequestEscalated, RequestSent, ResultIssued, Submitted,
     SubrequestAnswered, SubrequestOpened,
 };
 
@@ -62,6 +62,14 @@ pub struct RequestState {
     pub answered: Option<Answered>,
     /// Whether its term ended without one, and the case goes on so.
     pub timed_out: bool,
+    /// Who took it over, when it brought nothing; it is open again from then on.
+    pub escalated: Option<RequestEscalated>,
+    /// How often it was sent.
+    pub attempt: u32,
+    /// When it is sent again or given up; never when the regulation asks once.
+    pub retry_at: Option<Timestamp>,
+    /// Whether it is on record that its term has passed.
+    pub breached: bool,
 }
 
 /// The answer of a request.
@@ -218,21 +226,29 @@ impl CaseState {
         match event {
             CaseEvent::RequestSent(sent) => {
                 let request = sent.request.clone();
-                let state = RequestState { sent, private, answered: None, timed_out: false };
-                self.requests.insert(request, state);
+                self.requests.insert(request, RequestState::new(sent, private));
             }
             CaseEvent::RequestOmitted(code) => {
                 self.omitted.insert(code);
             }
             CaseEvent::RequestAnswered(event) => {
-                let request = self.requests.get_mut(&event.request);
-                let request = request.expect("invariant: misplaced() saw the request");
+                let request = self.sent_request(&event.request);
                 request.answered = Some(Answered { event, version, private });
             }
             CaseEvent::RequestTimedOut(code) => {
-                let request = self.requests.get_mut(&code);
-                request.expect("invariant: misplaced() saw the request").timed_out = true;
+                let request = self.sent_request(&code);
+                (request.timed_out, request.breached) = (true, true);
             }
+            CaseEvent::RequestEscalated(event) => {
+                let request = self.sent_request(&event.request);
+                (request.answered, request.timed_out) = (None, false);
+                request.escalated = Some(event);
+            }
+            CaseEvent::RequestRetried(event) => {
+                let request = self.sent_request(&event.request);
+                (request.attempt, request.retry_at) = (event.attempt, event.retry_at);
+            }
+            CaseEvent::RequestBreached(event) => self.sent_request(&event.request).breached = true,
             CaseEvent::SubrequestOpened(opened) => {
                 let path = opened.subrequest.clone();
                 let state = SubrequestState { opened, answered: None, cancelled: false };
@@ -261,6 +277,10 @@ impl CaseState {
             }
             event => self.evolve_clock(&event),
         }
+    }
+
+    fn sent_request(&mut self, code: &StepCode) -> &mut RequestState {
+        self.requests.get_mut(code).expect("invariant: misplaced() saw the request")
     }
 
     fn evolve_clock(&mut self, event: &CaseEvent) {
@@ -423,6 +443,36 @@ impl CaseState {
     pub fn digests(&self) -> impl Iterator<Item = &DisclosureDigest> {
         let answers = self.requests.values().filter_map(|request| request.answered.as_ref());
         self.form_digests.iter().chain(answers.flat_map(|answered| &answered.private))
+    }
+}
+
+impl RequestState {
+    /// A request that was sent just now.
+    fn new(sent: RequestSent, private: Vec<DisclosureDigest>) -> Self {
+        let retry_at = sent.retry_at;
+        let (answered, escalated) = (None, None);
+        Self {
+            sent,
+            private,
+            answered,
+            timed_out: false,
+            escalated,
+            attempt: 1,
+            retry_at,
+            breached: false,
+        }
+    }
+
+    /// Whether it has no answer, and none is done without.
+    #[must_use]
+    pub const fn is_open(&self) -> bool {
+        self.answered.is_none() && !self.timed_out
+    }
+
+    /// Whether the one asked may still answer it, and no official took it over.
+    #[must_use]
+    pub const fn awaits_reply(&self) -> bool {
+        self.is_open() && self.escalated.is_none()
     }
 }
 

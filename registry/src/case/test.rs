@@ -1,6 +1,7 @@
 //! Given events, when a command comes, then events or a refusal; and every order of answers
 //! decides the same.
 
+mod escalation;
 mod office;
 mod submission;
 mod terms;
@@ -128,8 +129,11 @@ fn answer(request: &str, facts: &[(&str, &str)]) -> AnswerRequest {
         facts: Some(facts.collect()),
         source: None,
         came: None,
+        scan: None,
+        taken_over: None,
         at: at("2026-11-20T08:00:00.000Z"),
         executors: Executors::new(),
+        escalates_to: None,
     }
 }
 

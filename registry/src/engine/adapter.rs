@@ -24,6 +24,8 @@ pub struct PendingRequest {
     pub by: BTreeMap<FieldPath, Json>,
     /// How many values the regulation asks by.
     pub key_count: usize,
+    /// Which sending this is, from 1: a message that was lost is sent again under the next number.
+    pub attempt: u32,
     /// Fields that the answer may bring.
     pub take: Vec<FieldPath>,
     /// Those of them that the registry declares public.

@@ -11,6 +11,7 @@ use letopis_ledger::record::SignedRecord;
 use letopis_ledger::{LeafIndex, Timestamp};
 
 use super::numbers::LATEST_NUMBERS;
+use super::reuse::reusing;
 use super::{
     Appended, CaseEngine, EngineError, InstalledPack, LedgerPort, PendingRequest, Race, TRIES_MAX,
 };
@@ -149,11 +150,11 @@ impl<P: LedgerPort> CaseEngine<P> {
         loop {
             let released = self.release(&state, &self.rules(&state, &installed)?).await?;
             let step = match released {
-                None => self.next_step(case, &state, &installed)?,
+                None => self.answer_again(&state, &installed).await?,
                 released => released,
             };
             let step = match step {
-                None => self.answer_again(&state, &installed).await?,
+                None => self.next_step(case, &state, &installed)?,
                 step => step,
             };
             let Some(step) = step else { break };
@@ -194,13 +195,14 @@ impl<P: LedgerPort> CaseEngine<P> {
             return Ok(Some(ended));
         }
         let opened = self.open(state)?;
-        let due = self.due(state, &rules, &opened, installed)?;
-        if !due.events.is_empty() {
-            return Ok(Some(due));
-        }
+        // A reply that is there counts, however late somebody looks.
         let answers = self.answers(case, state, &rules, &opened)?;
         if !answers.events.is_empty() {
             return Ok(Some(answers));
+        }
+        let due = self.due(state, &rules, &opened, installed)?;
+        if !due.events.is_empty() {
+            return Ok(Some(due));
         }
         let officials = rules.service.regulation.approval.is_some();
         if officials || !waits_for(state, installed).is_empty() {
@@ -222,6 +224,9 @@ impl<P: LedgerPort> CaseEngine<P> {
             return Ok(None);
         }
         let rules = self.rules(state, installed)?;
+        if reusing(state, &rules).next().is_none() {
+            return Ok(None);
+        }
         let opened = self.open(state)?;
         let values = opened.values(state).map_err(CaseRefusal::from)?;
         match self.known_answer(state, &rules, &values).await? {
@@ -277,7 +282,8 @@ impl<P: LedgerPort> CaseEngine<P> {
             return Ok(Decision::default());
         }
         let executors = self.executors(rules)?;
-        Ok(PassTime { now, executors }.decide(state, opened, rules)?)
+        let escalates_to = self.escalates_to(rules)?;
+        Ok(PassTime { now, executors, escalates_to }.decide(state, opened, rules)?)
     }
 
     /// Answers of registries to every open request, in one record.
@@ -290,7 +296,7 @@ impl<P: LedgerPort> CaseEngine<P> {
     ) -> Result<Decision, EngineError> {
         let mut decision = Decision::default();
         let mut state = state.clone();
-        let open = state.requests().iter().filter(|(_, r)| r.answered.is_none() && !r.timed_out);
+        let open = state.requests().iter().filter(|(_, r)| r.awaits_reply());
         let open: Vec<(StepCode, RequestTarget)> =
             open.map(|(code, request)| (code.clone(), request.sent.target.clone())).collect();
         if open.is_empty() {
@@ -312,7 +318,21 @@ impl<P: LedgerPort> CaseEngine<P> {
             }
             let (facts, source, at) = (answer.facts, answer.source, self.clock.now());
             let executors = self.executors(rules)?;
-            let command = AnswerRequest { request, facts, source, came: None, at, executors };
+            let escalates_to = match facts {
+                Some(_) => None,
+                None => self.escalates_to(rules)?,
+            };
+            let command = AnswerRequest {
+                request,
+                facts,
+                source,
+                came: None,
+                scan: None,
+                taken_over: None,
+                at,
+                executors,
+                escalates_to,
+            };
             let answered = command.decide(&state, opened, rules)?;
             for new in &answered.events {
                 if let DomainEvent::Case(event) = &new.event {
@@ -481,8 +501,8 @@ fn waits_for(state: &CaseState, installed: &Pinned) -> Vec<StepCode> {
     let requests = service.into_iter().flat_map(|service| service.regulation.requests());
     let open = requests.filter(|(step, rule)| {
         let request = state.requests().get(&step.code.value);
-        let open = |request: &RequestState| request.answered.is_none() && !request.timed_out;
-        let waits = request.map_or(!state.omitted().contains(&step.code.value), open);
+        let omitted = state.omitted().contains(&step.code.value);
+        let waits = request.map_or(!omitted, RequestState::is_open);
         rule.mandatory && waits
     });
     open.map(|(step, _)| step.code.value.clone()).collect()
@@ -512,6 +532,7 @@ pub(super) fn pending(
         registry: registry.value.clone(),
         by,
         key_count: rule.by.len(),
+        attempt: state.requests().get(request).map_or(1, |request| request.attempt),
         public: take.iter().filter(is_public).cloned().collect(),
         take,
     })

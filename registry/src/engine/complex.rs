@@ -284,7 +284,7 @@ impl<P: LedgerPort> CaseEngine<P> {
         for wait in waits {
             let awaited = self.case_state(case_of(&wait.case)?).await?;
             let request = awaited.requests().get(&wait.answer);
-            let closed = |request: &RequestState| request.answered.is_some() || request.timed_out;
+            let closed = |request: &RequestState| !request.is_open();
             let over = awaited.status() != CaseStatus::InProgress
                 || awaited.omitted().contains(&wait.answer)
                 || request.is_some_and(closed);
@@ -293,9 +293,14 @@ impl<P: LedgerPort> CaseEngine<P> {
             }
             let answer = self.shared_answer(&awaited, &wait, rules).await?;
             let opened = self.open(state)?;
+            let escalates_to = match &answer {
+                Some(SharedAnswer { facts: None, .. }) => self.escalates_to(rules)?,
+                _ => None,
+            };
             let command = ReleaseRequest {
                 request: wait.request.clone(),
                 answer,
+                escalates_to,
                 complex_length: self.model.stream_length(&joined.complex_request)?.value,
                 at: self.clock.now(),
                 executors: self.executors(rules)?,

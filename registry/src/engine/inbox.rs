@@ -6,19 +6,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use letopis_ledger::disclosure::Disclosure;
-use letopis_ledger::{LeafIndex, StreamVersion, Timestamp};
+use letopis_ledger::{LeafIndex, StreamVersion};
 
 use super::advance::Pinned;
 use super::work::ANSWERING;
 use super::{
     AnswerForm, AnswerTable, CaseEngine, EngineError, InstalledPack, LedgerPort, ShownEntries,
-    answers,
+    TimelineEvent, answers,
 };
 use crate::case::signing::agreement_text;
 use crate::case::{CaseRefusal, CaseState, open_posts, stage_of};
-use crate::code::StepCode;
-use crate::event::{CaseId, RequestTarget};
-use crate::pack::{Role, Service};
+use crate::code::{FieldPath, StepCode};
+use crate::event::{CaseId, HeldPost, RequestTarget};
+use crate::pack::{Role, Service, ValueType};
 use crate::projection::{NoticeRow, RequestRow, WorkRow};
 use crate::staff::Official;
 
@@ -75,10 +75,10 @@ pub struct CaseCard {
     pub forms: Vec<AnswerForm>,
     /// Requests that were left out, each with its condition.
     pub omitted: Vec<(StepCode, Option<String>)>,
-    /// When each request was sent.
-    pub sent: BTreeMap<String, Timestamp>,
-    /// When the log took each event of the case, and its leaf, in order.
-    pub events: Vec<(LeafIndex, Timestamp)>,
+    /// The facts that each open request takes, with their types where the pack says one.
+    pub asked: BTreeMap<StepCode, Vec<(FieldPath, Option<ValueType>)>>,
+    /// Everything that happened in the case, in order.
+    pub history: Vec<TimelineEvent>,
 }
 
 impl<P: LedgerPort> CaseEngine<P> {
@@ -100,6 +100,10 @@ impl<P: LedgerPort> CaseEngine<P> {
                 _ => true,
             };
             let asked = open.into_iter().filter(|(_, request)| may(request));
+            let escalated = self.model.open_escalations(unit, INBOX_MAX)?.value;
+            let escalated =
+                escalated.into_iter().filter(|(_, request)| has_escalated(official, request));
+            let asked = asked.chain(escalated);
             requests.extend(asked.map(|(case, request)| AskedOfficial { case, request }));
         }
         let holds = |roles: &[Role]| official.posts.iter().any(|held| roles.contains(&held.role));
@@ -128,31 +132,28 @@ impl<P: LedgerPort> CaseEngine<P> {
     pub async fn card(&self, case: CaseId, official: &Official) -> Result<CaseCard, EngineError> {
         let (state, installed) = self.admit_to_case(case, official).await?;
         let service = service(&state, &installed)?;
-        let timeline = self.timeline_of(&case.stream()).await?;
-        let events: Vec<_> = timeline.iter().map(|event| (event.leaf, event.at)).collect();
-        let sent = timeline.iter().filter(|event| event.event_type == "request.sent");
-        let sent = sent
-            .filter_map(|event| Some((event.data.get("request")?.as_str()?.to_owned(), event.at)));
-        let sent = sent.collect();
-        let leaves: Vec<LeafIndex> = events.iter().map(|(leaf, _)| *leaf).collect();
+        let history = self.history(&case.stream()).await?;
         let disclosures: Vec<Disclosure> =
-            timeline.into_iter().flat_map(|event| event.private).collect();
+            history.iter().flat_map(|event| event.private.iter().cloned()).collect();
+        let leaves: Vec<LeafIndex> = history.iter().map(|event| event.leaf).collect();
         let pack: (&InstalledPack, _) = (&installed, service);
+        let open = state.requests().iter().filter(|(_, request)| request.is_open());
+        let facts = |request: &StepCode| installed.pack.asked_facts(service, request);
         Ok(CaseCard {
             to_agree: to_agree(case, &state, service, official),
             shown: self.shown(&state, service)?,
             answers: answers::tables(&state, pack, (&disclosures, &leaves)),
             forms: answers::forms(&state, pack),
             omitted: omitted(&state, service),
-            sent,
-            events,
+            asked: open.map(|(request, _)| (request.clone(), facts(request))).collect(),
+            history,
             disclosures,
             state,
         })
     }
 
     /// A case that concerns an official.
-    pub(super) async fn admit_to_case(
+    async fn admit_to_case(
         &self,
         case: CaseId,
         official: &Official,
@@ -166,6 +167,15 @@ impl<P: LedgerPort> CaseEngine<P> {
         }
         Ok((state, installed))
     }
+}
+
+/// Whether an escalated request stands with an official: it was given to the official, or to
+/// nobody who holds the post; a head sees all of the unit.
+fn has_escalated(official: &Official, request: &RequestRow) -> bool {
+    let Some(escalated) = &request.escalated else { return false };
+    let HeldPost { unit, role } = &escalated.post;
+    let named = escalated.official.is_none_or(|named| named == official.id);
+    official.has_role(unit, Role::Head) || (official.has_role(unit, *role) && named)
 }
 
 fn service<'a>(state: &CaseState, installed: &'a Pinned) -> Result<&'a Service, EngineError> {
@@ -195,7 +205,10 @@ fn concerns(state: &CaseState, service: &Service, official: &Official) -> bool {
     let approval = service.regulation.approval.as_ref();
     let decides = approval
         .is_some_and(|approval| approval.stages.iter().flatten().any(|post| official.holds(post)));
-    works || operates || asked || decides
+    let takes_over = state.requests().values().any(|request| {
+        request.escalated.as_ref().is_some_and(|escalated| escalated.may_close(official))
+    });
+    works || operates || asked || decides || takes_over
 }
 
 /// What the official signs to agree to the proposal that waits, if the official may.

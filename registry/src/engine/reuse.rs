@@ -1,7 +1,8 @@
 //! A fresh answer to the same question serves again: no new message is sent.
 //!
-//! The answer names the place of the first one, so anybody sees that it is the same. Not here:
-//! consent of the person, and facts of profiles.
+//! The answer names the place of the first one, so anybody sees that it is the same. What a registry
+//! of this log said serves as long as the entry behind it says so still; a review asks anew, because
+//! something has changed. Not here: consent of the person, and facts of profiles.
 
 use std::collections::BTreeMap;
 
@@ -10,9 +11,9 @@ use letopis_ledger::Timestamp;
 use super::{CaseEngine, EngineError, LedgerPort};
 use crate::case::{AnswerRequest, CaseRules, CaseState, Executors};
 use crate::code::{FieldPath, StepCode};
-use crate::event::{Arrival, DomainEvent, Source, Way};
-use crate::pack::{CaseValues, RequestRule, plain_text};
-use crate::projection::KnownAnswer;
+use crate::event::{Arrival, DomainEvent, RequestTarget, Source, Way};
+use crate::pack::{CaseValues, RequestRule, Reuse, plain_text};
+use crate::projection::{EntryStatus, KnownAnswer};
 
 const DAY_MS: i64 = 24 * 3_600_000;
 
@@ -24,10 +25,8 @@ impl<P: LedgerPort> CaseEngine<P> {
         rules: &CaseRules<'_>,
         values: &CaseValues,
     ) -> Result<Option<AnswerRequest>, EngineError> {
-        let open = state.requests().iter().filter(|(_, r)| r.answered.is_none() && !r.timed_out);
-        for (code, request) in open {
-            let Some(rule) = rules.service.regulation.request(code) else { continue };
-            let Some(reuse) = rule.reuse else { continue };
+        for (code, rule, reuse) in reusing(state, rules) {
+            let request = &state.requests()[code];
             let now = self.clock.now();
             let since = now.unix_ms() - i64::from(reuse.max_age_days) * DAY_MS;
             let since = Timestamp::from_unix_ms(since.max(0)).unwrap_or(Timestamp::EPOCH);
@@ -37,9 +36,11 @@ impl<P: LedgerPort> CaseEngine<P> {
                 .filter_map(|(field, value)| Some((field.clone(), plain_text(values.get(value)?))));
             let target = (&request.sent.target, code.as_str());
             let known = self.model.known_answer(target, by.collect(), since)?.value;
-            let Some(known) = known.filter(|known| known.case.stream() != *state.stream()) else {
+            let other = known.filter(|known| known.case.stream() != *state.stream());
+            let Some(known) = other else { continue };
+            if !self.still_holds(&known, state, &request.sent.target)? {
                 continue;
-            };
+            }
             let Some(facts) = self.facts_of(&known, code, rule).await? else { continue };
             let stream = known.case.stream();
             let source = Some(Source { stream, version: known.version, leaf: known.leaf });
@@ -47,9 +48,42 @@ impl<P: LedgerPort> CaseEngine<P> {
             let came = Some(Arrival { way: Way::Reused, at: now, official, second, letter });
             let (request, facts) = (code.clone(), Some(facts));
             let executors: Executors = self.executors(rules)?;
-            return Ok(Some(AnswerRequest { request, facts, source, came, at: now, executors }));
+            let (scan, taken_over, escalates_to) = (None, None, None);
+            return Ok(Some(AnswerRequest {
+                request,
+                facts,
+                source,
+                came,
+                scan,
+                taken_over,
+                at: now,
+                executors,
+                escalates_to,
+            }));
         }
         Ok(None)
+    }
+
+    /// Whether an earlier answer says what would be answered now: it was asked by the same version
+    /// of the regulation, and the entry that it was taken from is as it was.
+    fn still_holds(
+        &self,
+        known: &KnownAnswer,
+        state: &CaseState,
+        target: &RequestTarget,
+    ) -> Result<bool, EngineError> {
+        let earlier = self.model.case(known.case)?.value;
+        if earlier.map(|row| row.pack) != state.pack().cloned() {
+            return Ok(false);
+        }
+        let RequestTarget::Registry(_) = target else { return Ok(true) };
+        let rows = self.model.requests(known.case)?.value;
+        let row = rows.into_iter().find(|row| row.answered_version == Some(known.version));
+        let Some(source) = row.and_then(|row| row.source) else { return Ok(false) };
+        let entry = self.model.entry(&source.stream)?.value;
+        Ok(entry.is_some_and(|entry| {
+            entry.version == source.version && entry.status == EntryStatus::InForce
+        }))
     }
 
     /// The facts of an earlier answer that this request takes; nothing when one cannot be opened.
@@ -84,4 +118,21 @@ impl<P: LedgerPort> CaseEngine<P> {
         }
         Ok(None)
     }
+}
+
+/// Open requests that a known fact may serve, with how old it may be.
+pub(super) fn reusing<'a>(
+    state: &'a CaseState,
+    rules: &CaseRules<'a>,
+) -> impl Iterator<Item = (&'a StepCode, &'a RequestRule, Reuse)> {
+    let regulation = &rules.service.regulation;
+    let review = state.about().is_some_and(|about| !about.is_renewal());
+    let open =
+        state.requests().iter().filter(move |(_, request)| request.awaits_reply() && !review);
+    open.filter_map(|(code, _)| {
+        let rule = regulation.request(code)?;
+        // What another case needs beside it was not asked for then.
+        let alone = state.also_takes(code).next().is_none();
+        Some((code, rule, rule.reuse.filter(|_| alone)?))
+    })
 }

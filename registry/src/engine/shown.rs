@@ -32,7 +32,7 @@ impl<P: LedgerPort> CaseEngine<P> {
         state: &CaseState,
         service: &Service,
     ) -> Result<Vec<ShownEntries>, EngineError> {
-        let open = state.requests().iter().filter(|(_, r)| r.answered.is_none() && !r.timed_out);
+        let open = state.requests().iter().filter(|(_, r)| r.is_open());
         let rule = |code| service.regulation.request(code)?.shows.as_ref();
         let open: Vec<(&StepCode, &Shows)> =
             open.filter_map(|(code, _)| Some((code, rule(code)?))).collect();

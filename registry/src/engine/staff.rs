@@ -206,6 +206,22 @@ impl<P: LedgerPort> CaseEngine<P> {
         self.executors_of(rules.service, rules.pack)
     }
 
+    /// Whom the rule names where an official takes a request over: whoever has the fewest cases
+    /// and escalated requests open.
+    pub(super) fn escalates_to(
+        &self,
+        rules: &CaseRules<'_>,
+    ) -> Result<Option<OfficialId>, EngineError> {
+        let regulation = &rules.service.regulation;
+        let may = regulation.requests().any(|(_, rule)| rule.may_escalate());
+        let Some(post) = regulation.escalates_to().filter(|_| may) else { return Ok(None) };
+        let mut candidates = self.candidates_for(post, rules.service, rules.pack)?.candidates;
+        for candidate in &mut candidates {
+            candidate.open_cases += self.model.open_escalations_of(candidate.official)?.value;
+        }
+        Ok(choose(&candidates))
+    }
+
     pub(super) fn executors_of(
         &self,
         service: &Service,

@@ -9,11 +9,9 @@ use letopis_ledger::json::Object;
 use letopis_ledger::{LeafIndex, StreamVersion, Timestamp};
 
 use super::{CaseEngine, EngineError, LedgerPort};
-use crate::event::CaseId;
-use crate::staff::Official;
 
 /// An event of a case.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct TimelineEvent {
     /// Its number in the stream.
     pub version: StreamVersion,
@@ -30,21 +28,8 @@ pub struct TimelineEvent {
 }
 
 impl<P: LedgerPort> CaseEngine<P> {
-    /// Every event of a case, for an official whom it concerns.
-    ///
-    /// # Errors
-    /// There is no such case, or it does not concern the official.
-    pub async fn timeline(
-        &self,
-        case: CaseId,
-        official: &Official,
-    ) -> Result<Vec<TimelineEvent>, EngineError> {
-        self.admit_to_case(case, official).await?;
-        self.timeline_of(&case.stream()).await
-    }
-
     /// Every event of a stream.
-    pub(super) async fn timeline_of(
+    pub(super) async fn history(
         &self,
         stream: &StreamName,
     ) -> Result<Vec<TimelineEvent>, EngineError> {

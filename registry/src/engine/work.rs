@@ -16,11 +16,11 @@ use super::{Appended, CaseEngine, EngineError, LedgerPort, Race, TRIES_MAX};
 use crate::case::{
     AgreeToDecision, AnswerRequest, AnswerSubrequest, CancelCase, CaseRefusal, CaseRules,
     CaseState, IntakeFinding, Motive, OpenSubrequest, Opened, ProposeDecision, ReassignCase,
-    RefuseIntake, ReturnDecision, SetAsideAnswer,
+    RefuseIntake, ReturnDecision, SetAsideAnswer, TakenOver,
 };
 use crate::code::{FieldPath, StepCode};
 use crate::event::{
-    Arrival, CancelledBy, CaseId, OfficialId, RequestOutcome, RequestTarget, SetAside, Way,
+    Arrival, CancelledBy, CaseId, OfficialId, RequestOutcome, RequestTarget, Scan, SetAside, Way,
 };
 use crate::pack::Role;
 use crate::record_draft::{Decision, PrivateField};
@@ -35,6 +35,10 @@ pub struct GivenAnswer {
     pub facts: Option<Value>,
     /// How it came.
     pub came: Arrival,
+    /// The scan of the paper that it stands on.
+    pub scan: Option<Scan>,
+    /// Why there are no facts, in words, where the request was escalated.
+    pub motive: Option<String>,
 }
 
 /// A request that the one asked sends on.
@@ -84,18 +88,21 @@ impl<P: LedgerPort> CaseEngine<P> {
             let rules = engine.rules(state, installed)?;
             let opened = engine.open(state)?;
             engine.check_second(&answer.came)?;
-            match state.requests().get(&answer.request) {
-                Some(request) => entitle(acting, &answer.came, &request.sent.target, state)?,
-                // What nobody is asked for yet may come all the same; not just anybody enters it.
-                None => entitle_entering(acting, state)?,
-            }
+            let taken_over = taken_over(acting, answer, state)?;
+            let escalates_to = match answer.facts {
+                Some(_) => None,
+                None => engine.escalates_to(&rules)?,
+            };
             let command = AnswerRequest {
                 request: answer.request.clone(),
                 facts: facts(&rules, answer)?,
                 source: None,
                 came: Some(answer.came.clone()),
+                scan: answer.scan.clone(),
+                taken_over,
                 at: engine.clock.now(),
                 executors: engine.executors(&rules)?,
+                escalates_to,
             };
             let refusal = match command.decide(state, &opened, &rules) {
                 Ok(decision) => return Ok(decision),
@@ -331,18 +338,50 @@ impl<P: LedgerPort> CaseEngine<P> {
     }
 }
 
-/// The facts of an answer, checked by the kind of request that the pack describes.
+/// That who answers may: whom a request was escalated to closes it; as long as it was not, who was
+/// asked answers, or enters what came from there.
+fn taken_over(
+    acting: Option<&Official>,
+    answer: &GivenAnswer,
+    state: &CaseState,
+) -> Result<Option<TakenOver>, CaseRefusal> {
+    let request = state.requests().get(&answer.request);
+    let escalated = request.and_then(|request| request.escalated.as_ref());
+    if let (Some(escalated), Some(official)) = (escalated, acting)
+        && escalated.may_close(official)
+    {
+        return Ok(Some(TakenOver { motive: answer.motive.clone() }));
+    }
+    if answer.motive.is_some() {
+        return Err(match (escalated, acting) {
+            (Some(escalated), Some(official)) => {
+                let expected = escalated.who_may_close();
+                CaseRefusal::NotEntitled { official: official.id, expected }
+            }
+            _ => CaseRefusal::MotiveNotAsked { request: answer.request.clone() },
+        });
+    }
+    let Some(request) = request else {
+        // What nobody is asked for yet may come all the same; not just anybody enters it.
+        return entitle_entering(acting, state).map(|()| None);
+    };
+    match entitle(acting, &answer.came, &request.sent.target, state) {
+        Err(CaseRefusal::NotEntitled { official, .. }) if let Some(escalated) = escalated => {
+            let expected = escalated.who_may_close();
+            Err(CaseRefusal::NotEntitled { official, expected })
+        }
+        entitled => entitled.map(|()| None),
+    }
+}
+
+/// The facts of an answer, checked by what the pack says of them.
 fn facts(
     rules: &CaseRules<'_>,
     answer: &GivenAnswer,
 ) -> Result<Option<BTreeMap<FieldPath, Json>>, EngineError> {
     let Some(facts) = &answer.facts else { return Ok(None) };
-    let rule = rules.service.regulation.request(&answer.request);
-    let Some(kind) = rule.and_then(|rule| rules.pack.request_kind(rule)) else {
-        // Nothing describes it: what was not asked for is refused, or set aside, by itself.
-        return Ok(Some(BTreeMap::new()));
-    };
-    kind.check(facts).map(Some).map_err(|errors| EngineError::Form { errors })
+    let checked = rules.pack.check_facts(rules.service, &answer.request, facts);
+    checked.map(Some).map_err(|errors| EngineError::Form { errors })
 }
 
 /// That an official enters what comes in: an operator, or who works on the case.

@@ -7,6 +7,7 @@
 mod about;
 mod decided;
 mod ended;
+mod escalation;
 mod intake;
 mod joined;
 mod request;
@@ -33,6 +34,7 @@ pub use decided::{Decided, Evidence, EvidenceKind, GroundFound, MatchedRules, Mo
 pub use ended::{
     Cancelled, CancelledBy, DocumentIssued, NoticeQueued, NoticeSettled, ResultWithdrawn,
 };
+pub use escalation::{EscalationReason, RequestBreached, RequestEscalated, RequestRetried};
 pub use intake::{Entered, IntakeEvidence, IntakeGround, IntakeRefused, Scan};
 pub use joined::{AlsoTaken, AwaitedAnswer, Joined};
 pub use request::{
@@ -65,6 +67,12 @@ pub enum CaseEvent {
     RequestAnswered(RequestAnswered),
     /// `request.timed_out`: its term ended without an answer.
     RequestTimedOut(StepCode),
+    /// `request.escalated`
+    RequestEscalated(RequestEscalated),
+    /// `request.retried`
+    RequestRetried(RequestRetried),
+    /// `request.deadline_breached`
+    RequestBreached(RequestBreached),
     /// `request.answer_set_aside`
     AnswerSetAside(AnswerSetAside),
     /// `subrequest.opened`
@@ -182,6 +190,9 @@ impl CaseEvent {
             Self::RequestOmitted(_) => "request.omitted",
             Self::RequestAnswered(_) => "request.answered",
             Self::RequestTimedOut(_) => "request.timed_out",
+            Self::RequestEscalated(_) => "request.escalated",
+            Self::RequestRetried(_) => "request.retried",
+            Self::RequestBreached(_) => "request.deadline_breached",
             Self::AnswerSetAside(_) => "request.answer_set_aside",
             Self::SubrequestOpened(_) => "subrequest.opened",
             Self::SubrequestAnswered(_) => "subrequest.answered",
@@ -214,6 +225,9 @@ impl CaseEvent {
             Self::Assigned(event) => event.data(),
             Self::RequestSent(event) => event.data(),
             Self::RequestAnswered(event) => event.data(),
+            Self::RequestEscalated(event) => event.data(),
+            Self::RequestRetried(event) => event.data(),
+            Self::RequestBreached(event) => event.data(),
             Self::AnswerSetAside(event) => event.data(),
             Self::SubrequestOpened(event) => event.data(),
             Self::SubrequestAnswered(event) => event.data(),
@@ -252,6 +266,9 @@ impl CaseEvent {
             "application.assigned" => Self::Assigned(Assigned::read(data)?),
             "request.sent" => Self::RequestSent(RequestSent::read(data)?),
             "request.answered" => Self::RequestAnswered(RequestAnswered::read(data)?),
+            "request.escalated" => Self::RequestEscalated(RequestEscalated::read(data)?),
+            "request.retried" => Self::RequestRetried(RequestRetried::read(data)?),
+            "request.deadline_breached" => Self::RequestBreached(RequestBreached::read(data)?),
             "request.answer_set_aside" => Self::AnswerSetAside(AnswerSetAside::read(data)?),
             "subrequest.opened" => Self::SubrequestOpened(SubrequestOpened::read(data)?),
             "subrequest.answered" => Self::SubrequestAnswered(SubrequestAnswered::read(data)?),

@@ -25,11 +25,12 @@ use thiserror::Error;
 pub use case::{
     About, Agreed, AlsoTaken, AnswerSetAside, Arrival, Assigned, AwaitedAnswer, Cancelled,
     CancelledBy, Candidate, CaseEvent, Cause, ClockResumed, ClockSuspended, Decided,
-    DocumentIssued, Entered, Evidence, EvidenceKind, GroundFound, IntakeEvidence, IntakeGround,
-    IntakeRefused, Joined, MatchedRules, ModelRef, NewEnd, NoticeQueued, NoticeSettled,
-    OfficialSignature, Outcome, PackRef, Proposed, Registered, RequestAnswered, RequestOutcome,
-    RequestSent, RequestTarget, ResultIssued, ResultWithdrawn, Returned, Scan, SetAside, Source,
-    Submitted, SubrequestAnswered, SubrequestOpened, TermCause, TermChanged, Way,
+    DocumentIssued, Entered, EscalationReason, Evidence, EvidenceKind, GroundFound, IntakeEvidence,
+    IntakeGround, IntakeRefused, Joined, MatchedRules, ModelRef, NewEnd, NoticeQueued,
+    NoticeSettled, OfficialSignature, Outcome, PackRef, Proposed, Registered, RequestAnswered,
+    RequestBreached, RequestEscalated, RequestOutcome, RequestRetried, RequestSent, RequestTarget,
+    ResultIssued, ResultWithdrawn, Returned, Scan, SetAside, Source, Submitted, SubrequestAnswered,
+    SubrequestOpened, TermCause, TermChanged, Way,
 };
 pub use complex::{ClosedCase, ComplexEvent, ComplexOpened, Dependency, ServiceLinked};
 pub use consultation::{ConsultationOutcome, ConsultationRegistered};

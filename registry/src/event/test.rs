@@ -8,6 +8,7 @@ use letopis_rules::deadline::Term;
 
 mod complex;
 mod consultation;
+mod escalation;
 mod follow_up;
 mod intake;
 mod message;
@@ -71,24 +72,28 @@ fn case_samples() -> Vec<CaseEvent> {
             target: RequestTarget::Registry(RegistryCode::parse("vehicle").unwrap()),
             mandatory: true,
             due,
+            retry_at: None,
         }),
         CaseEvent::RequestSent(RequestSent {
             request: step("heritage"),
             target: RequestTarget::Addressee("Комитет по охране наследия".into()),
             mandatory: false,
             due,
+            retry_at: None,
         }),
         CaseEvent::RequestAnswered(RequestAnswered {
             request: step("vehicle"),
             outcome: RequestOutcome::Answered,
             source: Some(source()),
             came: None,
+            scan: None,
         }),
         CaseEvent::RequestAnswered(RequestAnswered {
             request: step("residence"),
             outcome: RequestOutcome::NoData,
             source: None,
             came: None,
+            scan: None,
         }),
         CaseEvent::Decided(decided()),
         CaseEvent::ResultIssued(ResultIssued {
@@ -194,6 +199,7 @@ fn every_sample() -> impl Iterator<Item = (StreamName, DomainEvent)> {
         .chain(payment::samples())
         .chain(pack::samples())
         .chain(message::samples())
+        .chain(escalation::samples())
 }
 
 fn lines(samples: &[(StreamName, DomainEvent)]) -> Vec<String> {
@@ -236,6 +242,9 @@ fn golden_bytes_of_every_shape() {
     let found = lines(&payment::samples());
     let golden = include_str!("../../testdata/events-of-payments.txt");
     assert_eq!(found, golden.lines().collect::<Vec<_>>(), "\n{}\n", found.join("\n"));
+    let found = lines(&escalation::samples());
+    let golden = include_str!("../../testdata/events-of-escalations.txt");
+    assert_eq!(found, golden.lines().collect::<Vec<_>>(), "\n{}\n", found.join("\n"));
 }
 
 #[test]
@@ -272,8 +281,11 @@ fn every_member_is_needed_and_no_other_is_taken() {
             let data = without.map(|(name, value)| (name.to_owned(), value.clone())).collect();
             let read = DomainEvent::read(&Event { data, ..event.clone() });
             let optional = ["source", "number", "valid_from", "valid_until", "sha256", "came"];
-            let optional =
-                [&optional[..], &["official", "by", "entered", "about", "ends", "system"]].concat();
+            let optional = [
+                &optional[..],
+                &["official", "by", "entered", "about", "ends", "scan", "retry_at", "system"],
+            ]
+            .concat();
             let optional = optional.contains(&name);
             assert!(optional || read.is_err(), "{} without {name}", event.event_type);
         }

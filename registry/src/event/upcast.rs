@@ -15,7 +15,8 @@ struct Upcast {
 
 /// Version 2 of requests knows people, letters and phones, that of a submission who entered it,
 /// that of an exclusion facts as its basis, that of a cancellation an entry that is gone; version 3
-/// of a submission knows what it is about, that of an exclusion decisions as its basis. Whatever
+/// of a submission knows what it is about, that of an exclusion decisions as its basis, that of a
+/// request when it is sent again, that of an answer its scan. Whatever
 /// the version before says, they say too. Version 2 of a refused intake has evidence,
 /// that of a published pack who writes its registries. Version 4 of a submission knows the system
 /// that sent it.
@@ -35,7 +36,9 @@ const UPCASTS: &[Upcast] = &[
         step: IntakeRefused::from_version_1,
     },
     Upcast { event_type: "request.sent", from: 1, step: Object::clone },
+    Upcast { event_type: "request.sent", from: 2, step: Object::clone },
     Upcast { event_type: "request.answered", from: 1, step: Object::clone },
+    Upcast { event_type: "request.answered", from: 2, step: Object::clone },
     Upcast { event_type: "registry.entry_excluded", from: 1, step: Object::clone },
     Upcast { event_type: "registry.entry_excluded", from: 2, step: Object::clone },
 ];

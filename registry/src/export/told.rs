@@ -192,6 +192,9 @@ fn request_of(case: &str, event: &CaseEvent) -> Option<Object> {
         CaseEvent::RequestSent(sent) => sent.request.as_str(),
         CaseEvent::RequestOmitted(code) | CaseEvent::RequestTimedOut(code) => code.as_str(),
         CaseEvent::RequestAnswered(answered) => answered.request.as_str(),
+        CaseEvent::RequestEscalated(escalated) => escalated.request.as_str(),
+        CaseEvent::RequestRetried(retried) => retried.request.as_str(),
+        CaseEvent::RequestBreached(breached) => breached.request.as_str(),
         CaseEvent::SubrequestOpened(opened) => opened.subrequest.as_str(),
         CaseEvent::SubrequestAnswered(answered) => answered.subrequest.as_str(),
         CaseEvent::SubrequestCancelled(path) => path.as_str(),
@@ -286,6 +289,9 @@ fn officials_of(event: &CaseEvent) -> Vec<(OfficialId, &'static str)> {
         CaseEvent::RequestAnswered(answered) => {
             answered.came.as_ref().map(came).unwrap_or_default()
         }
+        CaseEvent::RequestEscalated(escalated) => {
+            escalated.official.map(|official| (official, "assigned")).into_iter().collect()
+        }
         CaseEvent::SubrequestAnswered(answered) => came(&answered.came),
         CaseEvent::AnswerSetAside(aside) => came(&aside.came),
         CaseEvent::SubrequestOpened(opened) => by(opened.official),
@@ -305,6 +311,7 @@ fn officials_of(event: &CaseEvent) -> Vec<(OfficialId, &'static str)> {
 fn outcome(event: &CaseEvent) -> Option<String> {
     match event {
         CaseEvent::RequestAnswered(answered) => Some(answered.outcome.as_str().to_owned()),
+        CaseEvent::RequestEscalated(escalated) => Some(escalated.reason.as_str().to_owned()),
         CaseEvent::SubrequestAnswered(answered) => Some(answered.outcome.as_str().to_owned()),
         CaseEvent::AnswerSetAside(aside) => Some(aside.reason.as_str().to_owned()),
         CaseEvent::Proposed(proposed) => Some(proposed.decision.outcome.as_str().to_owned()),

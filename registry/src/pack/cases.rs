@@ -15,7 +15,7 @@ use super::follow_up::NotRenewed;
 use super::form::CheckedForm;
 use super::judgement::judge;
 use super::value::{AnswerValues, CaseValues, Scalar};
-use super::{FormError, NoData, Registry, RequestRule, Service, TimedOut};
+use super::{FormError, Registry, RequestRule, Service, TimedOut};
 use crate::code::{FieldPath, GroundCode, OfferCode, RegistryCode, StepCode};
 use crate::event::Outcome;
 
@@ -76,6 +76,18 @@ pub enum GivenAnswer {
     /// The one asked holds nothing.
     NoData,
     /// Facts by field.
+    Answered(BTreeMap<FieldPath, Scalar>),
+    /// It brought nothing, and an official closed it so.
+    Escalated(OfficialAnswer),
+}
+
+/// How the official closes a request of a test case that was escalated.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OfficialAnswer {
+    /// There is nothing.
+    NoData,
+    /// With facts by field.
     Answered(BTreeMap<FieldPath, Scalar>),
 }
 
@@ -164,8 +176,11 @@ pub(super) fn run(
             Ok((found, Some(detail))) => {
                 PackRule::CaseFailed { case: title, expected, found: format!("{found} ({detail})") }
             }
-            Err(LeftOut(step)) => {
+            Err(Unfit::LeftOut(step)) => {
                 PackRule::CaseAnswersLeftOut { case: title, request: step.to_string() }
+            }
+            Err(Unfit::NotEscalated(step)) => {
+                PackRule::CaseNotEscalated { case: title, request: step.to_string() }
             }
         };
         let line = Some(case.title.referenced.line());
@@ -174,8 +189,13 @@ pub(super) fn run(
     service.cases.iter().filter_map(failed).collect()
 }
 
-/// A request that the regulation leaves out, though the case answers it.
-struct LeftOut(StepCode);
+/// An answer of the case that the regulation has no place for.
+enum Unfit {
+    /// Of a request that is left out.
+    LeftOut(StepCode),
+    /// An official's, of a request that no official takes over.
+    NotEscalated(StepCode),
+}
 
 /// What comes of a case, with the reason where it is no decision.
 type Found = (CaseExpectation, Option<String>);
@@ -184,7 +204,7 @@ fn outcome(
     service: &Service,
     registries: &BTreeMap<RegistryCode, Registry>,
     case: &TestCase,
-) -> Result<Found, LeftOut> {
+) -> Result<Found, Unfit> {
     let plain = |outcome| CaseExpectation {
         outcome,
         grounds: BTreeSet::new(),
@@ -282,7 +302,7 @@ fn answer(
     service: &Service,
     case: &TestCase,
     values: &mut CaseValues,
-) -> Result<Option<String>, LeftOut> {
+) -> Result<Option<String>, Unfit> {
     let mut waiting: Vec<(&StepCode, &RequestRule)> =
         service.regulation.requests().map(|(step, rule)| (&step.code.value, rule)).collect();
     while !waiting.is_empty() {
@@ -297,12 +317,15 @@ fn answer(
         let given = case.answers.get(step);
         if rule.when.as_ref().is_some_and(|condition| !condition.holds(values)) {
             match given {
-                Some(_) => return Err(LeftOut(step.clone())),
+                Some(_) => return Err(Unfit::LeftOut(step.clone())),
                 None => continue,
             }
         }
         match given {
-            Some(GivenAnswer::NoData) if rule.mandatory && rule.no_data == NoData::Official => {
+            Some(GivenAnswer::Escalated(_)) if !rule.may_escalate() => {
+                return Err(Unfit::NotEscalated(step.clone()));
+            }
+            Some(GivenAnswer::NoData) if rule.leaves_no_data_to_official() => {
                 let reason = format!("request {step} brought no data; an official takes over");
                 return Ok(Some(reason));
             }
@@ -311,6 +334,10 @@ fn answer(
             }
             None if rule.mandatory && rule.timed_out == TimedOut::Wait => {
                 return Ok(Some(format!("the decision waits for the answer of {step}")));
+            }
+            None if rule.leaves_no_data_to_official() => {
+                let reason = format!("request {step} brought no answer; an official takes over");
+                return Ok(Some(reason));
             }
             None => {}
         }
@@ -332,8 +359,8 @@ fn entry_counts(service: &Service, case: &TestCase) -> BTreeMap<String, u32> {
 impl GivenAnswer {
     fn values(&self) -> AnswerValues {
         match self {
-            Self::NoData => AnswerValues::NoData,
-            Self::Answered(facts) => {
+            Self::NoData | Self::Escalated(OfficialAnswer::NoData) => AnswerValues::NoData,
+            Self::Answered(facts) | Self::Escalated(OfficialAnswer::Answered(facts)) => {
                 let fact =
                     |(field, value): (&FieldPath, &Scalar)| Some((field.clone(), value.to_json()?));
                 AnswerValues::Answered(facts.iter().filter_map(fact).collect())

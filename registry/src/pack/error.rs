@@ -259,6 +259,12 @@ pub enum PackRule {
         /// What is wrong and what to write.
         reason: String,
     },
+    /// A request that brings nothing would stay so, or is followed up as cannot be.
+    #[error("{reason}")]
+    Escalation {
+        /// What is wrong and what to write.
+        reason: String,
+    },
     /// Nobody would sign.
     #[error("the last stage of an approval is one post, which signs; no stage is empty")]
     ApprovalShape,
@@ -411,6 +417,14 @@ pub enum PackRule {
         reason: String,
     },
 
+    /// A case has an official answer a request that no official takes over.
+    #[error("case {case:?}: request {request} is never escalated; answer it as the one asked does")]
+    CaseNotEscalated {
+        /// The case.
+        case: String,
+        /// The request.
+        request: String,
+    },
     /// Entries that cannot be shown so.
     #[error("{reason}")]
     Shows {

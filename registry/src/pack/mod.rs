@@ -22,6 +22,7 @@ mod regulation;
 mod request_kind;
 mod route;
 mod start;
+mod taken;
 mod template;
 mod unit;
 mod validate;
@@ -59,10 +60,10 @@ pub use registry::{
 };
 pub use regulation::{
     Action, ApplicantKind, ApplicantRule, Approval, Asked, Channel, Condition, Days, DecisionRule,
-    DocumentAsked, Effect, Every, EvidenceRule, Ground, InputRule, IntakeCheck, Level, NoData,
-    Offer, PORTAL, Payments, Post, Regulation, RenewalRule, RepresentativeRule, RequestRule, Reuse,
-    ReviewRule, Role, Shows, Standard, Step, TermRule, TimedOut, Trigger, TypicalDecision,
-    TypicalOutcome,
+    DocumentAsked, Effect, Escalation, Every, EvidenceRule, GivesUp, Ground, InputRule,
+    IntakeCheck, Level, NoData, Offer, PORTAL, Payments, Post, Regulation, RenewalRule,
+    RepresentativeRule, RequestRule, Retry, Reuse, ReviewRule, Role, Shows, Standard, Step,
+    TermRule, TimedOut, Trigger, TypicalDecision, TypicalOutcome,
 };
 pub use request_kind::{ANSWER_TEXT_CHARS_MAX, KindField, RequestKind, ValueType};
 pub use route::{ROUTE_TEXT_MAX_BYTES, Route};

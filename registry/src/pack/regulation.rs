@@ -27,12 +27,12 @@ use crate::code::{
 use crate::messages::{Language, Text};
 
 pub use applicant::{ApplicantKind, ApplicantRule, RepresentativeRule};
-pub use approval::{Approval, IntakeCheck, Post, Role};
+pub use approval::{Approval, Escalation, IntakeCheck, Post, Role};
 pub use condition::Condition;
 pub use follow_up::{RenewalRule, ReviewRule};
 pub use offer::{Days, Offer, Trigger};
 pub use payments::{Every, Payments};
-pub use request::{Asked, NoData, RequestRule, Reuse, Shows, TimedOut};
+pub use request::{Asked, GivesUp, NoData, RequestRule, Retry, Reuse, Shows, TimedOut};
 pub use standard::{Level, Standard};
 pub use typical::{TypicalDecision, TypicalOutcome};
 
@@ -85,6 +85,9 @@ pub struct Regulation {
     /// Who proposes, agrees and signs; without it the decision is automatic.
     #[serde(default)]
     pub approval: Option<Approval>,
+    /// Who takes over requests that bring nothing; who proposes, without it.
+    #[serde(default)]
+    pub escalation: Option<Escalation>,
     /// Reasons that the official who proposes can take over.
     #[serde(default)]
     pub typical_decisions: Vec<TypicalDecision>,
@@ -282,6 +285,13 @@ impl Regulation {
     /// The requests with their steps, in the order of the regulation.
     pub fn requests(&self) -> impl Iterator<Item = (&Step, &RequestRule)> {
         self.steps.iter().filter_map(|step| Some((step, step.request()?)))
+    }
+
+    /// The post that takes over requests that bring nothing.
+    #[must_use]
+    pub fn escalates_to(&self) -> Option<&Post> {
+        let named = self.escalation.as_ref().map(|escalation| &escalation.to);
+        named.or_else(|| self.approval.as_ref().map(|approval| &approval.proposes))
     }
 
     /// The typical decision of a code.

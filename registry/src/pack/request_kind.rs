@@ -133,39 +133,47 @@ impl RequestKind {
     /// # Errors
     /// Every problem of every field.
     pub fn check(&self, facts: &Value) -> Result<BTreeMap<FieldPath, Json>, Vec<FormError>> {
-        let Some(given) = facts.as_object() else {
-            return Err(vec![error("", MessageId::FieldKind, vec!["object".to_owned()])]);
-        };
-        if facts.to_string().len() > FORM_MAX_BYTES {
-            let limit = FORM_MAX_BYTES.to_string();
-            return Err(vec![error("", MessageId::FieldTooLong, vec![limit])]);
-        }
-        let (mut checked, mut errors) = (BTreeMap::new(), Vec::new());
-        for name in given.keys() {
-            let known = self.response.iter().any(|field| field.name.value.as_str() == name);
-            if !known {
-                let pointer = format!("/{}", name.replace('~', "~0").replace('/', "~1"));
-                errors.push(error(&pointer, MessageId::FieldUnknown, vec![]));
-            }
-        }
-        for field in &self.response {
-            let name = &field.name.value;
-            match given.get(name.as_str()) {
-                None if field.required => {
-                    errors.push(error(&format!("/{name}"), MessageId::FieldRequired, vec![]));
-                }
-                None => {}
-                Some(value) => match field.read(value) {
-                    Ok(value) => {
-                        checked.insert(name.clone(), value);
-                    }
-                    Err(found) => errors.push(found),
-                },
-            }
-        }
-        errors.sort_by(|a, b| a.pointer.cmp(&b.pointer));
-        if errors.is_empty() { Ok(checked) } else { Err(errors) }
+        check_fields(&self.response, facts)
     }
+}
+
+/// Checks an answer against the fields that it may have.
+pub(super) fn check_fields(
+    fields: &[KindField],
+    facts: &Value,
+) -> Result<BTreeMap<FieldPath, Json>, Vec<FormError>> {
+    let Some(given) = facts.as_object() else {
+        return Err(vec![error("", MessageId::FieldKind, vec!["object".to_owned()])]);
+    };
+    if facts.to_string().len() > FORM_MAX_BYTES {
+        let limit = FORM_MAX_BYTES.to_string();
+        return Err(vec![error("", MessageId::FieldTooLong, vec![limit])]);
+    }
+    let (mut checked, mut errors) = (BTreeMap::new(), Vec::new());
+    for name in given.keys() {
+        let known = fields.iter().any(|field| field.name.value.as_str() == name);
+        if !known {
+            let pointer = format!("/{}", name.replace('~', "~0").replace('/', "~1"));
+            errors.push(error(&pointer, MessageId::FieldUnknown, vec![]));
+        }
+    }
+    for field in fields {
+        let name = &field.name.value;
+        match given.get(name.as_str()) {
+            None if field.required => {
+                errors.push(error(&format!("/{name}"), MessageId::FieldRequired, vec![]));
+            }
+            None => {}
+            Some(value) => match field.read(value) {
+                Ok(value) => {
+                    checked.insert(name.clone(), value);
+                }
+                Err(found) => errors.push(found),
+            },
+        }
+    }
+    errors.sort_by(|a, b| a.pointer.cmp(&b.pointer));
+    if errors.is_empty() { Ok(checked) } else { Err(errors) }
 }
 
 impl KindField {
@@ -222,6 +230,17 @@ impl KindField {
 }
 
 impl ValueType {
+    /// The type of a value, if it is one that an answer may hold.
+    #[must_use]
+    pub fn of(value: &Value) -> Option<Self> {
+        match value {
+            Value::String(_) => Some(Self::String),
+            Value::Bool(_) => Some(Self::Boolean),
+            Value::Number(_) => Some(Self::Integer),
+            _ => None,
+        }
+    }
+
     /// The type as packs spell it.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

@@ -26,7 +26,7 @@ pub(super) const PROJECTION: Projection = Projection {
             term_unit TEXT, provisional INTEGER, open INTEGER NOT NULL,
             warned INTEGER NOT NULL, breached_ms INTEGER,
             suspended_ms INTEGER, suspended_until_ms INTEGER,
-            proposal INTEGER, unit TEXT, official TEXT, leaf INTEGER NOT NULL
+            by_people INTEGER NOT NULL, proposal INTEGER, unit TEXT, official TEXT, leaf INTEGER NOT NULL
         ) WITHOUT ROWID;
         CREATE INDEX case_control_open ON case_control (due_ms, case_id) WHERE open = 1;
         CREATE INDEX case_control_official ON case_control (official);
@@ -63,6 +63,8 @@ pub enum Stage {
     Suspended,
     /// A proposal waits for agreement or signature.
     Agreement,
+    /// An official has to close a request that brought nothing.
+    Official,
     /// A mandatory request waits for its answer.
     Requests,
     /// The rules or an official decide.
@@ -70,7 +72,8 @@ pub enum Stage {
 }
 
 impl Stage {
-    const ALL: [Self; 4] = [Self::Suspended, Self::Agreement, Self::Requests, Self::Decision];
+    const ALL: [Self; 5] =
+        [Self::Suspended, Self::Agreement, Self::Official, Self::Requests, Self::Decision];
 
     /// The stage as tables and interfaces spell it.
     #[must_use]
@@ -78,6 +81,7 @@ impl Stage {
         match self {
             Self::Suspended => "suspended",
             Self::Agreement => "agreement",
+            Self::Official => "official",
             Self::Requests => "requests",
             Self::Decision => "decision",
         }
@@ -94,6 +98,9 @@ fn fold(fold: &Fold<'_>, place: &Place<'_>, event: &DomainEvent) -> Result<(), P
     let DomainEvent::Case(event) = event else { return Ok(()) };
     let Ok(case) = CaseId::of_stream(&place.event.stream) else { return Ok(()) };
     let case = case.to_string();
+    if is_of_people(event) {
+        fold.run("UPDATE case_control SET by_people = 1 WHERE case_id = ?1", params![case])?;
+    }
     match event {
         CaseEvent::Submitted(submitted) => submit(fold, place, &case, submitted)?,
         CaseEvent::Registered(registered) => register(fold, &case, registered)?,
@@ -114,6 +121,15 @@ fn fold(fold: &Fold<'_>, place: &Place<'_>, event: &DomainEvent) -> Result<(), P
         CaseEvent::Assigned(assigned) => fold.run(
             "UPDATE case_control SET unit = ?2, official = ?3 WHERE case_id = ?1",
             params![case, assigned.unit.as_str(), assigned.official.to_string()],
+        )?,
+        CaseEvent::RequestEscalated(escalated) => fold.run(
+            "UPDATE case_control SET unit = ?2, official = ?3
+             WHERE case_id = ?1 AND official IS NULL",
+            params![
+                case,
+                escalated.post.unit.as_str(),
+                escalated.official.map(|official| official.to_string()),
+            ],
         )?,
         CaseEvent::ClockSuspended(suspended) => fold.run(
             "UPDATE case_control SET suspended_ms = ?2, suspended_until_ms = ?3
@@ -144,8 +160,8 @@ fn submit(
 ) -> Result<(), ProjectionError> {
     fold.run(
         "INSERT OR IGNORE INTO case_control
-         (case_id, author, service, channel, open, warned, leaf)
-         VALUES (?1, ?2, ?3, ?4, 1, 0, ?5)",
+         (case_id, author, service, channel, open, warned, by_people, leaf)
+         VALUES (?1, ?2, ?3, ?4, 1, 0, 0, ?5)",
         params![
             case,
             place.author.as_str(),
@@ -195,6 +211,20 @@ fn move_end(fold: &Fold<'_>, case: &str, end: NewEnd) -> Result<(), ProjectionEr
     )
 }
 
+/// Whether an event tells that somebody of an agency took part, or has to: the case is no longer
+/// decided by the rules and the answers of programs alone.
+fn is_of_people(event: &CaseEvent) -> bool {
+    match event {
+        CaseEvent::RequestEscalated(_) | CaseEvent::Proposed(_) => true,
+        CaseEvent::RequestAnswered(answered) => {
+            answered.came.as_ref().is_some_and(|came| came.official.is_some())
+        }
+        CaseEvent::SubrequestOpened(opened) => opened.official.is_some(),
+        CaseEvent::SubrequestAnswered(answered) => answered.came.official.is_some(),
+        _ => false,
+    }
+}
+
 fn unit_of(term: Term) -> &'static str {
     TermUnit::of(term).as_str()
 }
@@ -207,6 +237,7 @@ const fn moves_on(event: &CaseEvent) -> bool {
             | CaseEvent::RequestSent(_)
             | CaseEvent::RequestAnswered(_)
             | CaseEvent::RequestTimedOut(_)
+            | CaseEvent::RequestEscalated(_)
             | CaseEvent::ClockSuspended(_)
             | CaseEvent::ClockResumed(_)
             | CaseEvent::Proposed(_)
@@ -225,6 +256,8 @@ fn note_stage(fold: &Fold<'_>, place: &Place<'_>, case: &str) -> Result<(), Proj
              SELECT case_id, CASE
                  WHEN suspended_ms IS NOT NULL THEN 'suspended'
                  WHEN proposal IS NOT NULL THEN 'agreement'
+                 WHEN EXISTS (SELECT 1 FROM request WHERE request.case_id = ?1
+                              AND escalated IS NOT NULL AND outcome IS NULL) THEN 'official'
                  WHEN EXISTS (SELECT 1 FROM request WHERE request.case_id = ?1
                               AND mandatory = 1 AND outcome IS NULL) THEN 'requests'
                  ELSE 'decision' END AS stage

@@ -81,8 +81,7 @@ fn fold(fold: &Fold<'_>, place: &Place<'_>, event: &DomainEvent) -> Result<(), P
     }
 }
 
-/// The digest of a question that was sent; nothing for a registry, which is asked at once, and for
-/// a person, who answers for this case alone.
+/// The digest of a question that was sent; nothing for a person, who answers for this case alone.
 fn asked(
     fold: &Fold<'_>,
     place: &Place<'_>,
@@ -111,7 +110,10 @@ fn asked(
 const fn repeats(target: &RequestTarget) -> bool {
     matches!(
         target,
-        RequestTarget::Addressee(_) | RequestTarget::Organisation(_) | RequestTarget::Unit(_)
+        RequestTarget::Registry(_)
+            | RequestTarget::Addressee(_)
+            | RequestTarget::Organisation(_)
+            | RequestTarget::Unit(_)
     )
 }
 

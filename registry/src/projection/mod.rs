@@ -70,7 +70,7 @@ pub use papers::PaperRow;
 pub use payments::PaymentRow;
 pub use precedents::{PrecedentQuery, PrecedentRow};
 pub use provided::ProvidedRow;
-pub use requests::{RequestRow, SubrequestRow};
+pub use requests::{EscalatedRow, RequestRow, SubrequestRow};
 pub use searched::{CaseSearch, FoundCase};
 pub use staff::WorkRow;
 pub use streams::StreamEventRow;

@@ -196,6 +196,20 @@ impl ReadModel {
         })
     }
 
+    /// How many escalated requests of open cases wait for an official.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub fn open_escalations_of(&self, id: OfficialId) -> Result<Reflected<u64>, ProjectionError> {
+        self.query(|connection| {
+            let mut select = connection.prepare_cached(
+                "SELECT count(*) AS open FROM request JOIN case_file USING (case_id)
+                 WHERE escalated_official = ?1 AND outcome IS NULL AND status = 'in_progress'",
+            )?;
+            select.query_row([id.to_string()], |row| number(row, "open"))
+        })
+    }
+
     /// Who works on a case.
     ///
     /// # Errors

@@ -33,7 +33,7 @@ impl ReadModel {
             let mut pauses = pauses(connection, window)?;
             let mut select = connection.prepare_cached(
                 "SELECT f.case_id, f.author, f.service, f.status, f.registered_ms, f.ended_ms,
-                        f.due_ms, c.term_unit
+                        f.due_ms, c.term_unit, c.by_people
                  FROM case_file AS f JOIN case_control AS c USING (case_id)
                  WHERE f.status IN ('granted', 'refused') AND f.registered_ms IS NOT NULL
                  AND f.ended_ms >= ?1 AND f.ended_ms < ?2 ORDER BY f.case_id",
@@ -47,6 +47,7 @@ impl ReadModel {
                     agency: parsed(row, "author", AgencyId::parse)?,
                     service: parsed(row, "service", ServiceCode::parse)?,
                     granted: status == CaseStatus::Granted.as_str(),
+                    automatic: !row.get::<_, bool>("by_people")?,
                     registered_at: time(row, "registered_ms")?,
                     ended_at: time(row, "ended_ms")?,
                     due: time(row, "due_ms")?,
@@ -104,7 +105,10 @@ impl ReadModel {
         self.query(|connection| {
             let mut select = connection.prepare_cached(
                 "SELECT f.author, f.service, f.status, r.kind, r.target, r.sent_ms, r.due_ms,
-                        r.outcome, ifnull(r.answered_ms, r.sent_ms) AS closed_ms
+                        CASE WHEN r.escalated IS NULL THEN r.outcome
+                             WHEN r.escalated = 'no_data' THEN 'no_data'
+                             ELSE 'timed_out' END AS outcome,
+                        coalesce(r.escalated_ms, r.answered_ms, r.sent_ms) AS closed_ms
                  FROM request AS r JOIN case_file AS f USING (case_id)
                  WHERE r.kind NOT IN ('applicant', 'none') AND r.sent_ms >= ?1 AND r.sent_ms < ?2
                  ORDER BY r.case_id, r.request",

@@ -9,7 +9,7 @@ use letopis_ledger::id::AgencyId;
 use letopis_rules::deadline::Term;
 
 use super::calendar::{CalendarBook, working_ms};
-use super::rank::{nearest_rank, shares};
+use super::rank::{nearest_rank, per_mille, shares};
 use crate::code::ServiceCode;
 use crate::pack::LegalCalendar;
 
@@ -31,6 +31,8 @@ pub struct FinishedCase {
     pub service: ServiceCode,
     /// Whether it was granted.
     pub granted: bool,
+    /// Whether nobody took part between its registration and its end.
+    pub automatic: bool,
     /// When its term began.
     pub registered_at: Timestamp,
     /// When it ended.
@@ -91,6 +93,10 @@ pub struct ServiceTimes {
     pub granted: u64,
     /// Cases refused.
     pub refused: u64,
+    /// Cases in which nobody took part between registration and end.
+    pub automatic: u64,
+    /// The same in thousandths of all.
+    pub automatic_per_mille: Option<u32>,
     /// Cases that ended after the end of their term.
     pub late: u64,
     /// From registration to the end.
@@ -163,11 +169,14 @@ fn times_of(group: &[&FinishedCase], book: &CalendarBook) -> ServiceTimes {
     let of_pace = |pace| measured.iter().filter(|case| case.pace == pace).count() as u64;
     let pace = [Pace::Fast, Pace::Ordinary, Pace::Slow].map(of_pace);
     let granted = group.iter().filter(|case| case.granted).count() as u64;
+    let automatic = group.iter().filter(|case| case.automatic).count() as u64;
     ServiceTimes {
         agency,
         service,
         granted,
         refused: group.len() as u64 - granted,
+        automatic,
+        automatic_per_mille: per_mille(automatic, group.len() as u64),
         late: group.iter().filter(|case| case.ended_at > case.due).count() as u64,
         elapsed: percentiles(|case| case.elapsed_ms),
         running: percentiles(|case| case.running_ms),

@@ -28,7 +28,7 @@ pub(super) struct Staff {
 
 /// What an official holds from some leaf on; nothing after dismissal.
 #[derive(Debug, Clone, Default)]
-struct Appointment {
+pub(super) struct Appointment {
     posts: BTreeSet<(String, String)>,
     key: Option<AuthorKey>,
 }
@@ -56,7 +56,7 @@ impl Staff {
     }
 
     /// What an official held when a leaf was written.
-    fn at(&self, official: &str, place: LeafIndex) -> Option<&Appointment> {
+    pub(super) fn at(&self, official: &str, place: LeafIndex) -> Option<&Appointment> {
         let known = self.appointments.get(official)?;
         known.iter().rev().find(|(since, _)| *since < place).map(|(_, held)| held)
     }
@@ -74,7 +74,7 @@ impl Appointment {
         Ok(Self { posts, key })
     }
 
-    fn holds(&self, post: &Post) -> bool {
+    pub(super) fn holds(&self, post: &Post) -> bool {
         self.posts.contains(&(post.unit.clone(), post.role.clone()))
     }
 }

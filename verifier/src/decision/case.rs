@@ -16,7 +16,7 @@ use crate::finding::{Finding, Findings, Rule};
 fn newest_shape(event_type: &str) -> u32 {
     match event_type {
         SUBMITTED => 4,
-        SENT | ANSWERED => 2,
+        SENT | ANSWERED => 3,
         _ => 1,
     }
 }
@@ -28,6 +28,9 @@ pub(super) const SENT: &str = "request.sent";
 pub(super) const ANSWERED: &str = "request.answered";
 pub(super) const OMITTED: &str = "request.omitted";
 pub(super) const TIMED_OUT: &str = "request.timed_out";
+pub(super) const ESCALATED: &str = "request.escalated";
+pub(super) const RETRIED: &str = "request.retried";
+pub(super) const BREACHED: &str = "request.deadline_breached";
 pub(super) const SUSPENDED: &str = "application.clock_suspended";
 pub(super) const RESUMED: &str = "application.clock_resumed";
 pub(super) const TERM_CHANGED: &str = "application.term_changed";
@@ -129,7 +132,7 @@ const AFTER_THE_END: &[&str] =
     &["document.issued", "notice.queued", "notice.settled", "request.answer_set_aside", WITHDRAWN];
 
 /// Between registration and decision there are requests, each sent or left out once and closed at
-/// most once.
+/// most once, and once more by an official who took it over.
 fn requests_are_in_order(collected: &Collector<'_>, decided_at: usize) -> bool {
     let mut sent = BTreeMap::new();
     collected.events[..decided_at].iter().skip(2).all(|event| {
@@ -139,6 +142,9 @@ fn requests_are_in_order(collected: &Collector<'_>, decided_at: usize) -> bool {
             (SENT, Some(request)) => sent.insert(request, false).is_none(),
             (OMITTED, Some(request)) => sent.insert(request, true).is_none(),
             (ANSWERED | TIMED_OUT, Some(request)) => sent.insert(request, true) == Some(false),
+            // Whether it may be is looked at with the regulation.
+            (ESCALATED, Some(request)) => sent.insert(request, false).is_some(),
+            (RETRIED | BREACHED, Some(request)) => sent.get(request) == Some(&false),
             (name, _) => ON_THE_WAY.contains(&name),
         }
     })

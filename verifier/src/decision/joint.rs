@@ -10,7 +10,7 @@ use letopis_ledger::record::{Event, Record};
 
 use super::Stop;
 use super::case::{
-    ANSWERED, Case, JOINED, OMITTED, SENT, SUBMITTED, TIMED_OUT, events_of, read_event,
+    ANSWERED, Case, ESCALATED, JOINED, OMITTED, SENT, SUBMITTED, TIMED_OUT, events_of, read_event,
 };
 use super::collect::{CaseEvent, Collector};
 use crate::finding::{Finding, Rule};
@@ -111,7 +111,17 @@ fn check_wait(
             text(event, "case") == Some(own) && text(event, "request") == Some(&wait.request)
         })
     };
-    let mut earlier = collected.others.iter().filter(|(at, _)| *at < place);
+    // What an official took over in the same record was not closed by it.
+    let open_again = |at: LeafIndex, event: &Event| {
+        collected.others.iter().any(|(other, escalated)| {
+            *other == at
+                && escalated.event_type.as_str() == ESCALATED
+                && escalated.stream == event.stream
+                && text(escalated, "request") == text(event, "request")
+        })
+    };
+    let earlier = collected.others.iter().filter(|(at, _)| *at < place);
+    let mut earlier = earlier.filter(|(at, event)| !open_again(*at, event));
     if said("complex_request.dependency_lapsed").is_some() {
         let closed = earlier.clone().any(|(_, event)| closes(event, wait));
         let answered = earlier.any(|(_, event)| answers(event, &wait.case, &wait.answer));
@@ -184,7 +194,7 @@ fn closes(event: &Event, wait: &Wait) -> bool {
 
 /// Whether an event of another case says that a request is closed or the case has ended.
 pub(super) fn counts(stream: &StreamName, awaited: &[String], event: &Event) -> bool {
-    let requests = [ANSWERED, TIMED_OUT, OMITTED].contains(&event.event_type.as_str());
+    let requests = [ANSWERED, TIMED_OUT, OMITTED, ESCALATED].contains(&event.event_type.as_str());
     awaited.iter().any(|case| case == stream.as_str()) && (requests || ends(event))
 }
 

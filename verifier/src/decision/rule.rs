@@ -56,7 +56,9 @@ pub(super) struct Regulation {
     pub(super) renewal_days: Option<u32>,
     /// Registries whose facts begin reviews.
     pub(super) reviewed: Vec<String>,
-    /// What requests do to the clock and to each other.
+    /// The post that takes over requests that bring nothing.
+    pub(super) escalates_to: Option<Post>,
+    /// What requests ask, and what they do to the clock and to each other.
     requests: BTreeMap<String, RequestDocument>,
     term: Term,
     calendars: Calendars,
@@ -73,7 +75,7 @@ pub(super) enum Validity {
 }
 
 /// A role in a unit.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub(super) struct Post {
     pub(super) unit: String,
     pub(super) role: String,
@@ -123,6 +125,8 @@ struct RegulationDocument {
     #[serde(default)]
     approval: Option<ApprovalDocument>,
     #[serde(default)]
+    escalation: Option<EscalationDocument>,
+    #[serde(default)]
     steps: Vec<StepDocument>,
     #[serde(default)]
     offers: Vec<OfferDocument>,
@@ -146,7 +150,14 @@ struct ReviewDocument {
 }
 
 #[derive(Debug, Deserialize)]
+struct EscalationDocument {
+    to: Post,
+}
+
+#[derive(Debug, Deserialize)]
 struct ApprovalDocument {
+    #[serde(default)]
+    proposes: Option<Post>,
     stages: Vec<Vec<Post>>,
 }
 
@@ -165,7 +176,7 @@ enum ActionDocument {
 }
 
 #[derive(Debug, Deserialize)]
-struct RequestDocument {
+pub(super) struct RequestDocument {
     /// Who is asked, by the kind of who it is.
     #[serde(default)]
     from: BTreeMap<String, Value>,
@@ -173,9 +184,41 @@ struct RequestDocument {
     #[serde(default)]
     blocking: bool,
     #[serde(default)]
+    pub(super) mandatory: bool,
+    #[serde(default)]
+    pub(super) no_data: Option<NoData>,
+    #[serde(default)]
+    retry: Option<Retry>,
+    #[serde(default)]
     suspends: Option<TermDocument>,
     #[serde(default)]
     changes_term: Option<TermDocument>,
+}
+
+/// What follows when the one asked holds nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum NoData {
+    Decide,
+    Official,
+}
+
+/// How often a request is sent again.
+#[derive(Debug, Clone, Copy, Deserialize)]
+pub(super) struct Retry {
+    pub(super) times: u32,
+    pub(super) after: Term,
+    #[serde(default)]
+    pub(super) then: GivesUp,
+}
+
+/// What follows when no reply came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum GivesUp {
+    #[default]
+    Official,
+    TimedOut,
 }
 
 #[derive(Debug, Deserialize)]
@@ -271,8 +314,10 @@ impl Regulation {
         let on = document.review.map(|review| review.on).unwrap_or_default();
         let registry = |step: &String| requests.get(step)?.from.get("registry")?.as_str();
         let reviewed = on.iter().filter_map(registry).map(str::to_owned).collect();
+        let proposes = document.approval.as_ref().and_then(|approval| approval.proposes.clone());
         Ok(Self {
             agency: manifest.agency,
+            escalates_to: document.escalation.map(|escalation| escalation.to).or(proposes),
             renewal_days,
             reviewed,
             model_path: pack.model_path(service),
@@ -337,6 +382,16 @@ impl Regulation {
     /// Whether nothing else begins while a request is open.
     pub(super) fn is_blocking(&self, request: &str) -> bool {
         self.requests.get(request).is_some_and(|request| request.blocking)
+    }
+
+    /// A request.
+    pub(super) fn request(&self, code: &str) -> Option<&RequestDocument> {
+        self.requests.get(code)
+    }
+
+    /// How often a request is sent again.
+    pub(super) fn retry(&self, code: &str) -> Option<Retry> {
+        self.request(code)?.retry
     }
 
     /// The term that a request gives the case.

@@ -85,11 +85,7 @@ impl Enter {
             body["renews"] = json!(renews);
         }
         if let Some(scan) = &self.scan {
-            let bytes = read(scan)?;
-            body["scan"] = json!({
-                "sha256": Hash::of(&bytes).to_hex(), "size_bytes": bytes.len(),
-                "media_type": media_type(scan)?,
-            });
+            body["scan"] = scan_of(scan)?;
         }
         if let Some(motive) = &self.finding.motive {
             body["refusal"] = finding(&self.finding.grounds, motive)?;
@@ -110,6 +106,15 @@ impl Refuse {
     pub(super) fn body(&self) -> anyhow::Result<Value> {
         finding(&self.grounds, &self.motive)
     }
+}
+
+/// The digest of a scan, which goes on record.
+pub(super) fn scan_of(path: &Path) -> anyhow::Result<Value> {
+    let bytes = read(path)?;
+    Ok(json!({
+        "sha256": Hash::of(&bytes).to_hex(), "size_bytes": bytes.len(),
+        "media_type": media_type(path)?,
+    }))
 }
 
 /// A form from a file.

@@ -6,7 +6,8 @@
 use clap::Subcommand;
 use serde_json::Value;
 
-use super::{card, read_facts};
+use super::answer::read_facts;
+use super::card;
 use crate::cli::remote::Remote;
 
 /// What to look up.
@@ -88,7 +89,7 @@ impl LookUp {
                 remote.get_with("api/v1/payments", query.as_slice())?.ok()
             }
             Self::Show { case } => card(remote, case),
-            Self::History { case } => remote.get(&format!("api/v1/cases/{case}/events"))?.ok(),
+            Self::History { case } => Ok(card(remote, case)?["history"].take()),
             Self::Find { number, service, status, receipt, cabinet, after } => {
                 let named = [
                     ("number", number),
@@ -102,7 +103,7 @@ impl LookUp {
                 remote.get_with("api/v1/cases", &query.collect::<Vec<_>>())?.ok()
             }
             Self::Precedents { service, outcome, ground, facts, after } => {
-                let facts = Value::Object(read_facts(facts)?).to_string();
+                let facts = Value::Object(read_facts(facts, |_| None)?).to_string();
                 let mut query = vec![("facts", facts.as_str())];
                 for (name, value) in [("outcome", outcome), ("ground", ground), ("after", after)] {
                     query.extend(value.as_deref().map(|value| (name, value)));

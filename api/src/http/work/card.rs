@@ -1,9 +1,9 @@
 //! The inbox of an official and the card of a case, as an official sees them.
 
-use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::response::Response;
+use letopis_ledger::json::Json;
 use letopis_ledger::{LeafIndex, StreamVersion};
 use letopis_registry::case::{CaseState, RequestState};
 use letopis_registry::code::StepCode;
@@ -11,7 +11,9 @@ use letopis_registry::engine::{
     AnswerForm, AnswerTable, CaseCard, ShownEntries, TimelineEvent, ToAgree,
 };
 use letopis_registry::environment::Clock;
+use letopis_registry::event::RequestEscalated;
 use letopis_registry::messages::Text;
+use letopis_registry::pack::ValueType;
 use letopis_registry::projection::{EntryRow, NoticeRow, RequestRow, WorkRow};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -72,13 +74,17 @@ pub(crate) struct WorkDto {
 pub(crate) struct AskedDto {
     case: String,
     request: String,
-    /// `unit`, `head`, `executor`, `organisation`, or `external`, whose answer is entered.
+    /// `unit`, `head`, `executor`, `organisation`, or `external`, whose answer is entered; of an
+    /// escalated one, who was asked first.
     kind: String,
-    /// The unit, or the name of who is asked.
+    /// The unit that answers, or the name of who is asked.
     of: String,
     sent_at: String,
     mandatory: bool,
     due: String,
+    /// Why an official takes it over: `no_data`, `timed_out` or `unanswered`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    escalated: Option<&'static str>,
 }
 
 /// A proposal that an official may agree to.
@@ -128,6 +134,8 @@ pub(crate) struct CardDto {
     to_agree: Option<ToAgreeDto>,
     /// Entries to look at, for each open request that shows some.
     shown: Vec<ShownDto>,
+    /// Everything that happened in the case, in order: every sending of every request, too.
+    history: Vec<TimelineEventDto>,
     /// Leaf of the newest event of the case; give it as `after` to wait for the next one.
     leaf: u64,
 }
@@ -179,14 +187,6 @@ pub(crate) struct AnswerFormDto {
     /// JSON Schema of the facts.
     #[schema(value_type = Object)]
     schema: Value,
-}
-
-/// The history of a case.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct TimelineDto {
-    events: Vec<TimelineEventDto>,
-    /// Leaves that this answer reflects.
-    position: u64,
 }
 
 /// An event of a case.
@@ -247,6 +247,37 @@ pub(crate) struct RequestDto {
     /// `answered`, `no_data` or `timed_out`; absent while it is open.
     outcome: Option<&'static str>,
     way: Option<&'static str>,
+    /// How often it was sent.
+    attempts: u32,
+    /// When it is sent again, or given up, if no reply comes.
+    retry_at: Option<String>,
+    /// Whether it is on record that its term has passed.
+    breached: bool,
+    /// Who took it over, if it brought nothing.
+    escalated: Option<EscalatedDto>,
+    /// What an answer brings, while it is open.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    asks: Vec<AskedFactDto>,
+}
+
+/// An official takes over a request that brought nothing.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct EscalatedDto {
+    /// `no_data`, `timed_out` or `unanswered`.
+    reason: &'static str,
+    unit: String,
+    role: &'static str,
+    /// Whom the rule of assignment named.
+    official: Option<String>,
+}
+
+/// A fact that an answer brings.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct AskedFactDto {
+    field: String,
+    /// `string`, `integer`, `boolean` or `date`; absent where nothing says it.
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    value_type: Option<&'static str>,
 }
 
 /// A subrequest of a case.
@@ -295,7 +326,7 @@ pub(in crate::http) async fn inbox(
 ) -> Result<Response, Problem> {
     let inbox = app.service.engine().inbox(&official).await;
     let inbox = inbox.map_err(|error| engine_problem(&error))?;
-    Ok(no_store(Json(InboxDto {
+    Ok(no_store(axum::Json(InboxDto {
         cases: inbox.cases.iter().map(WorkDto::of).collect(),
         requests: inbox
             .requests
@@ -342,33 +373,7 @@ pub(in crate::http) async fn card(
     }
     let card = app.service.engine().card(case, &official).await;
     let card = card.map_err(|error| engine_problem(&error))?;
-    Ok(no_store(Json(CardDto::of(case.to_string(), &card))))
-}
-
-/// Every event of a case with its time and leaf: sendings, answers that did not count, notices and
-/// papers included.
-#[utoipa::path(
-    get, path = "/api/v1/cases/{id}/events", tag = "officials",
-    params(("id" = inline(Uuid7), Path, description = "Id of the case")),
-    security(("official" = [])),
-    responses(
-        (status = 200, description = "The events, the first one first", body = TimelineDto),
-        (status = 400, description = "Not an id", body = ProblemDto),
-        (status = 401, description = "Not an official's token", body = ProblemDto),
-        (status = 404, description = "No such case", body = ProblemDto),
-        (status = 422, description = "The case does not concern the official", body = ProblemDto),
-        (status = 503, description = "Busy or stopping", body = ProblemDto),
-    )
-)]
-pub(in crate::http) async fn events(
-    State(app): State<AppState>,
-    Acting(official): Acting,
-    id: PathOf<String>,
-) -> Result<Response, Problem> {
-    let timeline = app.service.engine().timeline(case_id(&id.0)?, &official).await;
-    let timeline = timeline.map_err(|error| engine_problem(&error))?;
-    let events = timeline.iter().map(TimelineEventDto::of).collect();
-    Ok(no_store(Json(TimelineDto { events, position: app.service.position().get() })))
+    Ok(no_store(axum::Json(CardDto::of(case.to_string(), &card))))
 }
 
 impl WorkDto {
@@ -389,10 +394,14 @@ impl AskedDto {
             case,
             request: row.request.to_string(),
             kind: row.kind.clone(),
-            of: row.target.clone(),
+            of: match &row.escalated {
+                Some(escalated) => escalated.post.unit.to_string(),
+                None => row.target.clone(),
+            },
             sent_at: row.sent_at.to_string(),
             mandatory: row.mandatory,
             due: row.due.to_string(),
+            escalated: row.escalated.as_ref().map(|escalated| escalated.reason.as_str()),
         }
     }
 }
@@ -427,7 +436,7 @@ impl TimelineEventDto {
             event: event.event_type.clone(),
             at: event.at.to_string(),
             leaf: event.leaf.get(),
-            data: letopis_ledger::json::Json::from(event.data.clone()).to_value(),
+            data: Json::from(event.data.clone()).to_value(),
             private: event.private.iter().map(FieldDto::of).collect(),
         }
     }
@@ -441,7 +450,7 @@ impl FieldDto {
 
 impl AnswerTableDto {
     fn of(table: &AnswerTable) -> Self {
-        let row = |(title, value): &(Text, letopis_ledger::json::Json)| AnswerRowDto {
+        let row = |(title, value): &(Text, Json)| AnswerRowDto {
             title: TextDto::of(title),
             value: value.to_value(),
         };
@@ -466,9 +475,19 @@ impl AnswerFormDto {
 
 impl RequestDto {
     fn of((code, request): (&StepCode, &RequestState), card: &CaseCard) -> Self {
+        let asks = card.asked.get(code).into_iter().flatten();
+        let asks = asks.map(|(field, value_type)| AskedFactDto {
+            field: field.to_string(),
+            value_type: value_type.map(ValueType::as_str),
+        });
         let place = |version: StreamVersion| {
-            usize::try_from(version.get()).ok().and_then(|number| card.events.get(number)).copied()
+            let number = usize::try_from(version.get()).ok()?;
+            card.history.get(number).map(|event| (event.leaf, event.at))
         };
+        let sent = card.history.iter().find(|event| {
+            event.event_type == "request.sent"
+                && event.data.get("request").and_then(Json::as_str) == Some(code.as_str())
+        });
         let answer = request.answered.as_ref();
         let (answered_leaf, answered_at) = answer.and_then(|answer| place(answer.version)).unzip();
         let came = answer.and_then(|answer| answer.event.came.as_ref());
@@ -480,7 +499,7 @@ impl RequestDto {
             kind: request.sent.target.kind(),
             target: request.sent.target.name().to_owned(),
             mandatory: request.sent.mandatory,
-            sent_at: card.sent.get(code.as_str()).map(ToString::to_string),
+            sent_at: sent.map(|event| event.at.to_string()),
             due: request.sent.due.to_string(),
             late: ended > request.sent.due,
             answered_at: answered_at.map(|at| at.to_string()),
@@ -489,6 +508,25 @@ impl RequestDto {
             letter: came.and_then(|came| came.letter.clone()),
             outcome: answered.map(|answered| answered.outcome.as_str()).or(timed_out),
             way: answered.and_then(|answered| Some(answered.came.as_ref()?.way.as_str())),
+            attempts: request.attempt,
+            retry_at: request
+                .retry_at
+                .filter(|_| request.awaits_reply())
+                .map(|retry_at| retry_at.to_string()),
+            breached: request.breached,
+            escalated: request.escalated.as_ref().map(EscalatedDto::of),
+            asks: asks.collect(),
+        }
+    }
+}
+
+impl EscalatedDto {
+    fn of(escalated: &RequestEscalated) -> Self {
+        Self {
+            reason: escalated.reason.as_str(),
+            unit: escalated.post.unit.to_string(),
+            role: escalated.post.role.as_str(),
+            official: escalated.official.map(|official| official.to_string()),
         }
     }
 }
@@ -498,7 +536,7 @@ impl ShownDto {
         let entry = |row: &EntryRow| ShownEntryDto {
             id: row.stream.as_str().rsplit('/').next().unwrap_or_default().to_owned(),
             number: row.number.clone(),
-            fields: letopis_ledger::json::Json::from(row.fields.clone()).to_value(),
+            fields: Json::from(row.fields.clone()).to_value(),
             leaf: row.leaf.get(),
         };
         Self {
@@ -543,12 +581,13 @@ impl CardDto {
             subrequests: subrequests(state),
             proposal: proposal(state),
             form: submitted.map_or(Value::Null, |submitted| {
-                letopis_ledger::json::Json::from(submitted.form.clone()).to_value()
+                Json::from(submitted.form.clone()).to_value()
             }),
             private: disclosures.iter().map(FieldDto::of).collect(),
             to_agree: to_agree.as_ref().map(ToAgreeDto::of),
             shown: shown.iter().map(ShownDto::of).collect(),
-            leaf: card.events.last().map_or(0, |(leaf, _)| leaf.get()),
+            history: card.history.iter().map(TimelineEventDto::of).collect(),
+            leaf: card.history.last().map_or(0, |event| event.leaf.get()),
         }
     }
 }

@@ -5,13 +5,15 @@ use std::collections::BTreeMap;
 use letopis_ledger::Timestamp;
 use letopis_ledger::json::Json;
 
+use super::approve::REMARKS_MAX_CHARS;
+use super::escalate::{TakenOver, escalated};
 use super::request::{Executors, Progress, has_more_to_send, send_enabled};
 use super::{CaseEvents, check_text, check_under_way};
 use crate::case::{CaseRefusal, CaseRules, CaseState, CaseStatus, Opened};
 use crate::code::{FIELD_PATH_MAX_BYTES, FieldPath, StepCode};
 use crate::event::{
-    AnswerSetAside, Arrival, CaseEvent, ClockResumed, RequestAnswered, RequestOutcome, SetAside,
-    Source, Way,
+    AnswerSetAside, Arrival, CaseEvent, ClockResumed, EscalationReason, OfficialId,
+    RequestAnswered, RequestOutcome, Scan, SetAside, Source, Way,
 };
 use crate::pack::AnswerValues;
 use crate::record_draft::{Decision, PrivateField};
@@ -27,10 +29,16 @@ pub struct AnswerRequest {
     pub source: Option<Source>,
     /// How it came, when no program of the agency fetched it from a registry.
     pub came: Option<Arrival>,
+    /// The scan of the paper that it stands on.
+    pub scan: Option<Scan>,
+    /// That the official gives it to whom the request was escalated; nobody else may then.
+    pub taken_over: Option<TakenOver>,
     /// When it is taken.
     pub at: Timestamp,
     /// Whom the rule of assignment names where a request that follows asks a person.
     pub executors: Executors,
+    /// Whom the rule of assignment names where there is no data and an official takes over.
+    pub escalates_to: Option<OfficialId>,
 }
 
 impl AnswerRequest {
@@ -51,17 +59,19 @@ impl AnswerRequest {
             Some(_) => RequestOutcome::Answered,
             None => RequestOutcome::NoData,
         };
-        let facts = self.facts.iter().flatten().map(|(field, value)| {
-            PrivateField::new(format!("answer.{}.{field}", self.request), value.clone())
-        });
         let event = RequestAnswered {
             request: self.request.clone(),
             outcome,
             source: self.source.clone(),
             came: self.came.clone(),
+            scan: self.scan.clone(),
         };
-        events.push(CaseEvent::RequestAnswered(event), facts.collect());
+        events.push(CaseEvent::RequestAnswered(event), self.private()?);
         self.resume(state, rules, &mut events);
+        if let Some(event) = self.escalation(state, rules) {
+            events.extend([event]);
+            return Ok(Decision { events: events.events, claims: vec![] });
+        }
         // Most cases send everything at once: values are put together only when something is left.
         if has_more_to_send(state, rules) {
             self.send_next(state, opened, rules, &mut events)?;
@@ -78,7 +88,9 @@ impl AnswerRequest {
         let request = self.request.clone();
         match state.requests().get(&self.request) {
             None => return Err(CaseRefusal::RequestNotSent { request }),
-            Some(sent) if sent.answered.is_some() || sent.timed_out => {
+            Some(sent)
+                if !sent.is_open() || sent.escalated.is_some() != self.taken_over.is_some() =>
+            {
                 return Err(CaseRefusal::AlreadyAnswered { request });
             }
             Some(_) => {}
@@ -91,6 +103,9 @@ impl AnswerRequest {
         if let Some(came) = &self.came {
             check_arrival(came)?;
         }
+        if let Some(taken_over) = &self.taken_over {
+            self.check_taken_over(taken_over)?;
+        }
         let asked = |field: &FieldPath| {
             let mut also = state.also_takes(&self.request);
             rule.take.iter().any(|taken| &taken.value == field) || also.any(|also| also == field)
@@ -99,6 +114,50 @@ impl AnswerRequest {
             return Err(CaseRefusal::FactNotAsked { request, field: field.to_string() });
         }
         Ok(())
+    }
+
+    /// An official who took a request over gives facts, or says why there are none.
+    fn check_taken_over(&self, taken_over: &TakenOver) -> Result<(), CaseRefusal> {
+        let request = || self.request.clone();
+        let way = self.came.as_ref().map(|came| came.way);
+        if !matches!(way, Some(Way::Workplace | Way::Paper)) {
+            return Err(CaseRefusal::WayOfEscalation { request: request() });
+        }
+        match (&self.facts, &taken_over.motive) {
+            (Some(_), Some(_)) => Err(CaseRefusal::MotiveBesideFacts { request: request() }),
+            (Some(_), None) => Ok(()),
+            (None, motive) => {
+                let motive = motive.as_deref().unwrap_or_default();
+                check_text("the motive", motive, REMARKS_MAX_CHARS)
+            }
+        }
+    }
+
+    /// The facts, or why there are none.
+    fn private(&self) -> Result<Vec<PrivateField>, CaseRefusal> {
+        let request = &self.request;
+        let facts = self.facts.iter().flatten().map(|(field, value)| {
+            PrivateField::new(format!("answer.{request}.{field}"), value.clone())
+        });
+        let mut private: Vec<PrivateField> = facts.collect();
+        if let Some(motive) = self.taken_over.as_ref().and_then(|taken| taken.motive.as_ref()) {
+            let (what, limit) = ("the motive", REMARKS_MAX_CHARS);
+            let motive = Json::string(motive.trim());
+            let motive = motive.map_err(|_| CaseRefusal::TextLength { what, limit })?;
+            private.push(PrivateField::new(format!("motive.{request}"), motive));
+        }
+        Ok(private)
+    }
+
+    /// Whom "no data" goes to, where it is for an official to judge.
+    fn escalation(&self, state: &CaseState, rules: &CaseRules<'_>) -> Option<CaseEvent> {
+        let rule = rules.service.regulation.request(&self.request)?;
+        let brings_nothing = self.facts.is_none() && self.taken_over.is_none();
+        if !brings_nothing || !rule.leaves_no_data_to_official() {
+            return None;
+        }
+        let to = (EscalationReason::NoData, self.escalates_to);
+        escalated(state, rules, &self.request, to)
     }
 
     /// The clock goes on when the applicant has answered.

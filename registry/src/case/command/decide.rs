@@ -19,7 +19,7 @@ use super::{CaseEvents, check_under_way};
 use crate::case::{
     CaseRefusal, CaseRules, CaseState, Opened, entry_number_claim, slot_claim, unique_claim,
 };
-use crate::code::{FieldPath, GroundCode};
+use crate::code::{FieldPath, GroundCode, StepCode};
 use crate::event::{
     About, Basis, CaseEvent, Decided, DomainEvent, EntryCreated, EntryEvent, EntryId, Evidence,
     EvidenceKind, GroundFound, RequestOutcome, ResultIssued,
@@ -179,6 +179,9 @@ impl DecideCase {
                 return Err(CaseRefusal::Blocked { request: step.code.value.clone() });
             }
         }
+        let taken_over = |request: &StepCode| {
+            state.requests().get(request).is_some_and(|request| request.escalated.is_some())
+        };
         for (step, rule) in rules.service.regulation.requests().filter(|(_, r)| r.mandatory) {
             let request = step.code.value.clone();
             let answered = state.requests().get(&request).and_then(|r| r.answered.as_ref());
@@ -187,7 +190,9 @@ impl DecideCase {
             match answered.map(|answered| answered.event.outcome) {
                 None if closed => {}
                 None => return Err(CaseRefusal::WaitsFor { request }),
-                Some(RequestOutcome::NoData) if rule.no_data == NoData::Official => {
+                Some(RequestOutcome::NoData)
+                    if rule.no_data == NoData::Official && !taken_over(&request) =>
+                {
                     return Err(CaseRefusal::NoDataForOfficial { request });
                 }
                 Some(_) => {}

@@ -5,6 +5,7 @@ pub(super) mod approve;
 pub(super) mod assign;
 pub(super) mod cancel;
 pub(super) mod decide;
+pub(super) mod escalate;
 pub(super) mod follow_up;
 pub(super) mod intake;
 pub(super) mod motive;
@@ -44,6 +45,15 @@ impl CaseEvents {
             private,
         });
         self.next = self.next.next();
+    }
+}
+
+impl Extend<CaseEvent> for CaseEvents {
+    /// Events without private fields.
+    fn extend<T: IntoIterator<Item = CaseEvent>>(&mut self, events: T) {
+        for event in events {
+            self.push(event, vec![]);
+        }
     }
 }
 

@@ -1,16 +1,21 @@
-//! Time passes: terms of requests end, the clock goes on, little of the term is left, it is broken.
+//! Time passes: requests are sent again, their terms end, the clock goes on, little of the term is
+//! left, it is broken.
 //!
 //! Each instant is put on record once, with the instant itself and not the one at which somebody
 //! noticed. Not here: the clock on the wall, and when to look.
 
 use letopis_ledger::{LeafIndex, Timestamp};
 
-use super::request::{Executors, Progress, send_enabled};
+use super::escalate::escalated;
+use super::request::{Executors, Progress, due, send_enabled};
 use super::{CaseEvents, check_under_way};
-use crate::case::{CaseClock, CaseRefusal, CaseRules, CaseState, Opened};
+use crate::case::{CaseClock, CaseRefusal, CaseRules, CaseState, Opened, RequestState};
 use crate::code::StepCode;
-use crate::event::{CaseEvent, ClockResumed, TermCause, TermChanged};
-use crate::pack::{AnswerValues, LegalCalendar, TimedOut};
+use crate::event::{
+    CaseEvent, ClockResumed, EscalationReason, OfficialId, RequestBreached, RequestRetried,
+    TermCause, TermChanged,
+};
+use crate::pack::{AnswerValues, LegalCalendar, RequestRule, Retry, TimedOut};
 use crate::record_draft::Decision;
 
 /// A warning comes a day before the end, or when a quarter of a short term is left.
@@ -23,6 +28,8 @@ pub struct PassTime {
     pub now: Timestamp,
     /// Whom the rule of assignment names where a request that follows asks a person.
     pub executors: Executors,
+    /// Whom it names where an official takes a request over.
+    pub escalates_to: Option<OfficialId>,
 }
 
 /// A calendar was published that was missing when the case's term was counted.
@@ -42,9 +49,10 @@ impl PassTime {
         if state.decided().is_some() || state.ended().is_some() {
             return None;
         }
-        let open = state.requests().values();
-        let open = open.filter(|request| request.answered.is_none() && !request.timed_out);
-        let requests = open.map(|request| request.sent.due);
+        let open = || state.requests().values().filter(|request| request.is_open());
+        let due = open().filter(|request| !request.breached).map(|request| request.sent.due);
+        let sent_again = open().filter(|request| request.awaits_reply());
+        let requests = due.chain(sent_again.filter_map(|request| request.retry_at));
         let case = match &clock.suspended {
             Some(suspended) => Some(suspended.until),
             None if !clock.warned => Some(warning(clock)),
@@ -75,6 +83,8 @@ impl PassTime {
             events.push(CaseEvent::ClockResumed(resumed), vec![]);
         }
         self.warn(&mut clock, &mut events);
+        self.breach(state, rules, &mut events);
+        self.retry(state, rules, &mut events);
         self.time_out(state, opened, rules, &mut events)?;
         Ok(Decision { events: events.events, claims: vec![] })
     }
@@ -94,6 +104,63 @@ impl PassTime {
         }
     }
 
+    /// Requests that are past their term and are waited for all the same.
+    fn breach(&self, state: &CaseState, rules: &CaseRules<'_>, events: &mut CaseEvents) {
+        for (code, request) in state.requests() {
+            let ends = self.times_out(rules, (code, request));
+            let due = request.sent.due;
+            if request.is_open() && !request.breached && !ends && due < self.now {
+                let breached = RequestBreached { request: code.clone(), due };
+                events.push(CaseEvent::RequestBreached(breached), vec![]);
+            }
+        }
+    }
+
+    /// Requests without a reply are sent again, as often as the regulation says; then an official
+    /// takes over, or their term alone counts.
+    fn retry(&self, state: &CaseState, rules: &CaseRules<'_>, events: &mut CaseEvents) {
+        let waiting = |request: &RequestState| {
+            request.awaits_reply() && request.retry_at.is_some_and(|retry_at| retry_at < self.now)
+        };
+        for (code, request) in state.requests().iter().filter(|(_, request)| waiting(request)) {
+            let Some(rule) = rules.service.regulation.request(code) else { continue };
+            let Some(retry) = rule.retry.filter(|_| !self.times_out(rules, (code, request))) else {
+                continue;
+            };
+            if request.attempt <= retry.times {
+                events.push(self.sent_again(rules, (code, request), (rule, retry)), vec![]);
+            } else {
+                let to = (EscalationReason::Unanswered, self.escalates_to);
+                events.extend(escalated(state, rules, code, to));
+            }
+        }
+    }
+
+    fn sent_again(
+        &self,
+        rules: &CaseRules<'_>,
+        (code, request): (&StepCode, &RequestState),
+        (rule, retry): (&RequestRule, Retry),
+    ) -> CaseEvent {
+        let attempt = request.attempt + 1;
+        let given_up = rule.leaves_silence_to_official();
+        let looked_at_again = attempt <= retry.times || given_up;
+        let retry_at = looked_at_again.then(|| due(rules, self.now, retry.after));
+        let request = code.clone();
+        CaseEvent::RequestRetried(RequestRetried { request, attempt, retry_at })
+    }
+
+    /// Whether the term of a request has ended and the regulation waits no longer.
+    fn times_out(
+        &self,
+        rules: &CaseRules<'_>,
+        (code, request): (&StepCode, &RequestState),
+    ) -> bool {
+        let rule = rules.service.regulation.request(code);
+        let ends = rule.is_some_and(|rule| rule.timed_out == TimedOut::NoData);
+        ends && request.awaits_reply() && request.sent.due < self.now
+    }
+
     /// Requests whose term has ended and that nobody waits for then; one a record, because what
     /// it enables is sent with it.
     fn time_out(
@@ -103,15 +170,17 @@ impl PassTime {
         rules: &CaseRules<'_>,
         events: &mut CaseEvents,
     ) -> Result<(), CaseRefusal> {
-        let late = |code: &StepCode| {
-            let request = &state.requests()[code];
-            let rule = rules.service.regulation.request(code);
-            let gives_up = rule.is_some_and(|rule| rule.timed_out == TimedOut::NoData);
-            let open = request.answered.is_none() && !request.timed_out;
-            open && gives_up && request.sent.due < self.now
+        let mut requests = state.requests().iter();
+        let Some((code, _)) = requests.find(|request| self.times_out(rules, *request)) else {
+            return Ok(());
         };
-        let Some(code) = state.requests().keys().find(|code| late(code)) else { return Ok(()) };
         events.push(CaseEvent::RequestTimedOut(code.clone()), vec![]);
+        let rule = rules.service.regulation.request(code);
+        if rule.is_some_and(RequestRule::leaves_no_data_to_official) {
+            let to = (EscalationReason::TimedOut, self.escalates_to);
+            events.extend(escalated(state, rules, code, to));
+            return Ok(());
+        }
         let mut values = rules.values(opened, state)?;
         values.answers.insert(code.clone(), AnswerValues::NoData);
         if let Some(progress) = Progress::of(state, rules, code) {

@@ -13,7 +13,9 @@ use super::request::{Executors, Progress, registration, send_enabled};
 use super::{CaseEvents, check_under_way};
 use crate::case::{CaseRefusal, CaseRules, CaseState, Opened, RecordedCaseEvent};
 use crate::code::{FieldPath, StepCode};
-use crate::event::{Arrival, CaseEvent, ComplexEvent, Dependency, DomainEvent, Source, Way};
+use crate::event::{
+    Arrival, CaseEvent, ComplexEvent, Dependency, DomainEvent, OfficialId, Source, Way,
+};
 use crate::record_draft::{Decision, NewEvent};
 
 /// A request that waits for another case no longer.
@@ -30,6 +32,8 @@ pub struct ReleaseRequest {
     pub at: Timestamp,
     /// Whom the rule of assignment names where a request asks a person.
     pub executors: Executors,
+    /// Whom the rule of assignment names where there is no data and an official takes over.
+    pub escalates_to: Option<OfficialId>,
 }
 
 /// The answer of another case to the same question.
@@ -106,6 +110,9 @@ impl ReleaseRequest {
             came: Some(Arrival { way: Way::Reused, at: self.at, official, second, letter }),
             at: self.at,
             executors: self.executors.clone(),
+            scan: None,
+            taken_over: None,
+            escalates_to: self.escalates_to,
         }
     }
 }

@@ -48,7 +48,7 @@ impl Progress {
         let clock = state.clock()?.clone();
         let is_done = |code: &StepCode| {
             let request = &state.requests()[code];
-            code == closed || request.answered.is_some() || request.timed_out
+            code == closed || !request.is_open()
         };
         let sent = state.requests().keys();
         let mut done: BTreeSet<StepCode> = sent.clone().filter(|c| is_done(c)).cloned().collect();
@@ -143,7 +143,12 @@ fn set_clock(
     }
 }
 
-fn due(rules: &CaseRules<'_>, at: Timestamp, term: letopis_rules::deadline::Term) -> Timestamp {
+/// The last instant of a term that begins at `at`.
+pub(super) fn due(
+    rules: &CaseRules<'_>,
+    at: Timestamp,
+    term: letopis_rules::deadline::Term,
+) -> Timestamp {
     let due = rules.calendar.deadline(at, term).due;
     Timestamp::from_unix_ms(due.get()).expect("invariant: terms end within the years of the ledger")
 }
@@ -173,6 +178,12 @@ fn send(
         let name = format!("request.{code}.{field}");
         Some(PrivateField::new(name, values.get(value)?.clone()))
     });
-    let event = RequestSent { request: code.clone(), target, mandatory: request.mandatory, due };
+    let event = RequestSent {
+        request: code.clone(),
+        target,
+        mandatory: request.mandatory,
+        due,
+        retry_at: request.retry.map(|retry| self::due(rules, at, retry.after)),
+    };
     (event, keys.collect())
 }

@@ -112,8 +112,10 @@ fn the_dependent_case_waits_and_the_answer_of_the_other_one_serves() {
     // The residence registry was asked once: the second answer points to the first one.
     let requests = node.engine.model().requests(parking).unwrap().value;
     let residence = requests.iter().find(|one| one.request.as_str() == "residence").unwrap();
-    let source = residence.source.as_ref().unwrap();
-    assert_eq!(source.stream, benefit.stream());
+    assert_eq!(residence.source.as_ref().unwrap().stream.kind(), "registry");
+    let state_of = block_on(node.engine.case_state(parking)).unwrap();
+    let answered = state_of.requests()[&residence.request].answered.as_ref().unwrap();
+    assert_eq!(answered.event.source.as_ref().unwrap().stream, benefit.stream());
     let permit = node.engine.model().entry_by_number(&registry("parking_permit"), "РР-2026-000001");
     assert!(permit.unwrap().value.is_some());
 

@@ -64,13 +64,7 @@ impl Entered {
         let data = Object::new().with("official", text(self.official));
         match &self.scan {
             None => data,
-            Some(scan) => data.with(
-                "scan",
-                Object::new()
-                    .with("sha256", scan.sha256.to_hex().as_str())
-                    .with("size_bytes", number(scan.size_bytes))
-                    .with("media_type", text(&scan.media_type)),
-            ),
+            Some(scan) => data.with("scan", scan.data()),
         }
     }
 
@@ -84,7 +78,14 @@ impl Entered {
 }
 
 impl Scan {
-    fn read(value: &Json) -> Result<Self, FieldError> {
+    pub(super) fn data(&self) -> Object {
+        Object::new()
+            .with("sha256", self.sha256.to_hex().as_str())
+            .with("size_bytes", number(self.size_bytes))
+            .with("media_type", text(&self.media_type))
+    }
+
+    pub(super) fn read(value: &Json) -> Result<Self, FieldError> {
         let mut fields = Fields::of("scan", value)?;
         let read = Self {
             sha256: fields.parsed("sha256", sha256)?,

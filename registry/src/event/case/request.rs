@@ -7,6 +7,7 @@ use letopis_ledger::id::StreamName;
 use letopis_ledger::json::{FieldError, Fields, Object};
 use letopis_ledger::{LeafIndex, StreamVersion, Timestamp};
 
+use super::intake::Scan;
 use crate::code::{FieldPath, RegistryCode, StepCode, UnitCode};
 use crate::event::fields::{leaf, parse_bool, parse_optional, text, time, version};
 use crate::event::stream::OfficialId;
@@ -22,6 +23,8 @@ pub struct RequestSent {
     pub mandatory: bool,
     /// Last instant at which an answer is in time.
     pub due: Timestamp,
+    /// When it is sent again if no reply has come; never where the regulation asks once.
+    pub retry_at: Option<Timestamp>,
 }
 
 /// Whom a request is sent to.
@@ -54,6 +57,8 @@ pub struct RequestAnswered {
     pub source: Option<Source>,
     /// How it came; nothing when the agency's own program asked a registry.
     pub came: Option<Arrival>,
+    /// The scan of the paper that it stands on.
+    pub scan: Option<Scan>,
 }
 
 /// Whether there was anything to answer.
@@ -197,6 +202,10 @@ impl RequestSent {
             .with("mandatory", self.mandatory)
             .with("due", time(self.due))
             .with("kind", self.target.kind());
+        let data = match self.retry_at {
+            Some(retry_at) => data.with("retry_at", time(retry_at)),
+            None => data,
+        };
         let name = self.target.name();
         match &self.target {
             RequestTarget::Registry(_) => data.with("registry", name),
@@ -232,6 +241,7 @@ impl RequestSent {
             target,
             mandatory: parse_bool(&mut fields, "mandatory")?,
             due: fields.parsed("due", Timestamp::parse)?,
+            retry_at: parse_optional(&mut fields, "retry_at", Timestamp::parse)?,
         };
         fields.finish()?;
         Ok(read)
@@ -265,6 +275,9 @@ impl RequestAnswered {
         if let Some(came) = &self.came {
             data.insert("came", came.data().into());
         }
+        if let Some(scan) = &self.scan {
+            data.insert("scan", scan.data().into());
+        }
         data
     }
 
@@ -279,9 +292,10 @@ impl RequestAnswered {
             None => None,
             Some(_) => Some(Arrival::read(fields.object("came")?)?),
         };
+        let scan = fields.optional("scan").map(Scan::read).transpose()?;
         let request = fields.parsed("request", StepCode::parse)?;
         fields.finish()?;
-        Ok(Self { request, outcome, source, came })
+        Ok(Self { request, outcome, source, came, scan })
     }
 }
 

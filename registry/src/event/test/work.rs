@@ -10,7 +10,7 @@ pub(super) fn official(number: u8) -> OfficialId {
     OfficialId::from_parts(0x0192_3456_789a, &[number; 10])
 }
 
-fn came(way: Way) -> Arrival {
+pub(super) fn came(way: Way) -> Arrival {
     let official = Some(official(1));
     Arrival { way, at: at("2026-11-21T07:00:00.000Z"), official, second: None, letter: None }
 }
@@ -21,7 +21,8 @@ fn end() -> NewEnd {
 
 fn sent(target: RequestTarget) -> CaseEvent {
     let due = at("2026-11-30T20:59:59.999Z");
-    CaseEvent::RequestSent(RequestSent { request: step("ask"), target, mandatory: true, due })
+    let (request, retry_at) = (step("ask"), None);
+    CaseEvent::RequestSent(RequestSent { request, target, mandatory: true, due, retry_at })
 }
 
 fn requests() -> Vec<CaseEvent> {
@@ -41,6 +42,7 @@ fn requests() -> Vec<CaseEvent> {
             outcome: RequestOutcome::Answered,
             source: Some(source()),
             came: Some(Arrival { official: None, ..came(Way::Reused) }),
+            scan: None,
         }),
         CaseEvent::RequestTimedOut(step("ask")),
         CaseEvent::AnswerSetAside(AnswerSetAside {

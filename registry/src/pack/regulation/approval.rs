@@ -1,5 +1,5 @@
-//! Who decides where people do: posts in units, the stages that a proposal passes, and who checks
-//! what comes in.
+//! Who decides where people do: posts in units, the stages that a proposal passes, who checks what
+//! comes in, and who takes over what brings nothing.
 //!
 //! Not here: which person holds a post, and who of several gets a case.
 
@@ -45,6 +45,17 @@ pub struct Approval {
     /// Stages one after another; the posts of one stage at the same time. The last stage is one
     /// post, which signs.
     pub stages: Vec<Vec<Post>>,
+    /// The act that asks for it.
+    #[serde(default)]
+    pub law: Text,
+}
+
+/// Who takes over a request that brings nothing.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Escalation {
+    /// Who.
+    pub to: Post,
     /// The act that asks for it.
     #[serde(default)]
     pub law: Text,

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use letopis_rules::deadline::Term;
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
@@ -46,6 +47,9 @@ pub struct RequestRule {
     /// Whether no other step of the case may begin or end while it is open.
     #[serde(default)]
     pub blocking: bool,
+    /// How often it is sent again when no reply comes; once and no more without it.
+    #[serde(default)]
+    pub retry: Option<Retry>,
     /// When a fact that is known already serves instead.
     #[serde(default)]
     pub reuse: Option<Reuse>,
@@ -110,12 +114,56 @@ pub enum TimedOut {
     NoData,
 }
 
+/// How often a request is sent again when no reply comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Retry {
+    /// Sendings after the first one.
+    pub times: u32,
+    /// How long a reply is waited for, counted from each sending.
+    pub after: Term,
+    /// What follows when the last wait is over.
+    #[serde(default)]
+    pub then: GivesUp,
+}
+
+/// What follows when a request was sent as often as it may be, and no reply came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GivesUp {
+    /// An official takes over.
+    #[default]
+    Official,
+    /// The request waits for the end of its term, as if it had been sent once.
+    TimedOut,
+}
+
 /// When a fact that is known already serves instead of a new request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Reuse {
     /// Most days since the fact was read from its source.
     pub max_age_days: u32,
+}
+
+impl RequestRule {
+    /// Whether an official takes over where the one asked holds nothing.
+    #[must_use]
+    pub fn leaves_no_data_to_official(&self) -> bool {
+        self.mandatory && self.no_data == NoData::Official
+    }
+
+    /// Whether an official takes over where no reply comes, however often it is sent.
+    #[must_use]
+    pub fn leaves_silence_to_official(&self) -> bool {
+        self.mandatory && self.retry.is_some_and(|retry| retry.then == GivesUp::Official)
+    }
+
+    /// Whether an official may have to take over.
+    #[must_use]
+    pub fn may_escalate(&self) -> bool {
+        self.leaves_no_data_to_official() || self.leaves_silence_to_official()
+    }
 }
 
 impl Asked {

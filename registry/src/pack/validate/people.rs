@@ -23,6 +23,7 @@ impl Check<'_, '_> {
             self.document(document);
         }
         self.approval();
+        self.escalation();
         self.intake();
     }
 
@@ -104,6 +105,32 @@ impl Check<'_, '_> {
         let signs = approval.stages.last().is_some_and(|stage| stage.len() == 1);
         if !signs || approval.stages.iter().any(Vec::is_empty) {
             self.add(at, PackRule::ApprovalShape);
+        }
+    }
+
+    /// Somebody takes over what brings nothing, and nobody is named where nothing can.
+    fn escalation(&mut self) {
+        let regulation = &self.service.regulation;
+        let may = regulation.requests().find(|(_, rule)| rule.may_escalate());
+        match (&regulation.escalation, may) {
+            (Some(escalation), None) => {
+                let reason = "no request is left to an official; remove \"escalation\"".to_owned();
+                self.add(line(&escalation.to.unit), PackRule::Escalation { reason });
+            }
+            (Some(escalation), Some(_)) => {
+                let at = line(&escalation.to.unit);
+                law(self.problems, self.file, at, "the escalation", &escalation.law);
+                self.unit(&escalation.to.unit);
+            }
+            (None, Some((step, _))) if regulation.approval.is_none() => {
+                let reason = format!(
+                    "request {} may be left to an official, and nobody is named; add \
+                     \"escalation\" with the post that takes it over",
+                    step.code.value
+                );
+                self.add(line(&step.code), PackRule::Escalation { reason });
+            }
+            (None, _) => {}
         }
     }
 

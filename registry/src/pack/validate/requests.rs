@@ -6,8 +6,11 @@ use super::{law, text};
 use crate::code::{FieldPath, StepCode};
 use crate::pack::error::PackRule;
 use crate::pack::registry::Registry;
-use crate::pack::regulation::{Asked, Condition, RequestRule, Shows, Step, TermRule};
+use crate::pack::regulation::{Asked, Condition, RequestRule, Retry, Shows, Step, TermRule};
 use crate::pack::request_kind::RequestKind;
+
+/// Most sendings after the first one.
+const RETRIES_MAX: u32 = 10;
 
 impl Check<'_, '_> {
     pub(super) fn request(&mut self, step: &Step, request: &RequestRule, decide: &StepCode) {
@@ -32,8 +35,31 @@ impl Check<'_, '_> {
             self.condition(line(code), condition, &format!("the condition of {what}"), &code.value);
         }
         self.asked(step, request);
+        if let Some(retry) = request.retry {
+            self.retry(step, request, retry);
+        }
         if let Some(shows) = &request.shows {
             self.shows(step, request, shows);
+        }
+    }
+
+    /// Programs lose messages, and people do not forget them because they are told twice.
+    fn retry(&mut self, step: &Step, request: &RequestRule, retry: Retry) {
+        let (at, code) = (line(&step.code), &step.code.value);
+        self.term(at, &format!("the wait before request {code} is sent again"), retry.after);
+        if !(1..=RETRIES_MAX).contains(&retry.times) {
+            let reason = format!(
+                "request {code} is sent again {} times; give 1 to {RETRIES_MAX}, or remove \"retry\"",
+                retry.times
+            );
+            self.add(at, PackRule::Escalation { reason });
+        }
+        if !matches!(request.from, Asked::Registry(_)) {
+            let reason = format!(
+                "request {code} is sent again though no program answers it; \"retry\" is for \
+                 requests to registries"
+            );
+            self.add(at, PackRule::Escalation { reason });
         }
     }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::code::{FieldPath, StepCode};
 use crate::pack::error::{PackRule, Problems};
 use crate::pack::registry::{RegistryField, Visibility};
-use crate::pack::regulation::{Action, Asked, NoData, RequestRule, TimedOut};
+use crate::pack::regulation::{Action, Asked, RequestRule};
 use crate::pack::request_kind::KindField;
 use crate::pack::value::ValueRef;
 use crate::pack::{Parts, Service};
@@ -152,27 +152,11 @@ impl Sources<'_> {
             ValueRef::Form(field) => {
                 self.service.form.fields().get(field).is_some_and(|field| !field.required)
             }
-            ValueRef::Answer(request, field) => !self.is_certain(request, field),
+            // An official to whom a request was escalated may affirm that there is nothing.
+            ValueRef::Answer(..) => true,
             // A day before the first value of a classifier means that an official decides.
             ValueRef::Decision(_) | ValueRef::Classifier { .. } => false,
         }
-    }
-
-    /// Whether no case is decided without the fact: an official takes over where there is none.
-    fn is_certain(&self, request: &StepCode, field: &FieldPath) -> bool {
-        let Some(rule) = self.service.regulation.request(request) else { return false };
-        let answered = rule.mandatory
-            && rule.when.is_none()
-            && rule.no_data == NoData::Official
-            && rule.timed_out == TimedOut::Wait;
-        let in_registry = match &rule.from {
-            Asked::Registry(code) => self.parts.registries.get(&code.value),
-            _ => None,
-        };
-        let is_optional = in_registry.and_then(|found| found.field(field)).map(|f| f.optional);
-        let kind = rule.kind.as_ref().and_then(|kind| self.parts.request_kinds.get(&kind.value));
-        let is_required = kind.and_then(|kind| kind.response_field(field)).map(|f| f.required);
-        answered && (is_optional == Some(false) || is_required == Some(true))
     }
 
     /// Notes a value that would be published though it must not be.

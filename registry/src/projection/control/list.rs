@@ -169,13 +169,13 @@ fn read(row: &Row<'_>) -> rusqlite::Result<ControlRow> {
         None => Ok(None),
         Some(_) => time(row, column).map(Some),
     };
-    let unit: Option<String> = row.get("unit")?;
-    let (unit, official) = match unit {
-        None => (None, None),
-        Some(_) => (
-            Some(parsed(row, "unit", UnitCode::parse)?),
-            Some(parsed(row, "official", OfficialId::parse)?),
-        ),
+    let unit = match row.get::<_, Option<String>>("unit")? {
+        None => None,
+        Some(_) => Some(parsed(row, "unit", UnitCode::parse)?),
+    };
+    let official = match row.get::<_, Option<String>>("official")? {
+        None => None,
+        Some(_) => Some(parsed(row, "official", OfficialId::parse)?),
     };
     let requests: Vec<(String, u8)> =
         parsed(row, "open_requests", |text| serde_json::from_str(text))?;

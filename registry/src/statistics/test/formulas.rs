@@ -75,6 +75,7 @@ fn finished(ended: &str, pauses: &[(&str, &str)]) -> FinishedCase {
         agency: agency(),
         service: service(),
         granted: true,
+        automatic: true,
         registered_at: at("2026-11-16T09:00:00.000Z"),
         ended_at: at(ended),
         due: at("2026-11-20T20:59:59.999Z"),

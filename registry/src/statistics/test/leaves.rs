@@ -28,6 +28,7 @@ pub(super) struct Case {
     pub(super) owner: Option<(String, String)>,
     pub(super) warned: bool,
     pub(super) breached: Option<i64>,
+    pub(super) people: bool,
     pub(super) acts: Vec<Act>,
     pub(super) decided: Option<Decided>,
     pub(super) ended: Option<(String, i64)>,
@@ -41,6 +42,9 @@ pub(super) struct Request {
     pub(super) sent: i64,
     pub(super) due: i64,
     pub(super) closed: Option<(String, i64)>,
+    /// What the one asked said, or that its time was over.
+    pub(super) reply: Option<(String, i64)>,
+    pub(super) escalated: bool,
 }
 
 #[derive(Debug)]
@@ -165,6 +169,7 @@ impl Case {
         match kind {
             "application.decision_proposed" => {
                 act("proposed", version);
+                self.people = true;
                 self.proposal = Some(version);
                 return true;
             }
@@ -184,6 +189,8 @@ impl Case {
                     sent: at,
                     due: instant(&data["due"]),
                     closed: None,
+                    reply: None,
+                    escalated: false,
                 };
                 self.requests.insert(text(&data["request"]), request);
                 return true;
@@ -192,6 +199,20 @@ impl Case {
                 let outcome = data["outcome"].as_str().unwrap_or("timed_out").to_owned();
                 let request = self.requests.get_mut(data["request"].as_str().unwrap()).unwrap();
                 request.closed = Some((outcome, at));
+                if !request.escalated {
+                    request.reply = request.closed.clone();
+                }
+                self.people |= data["came"]["official"].is_string();
+                return true;
+            }
+            "request.escalated" => {
+                let request = self.requests.get_mut(data["request"].as_str().unwrap()).unwrap();
+                request.reply = request.closed.take().or(Some(("timed_out".into(), at)));
+                (request.escalated, self.people) = (true, true);
+                if self.owner.is_none() {
+                    let official = data["official"].as_str().unwrap_or_default().to_owned();
+                    self.owner = Some((text(&data["unit"]), official));
+                }
                 return true;
             }
             _ => {}
@@ -204,9 +225,11 @@ impl Case {
             return;
         }
         let waits = self.requests.values().any(|one| one.mandatory && one.closed.is_none());
+        let official = self.requests.values().any(|one| one.escalated && one.closed.is_none());
         let stage = match (self.stopped, self.proposal, waits) {
             (Some(_), _, _) => "suspended",
             (None, Some(_), _) => "agreement",
+            (None, None, _) if official => "official",
             (None, None, true) => "requests",
             (None, None, false) => "decision",
         };

@@ -110,12 +110,12 @@ fn check_the_town(told: &Told) {
     assert!(cases().any(|case| case.acts.iter().any(|act| act.what == "returned")));
     let requests = || cases().flat_map(|case| case.requests.values());
     for outcome in ["answered", "no_data", "timed_out"] {
-        let came = |one: &Request| one.closed.as_ref().is_some_and(|(how, _)| how == outcome);
+        let came = |one: &Request| one.reply.as_ref().is_some_and(|(how, _)| how == outcome);
         assert!(requests().any(came), "no request is {outcome}");
     }
     let open = cases().filter(|case| case.ended.is_none());
     let stages: BTreeSet<&str> = open.filter_map(|case| Some(case.stages.last()?.0)).collect();
-    assert!(stages.len() >= 3, "open cases are in {stages:?}");
+    assert!(stages.contains("official") && stages.len() >= 4, "open cases are in {stages:?}");
     assert!(told.consultations.len() >= 50);
 }
 
@@ -124,6 +124,7 @@ fn times_json(times: &ServiceTimes) -> Value {
     json!({
         "of": [times.agency.as_str(), times.service.as_str()],
         "granted": times.granted, "refused": times.refused, "late": times.late,
+        "automatic": [json!(times.automatic), json!(times.automatic_per_mille)],
         "elapsed": of(times.elapsed), "running": of(times.running),
         "working": of(times.working), "suspended": of(times.suspended),
         "pace": times.pace, "shares": times.pace_per_mille,
@@ -166,9 +167,11 @@ fn recount_times(told: &Told, window: Window, days: &Days) -> Value {
             }] += 1;
         }
         let granted = cases.iter().filter(|(_, granted, _)| *granted).count();
+        let alone = cases.iter().filter(|(case, ..)| !case.people).count();
         json!({
             "of": [key.0, key.1], "granted": granted, "refused": cases.len() - granted,
             "late": cases.iter().filter(|(case, _, end)| *end > case.due).count(),
+            "automatic": [json!(alone), thousandths(alone, cases.len())],
             "elapsed": percentiles(&elapsed),
             "running": percentiles(&|one| elapsed(one) - stood(one.0)),
             "working": percentiles(&working),
@@ -298,18 +301,18 @@ fn recount_suppliers(told: &Told, window: Window, days: &Days) -> Value {
     let row = |(key, group): (&[&str; 3], &Vec<(&Case, &Request)>)| {
         let closed = |outcome: &str| {
             let is = |one: &&(&Case, &Request)| {
-                one.1.closed.as_ref().is_some_and(|(how, _)| how == outcome)
+                one.1.reply.as_ref().is_some_and(|(how, _)| how == outcome)
             };
             group.iter().filter(is).count()
         };
         let replies: Vec<(&Request, i64)> = group
             .iter()
-            .filter_map(|(_, request)| match &request.closed {
+            .filter_map(|(_, request)| match &request.reply {
                 Some((how, at)) if how != "timed_out" => Some((*request, *at)),
                 _ => None,
             })
             .collect();
-        let silent = || group.iter().filter(|(_, request)| request.closed.is_none());
+        let silent = || group.iter().filter(|(_, request)| request.reply.is_none());
         let waits = || silent().filter(|(case, _)| case.ended.is_none());
         let (answered, no_data, late) = (
             closed("answered"),

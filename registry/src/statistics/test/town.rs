@@ -106,6 +106,7 @@ fn guest_permit(regulation: &mut Regulation) {
     let residence = rule(regulation, "residence");
     residence.from = serde_saphyr::from_str("addressee: Паспортный стол").unwrap();
     residence.timed_out = serde_saphyr::from_str("no_data").unwrap();
+    residence.no_data = serde_saphyr::from_str("official").unwrap();
 }
 
 fn rule<'r>(regulation: &'r mut Regulation, code: &str) -> &'r mut RequestRule {
@@ -289,9 +290,17 @@ impl Town {
         let open: BTreeSet<&str> = state
             .requests()
             .iter()
-            .filter(|(_, request)| request.answered.is_none() && !request.timed_out)
+            .filter(|(_, request)| request.is_open())
             .map(|(code, _)| code.as_str())
             .collect();
+        let residence = StepCode::parse("residence").unwrap();
+        let taken_over = state
+            .requests()
+            .get(&residence)
+            .is_some_and(|one| one.is_open() && one.escalated.is_some());
+        if taken_over {
+            return self.close(case, &state);
+        }
         match (open.contains("vehicle"), open.contains("residence"), self.below(3)) {
             (_, _, 0) => {}
             (true, _, _) => self.answer(case, "vehicle", Way::Portal),
@@ -316,8 +325,35 @@ impl Town {
         let came = Some(Arrival { way, at, official: None, second: None, letter: None });
         let request = StepCode::parse(request).unwrap();
         let executors = BTreeMap::new();
-        let answer = AnswerRequest { request, facts, source: None, came, at, executors };
+        let (scan, taken_over, escalates_to) = (None, None, None);
+        let answer = AnswerRequest {
+            request,
+            facts,
+            source: None,
+            came,
+            scan,
+            taken_over,
+            at,
+            executors,
+            escalates_to,
+        };
         block_on(self.node.engine.answer(case, &answer)).unwrap();
+    }
+
+    /// Whoever works on the case finds out what the passport office did not say, sooner or later.
+    fn close(&mut self, case: CaseId, state: &CaseState) {
+        let Some(assigned) = state.assigned().filter(|_| self.below(3) > 0) else { return };
+        let official = self.node.engine.model().official(assigned.official).unwrap().value.unwrap();
+        let person = self.people[&case];
+        let found = self.below(2) == 0;
+        let facts = found.then(|| json!({"dwelling": dwelling(person), "zone": "Z1"}));
+        let at = crate::environment::Clock::now(&*self.node.clock);
+        let (by, second, letter) = (Some(official.id), None, None);
+        let came = Arrival { way: Way::Workplace, at, official: by, second, letter };
+        let motive = (!found).then(|| "Нигде не значится".to_owned());
+        let request = StepCode::parse("residence").unwrap();
+        let answer = crate::engine::GivenAnswer { request, facts, came, scan: None, motive };
+        block_on(self.node.engine.give_answer(case, Some(&official), &answer)).unwrap();
     }
 
     fn decide(&mut self, case: CaseId, state: &CaseState) {
