@@ -17,7 +17,10 @@ mod restore;
 mod staff;
 mod work;
 
+use std::io::{self, Write};
+
 use clap::{Parser, Subcommand};
+use serde_json::Value;
 use tracing_subscriber::EnvFilter;
 
 use crate::demo;
@@ -69,6 +72,14 @@ enum Command {
 /// What is traced by default. A member that does not answer is in the metrics and in `node status`;
 /// Raft would say so several times a second.
 const TRACES: &str = "warn,openraft=error";
+
+/// Prints what a node answered. Whoever reads it may have seen enough, as `head` has.
+fn print(shown: &Value) -> anyhow::Result<()> {
+    match writeln!(io::stdout(), "{shown:#}") {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => Ok(written?),
+    }
+}
 
 /// Runs the command line of this process.
 ///

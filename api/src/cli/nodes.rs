@@ -69,7 +69,7 @@ pub(crate) fn run(command: &Command) -> anyhow::Result<()> {
         Command::Status { operator, json } => {
             let status = operator.connect()?.status()?;
             if *json {
-                println!("{status:#}");
+                super::print(&status)?;
             } else {
                 print(&status);
             }

@@ -124,8 +124,14 @@ impl Answer {
     }
 }
 
-/// A problem in one line.
+/// A problem in a line, and each wrong field in one of its own.
 fn problem_text(problem: &Value) -> String {
     let text = |name: &str| problem.get(name).and_then(Value::as_str).unwrap_or_default();
-    format!("{} [{}] {}", text("title"), text("code"), text("detail"))
+    let errors = problem.get("errors").and_then(Value::as_array);
+    let field = |error: &Value| {
+        let text = |name: &str| error.get(name).and_then(Value::as_str).unwrap_or_default();
+        format!("\n  {}: {}", text("pointer"), text("en"))
+    };
+    let errors: String = errors.into_iter().flatten().map(field).collect();
+    format!("{} [{}] {}{errors}", text("title"), text("code"), text("detail"))
 }

@@ -67,6 +67,8 @@ pub(crate) enum Code {
     TooLarge,
     /// Fields of a form were refused.
     InvalidForm,
+    /// A rule of the service, of a registry or of posts forbids it.
+    RuleBroken,
     /// A record breaks a rule of the log.
     RecordRefused,
     /// The queue is full; try again later.
@@ -80,13 +82,14 @@ pub(crate) enum Code {
 impl Code {
     /// Every code.
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::BadRequest,
         Self::Unauthorized,
         Self::NotFound,
         Self::Conflict,
         Self::TooLarge,
         Self::InvalidForm,
+        Self::RuleBroken,
         Self::RecordRefused,
         Self::Busy,
         Self::Unavailable,
@@ -107,6 +110,7 @@ impl Code {
             Self::Conflict => "problem.conflict",
             Self::TooLarge => "problem.too-large",
             Self::InvalidForm => "problem.invalid-form",
+            Self::RuleBroken => "problem.rule-broken",
             Self::RecordRefused => "problem.record-refused",
             Self::Busy => "problem.busy",
             Self::Unavailable => "problem.unavailable",
@@ -121,7 +125,9 @@ impl Code {
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::Conflict => StatusCode::CONFLICT,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::InvalidForm | Self::RecordRefused => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::InvalidForm | Self::RuleBroken | Self::RecordRefused => {
+                StatusCode::UNPROCESSABLE_ENTITY
+            }
             Self::Busy | Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }

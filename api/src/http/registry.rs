@@ -271,9 +271,7 @@ pub(super) async fn create(
     let created = engine.create_entries(&registry, &body.rows, &document).await;
     let created = created.map_err(|error| match error {
         // What makes a record impossible here is in the rows, such as one name taken by two.
-        EngineError::Seal(_) => {
-            Problem::with_specific_code(Code::InvalidForm, "rule-broken", error.to_string())
-        }
+        EngineError::Seal(_) => Problem::new(Code::RuleBroken, error.to_string()),
         other => engine_problem(&other),
     })?;
     let ids = created.entries.iter().map(id_of).collect();
