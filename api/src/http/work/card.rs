@@ -580,9 +580,8 @@ impl CardDto {
             forms: card.forms.iter().map(AnswerFormDto::of).collect(),
             subrequests: subrequests(state),
             proposal: proposal(state),
-            form: submitted.map_or(Value::Null, |submitted| {
-                Json::from(submitted.form.clone()).to_value()
-            }),
+            form: submitted
+                .map_or(Value::Null, |submitted| Json::from(submitted.form.clone()).to_value()),
             private: disclosures.iter().map(FieldDto::of).collect(),
             to_agree: to_agree.as_ref().map(ToAgreeDto::of),
             shown: shown.iter().map(ShownDto::of).collect(),
