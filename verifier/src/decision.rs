@@ -360,7 +360,9 @@ impl Check<'_> {
 
     /// Where officials decide, each must have agreed by the regulation.
     fn check_approval(&mut self, case: &Case, regulation: &Regulation) -> Result<(), Stop> {
-        match approval::check(case, &self.collected, regulation) {
+        let stages = approval::check_stages(case, &self.collected, regulation);
+        let checked = stages.and_then(|()| approval::check(case, &self.collected, regulation));
+        match checked {
             Ok(officials) if officials.is_empty() => {}
             Ok(officials) => {
                 let signer = officials.last().cloned().unwrap_or_default();

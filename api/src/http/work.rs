@@ -314,6 +314,7 @@ pub(super) async fn propose(
     let (case, motive) = (case_id(&id.0)?, body.motive()?);
     let proposed = app.service.engine().propose(case, &official, &motive).await;
     let proposal = proposed.map_err(|error| engine_problem(&error))?.get();
+    app.service.worker().take_up(case);
     Ok(Json(ProposedDto { proposal }))
 }
 

@@ -46,8 +46,10 @@ pub(super) struct Regulation {
     pub(super) registry: String,
     /// How long granted entries are in force.
     pub(super) validity: Validity,
-    /// Posts that agree to a decision, by stage; none where the rules alone decide.
-    pub(super) stages: Option<Vec<Vec<Post>>>,
+    /// Stages that agree to a decision; none where the rules alone decide.
+    pub(super) stages: Option<Vec<Stage>>,
+    /// How long a proposal may take.
+    proposal_term: Option<Term>,
     /// What is offered of itself.
     offers: Vec<OfferDocument>,
     /// What a granted entry pays.
@@ -158,7 +160,39 @@ struct EscalationDocument {
 struct ApprovalDocument {
     #[serde(default)]
     proposes: Option<Post>,
-    stages: Vec<Vec<Post>>,
+    #[serde(default)]
+    term: Option<TermDocument>,
+    stages: Vec<Stage>,
+}
+
+/// Posts that agree at the same time, perhaps with a term.
+#[derive(Debug, Deserialize)]
+#[serde(from = "StageDocument")]
+pub(super) struct Stage {
+    pub(super) posts: Vec<Post>,
+    term: Option<Term>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum StageDocument {
+    Posts(Vec<Post>),
+    Stage {
+        posts: Vec<Post>,
+        #[serde(default)]
+        term: Option<TermDocument>,
+    },
+}
+
+impl From<StageDocument> for Stage {
+    fn from(document: StageDocument) -> Self {
+        match document {
+            StageDocument::Posts(posts) => Self { posts, term: None },
+            StageDocument::Stage { posts, term } => {
+                Self { posts, term: term.map(|term| term.length) }
+            }
+        }
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -314,6 +348,8 @@ impl Regulation {
         let on = document.review.map(|review| review.on).unwrap_or_default();
         let registry = |step: &String| requests.get(step)?.from.get("registry")?.as_str();
         let reviewed = on.iter().filter_map(registry).map(str::to_owned).collect();
+        let proposal_term = document.approval.as_ref().and_then(|approval| approval.term.as_ref());
+        let proposal_term = proposal_term.map(|term| term.length);
         let proposes = document.approval.as_ref().and_then(|approval| approval.proposes.clone());
         Ok(Self {
             agency: manifest.agency,
@@ -325,6 +361,7 @@ impl Regulation {
             grounds: document.grounds,
             offers: document.offers,
             payments: document.payments,
+            proposal_term,
             stages: document.approval.map(|approval| approval.stages),
             requests,
             registry: effect.registry,
@@ -382,6 +419,12 @@ impl Regulation {
     /// Whether nothing else begins while a request is open.
     pub(super) fn is_blocking(&self, request: &str) -> bool {
         self.requests.get(request).is_some_and(|request| request.blocking)
+    }
+
+    /// The term of a stage of the way to a decision: of the proposal without a number.
+    pub(super) fn stage_term(&self, number: Option<u64>) -> Option<Term> {
+        let Some(number) = number else { return self.proposal_term };
+        self.stages.as_ref()?.get(usize::try_from(number).ok()?)?.term
     }
 
     /// A request.

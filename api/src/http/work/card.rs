@@ -5,7 +5,7 @@ use axum::extract::{Query, State};
 use axum::response::Response;
 use letopis_ledger::json::Json;
 use letopis_ledger::{LeafIndex, StreamVersion};
-use letopis_registry::case::{CaseState, RequestState};
+use letopis_registry::case::{CaseState, RequestState, StageState};
 use letopis_registry::code::StepCode;
 use letopis_registry::engine::{
     AnswerForm, AnswerTable, CaseCard, ShownEntries, TimelineEvent, ToAgree,
@@ -125,6 +125,8 @@ pub(crate) struct CardDto {
     forms: Vec<AnswerFormDto>,
     subrequests: Vec<SubrequestRowDto>,
     proposal: Option<ProposalRowDto>,
+    /// The newest stage of proposal or agreement that has a term of its own.
+    stage: Option<StageDto>,
     /// Public fields of the form.
     #[schema(value_type = Object)]
     form: Value,
@@ -301,6 +303,19 @@ pub(crate) struct ProposalRowDto {
     /// Officials who agreed, in order.
     agreed: Vec<String>,
     returned: bool,
+}
+
+/// A stage of a case where people decide, with its own term.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct StageDto {
+    /// `proposal` or `agreement`.
+    stage: &'static str,
+    /// Number of a stage of agreement, from 0.
+    number: Option<u32>,
+    begun_at: String,
+    due: String,
+    /// Whether it is on record that its term has passed.
+    breached: bool,
 }
 
 /// A private field.
@@ -520,6 +535,18 @@ impl RequestDto {
     }
 }
 
+impl StageDto {
+    fn of(known: &StageState) -> Self {
+        Self {
+            stage: known.begun.stage.as_str(),
+            number: known.begun.stage.number(),
+            begun_at: known.begun.at.to_string(),
+            due: known.begun.due.to_string(),
+            breached: known.breached,
+        }
+    }
+}
+
 impl EscalatedDto {
     fn of(escalated: &RequestEscalated) -> Self {
         Self {
@@ -580,6 +607,7 @@ impl CardDto {
             forms: card.forms.iter().map(AnswerFormDto::of).collect(),
             subrequests: subrequests(state),
             proposal: proposal(state),
+            stage: state.stage().map(StageDto::of),
             form: submitted
                 .map_or(Value::Null, |submitted| Json::from(submitted.form.clone()).to_value()),
             private: disclosures.iter().map(FieldDto::of).collect(),
