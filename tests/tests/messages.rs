@@ -234,12 +234,8 @@ fn d19_d18_d17_d5_the_card_goes_on_as_the_case_does() {
     assert!(String::from_utf8_lossy(&leaf.bytes).contains("request.answered"));
 
     let history = shown(&work(&executor, &["history", &case]));
-    let types: Vec<&str> = history
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|event| event["event"].as_str().unwrap())
-        .collect();
+    let types: Vec<&str> =
+        history.as_array().unwrap().iter().map(|event| event["event"].as_str().unwrap()).collect();
     assert_eq!(types[..2], ["application.submitted", "application.registered"]);
     assert!(types.contains(&"request.sent") && types.contains(&"application.assigned"));
     let outsider = town.appoint("treasury:keeper");

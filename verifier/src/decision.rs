@@ -15,6 +15,7 @@ mod follow_up;
 mod joint;
 mod offer;
 mod payments;
+mod procedure;
 mod rule;
 mod term;
 
@@ -360,7 +361,9 @@ impl Check<'_> {
 
     /// Where officials decide, each must have agreed by the regulation.
     fn check_approval(&mut self, case: &Case, regulation: &Regulation) -> Result<(), Stop> {
-        match approval::check(case, &self.collected, regulation) {
+        let stages = approval::check_stages(case, &self.collected, regulation);
+        let checked = stages.and_then(|()| approval::check(case, &self.collected, regulation));
+        match checked {
             Ok(officials) if officials.is_empty() => {}
             Ok(officials) => {
                 let signer = officials.last().cloned().unwrap_or_default();

@@ -13,7 +13,7 @@ use letopis_registry::code::ServiceCode;
 use letopis_registry::environment::Clock;
 use letopis_registry::event::CaseId;
 use letopis_registry::projection::{
-    ControlQuery, ControlRow, DecidedRow, OfficialFigures, Reflected, Stage,
+    ControlQuery, ControlRow, DecidedRow, OfficialFigures, OpenRequest, Reflected, Stage,
 };
 use letopis_registry::statistics::{
     CalendarBook, Officials, PathHistory, history_from, per_mille, remaining, risk, working_ms,
@@ -111,6 +111,10 @@ pub(crate) struct ControlDto {
     suspended_at: Option<String>,
     /// Last instant at which it may stand still.
     suspended_until: Option<String>,
+    /// The end of the term of the stage of proposal or agreement, where it has one of its own.
+    stage_due: Option<String>,
+    /// Whether it is on record that this has passed.
+    stage_breached: bool,
     unit: Option<String>,
     /// Id of the official who works on it.
     official: Option<String>,
@@ -134,6 +138,10 @@ pub(crate) struct OpenRequestDto {
     request: String,
     /// Whether the decision waits for it.
     mandatory: bool,
+    /// Last instant at which an answer is in time.
+    due: String,
+    /// Whether it is on record that this has passed.
+    breached: bool,
 }
 
 /// A page of open cases, those due first.
@@ -308,8 +316,11 @@ impl View {
         let work = row.official.and_then(|official| self.officials.get(&official)).copied();
         let working_days = working_ms(calendar, history_from(self.now), self.now) / DAY_MS;
         let risk = risk(left, p75_ms, work, working_days.unsigned_abs());
-        let request = |(request, mandatory): &(letopis_registry::code::StepCode, bool)| {
-            OpenRequestDto { request: request.to_string(), mandatory: *mandatory }
+        let request = |open: &OpenRequest| OpenRequestDto {
+            request: open.request.to_string(),
+            mandatory: open.mandatory,
+            due: open.due.to_string(),
+            breached: open.breached,
         };
         ControlDto {
             id: row.case.to_string(),
@@ -326,6 +337,8 @@ impl View {
             proposal: row.proposal.map(letopis_ledger::StreamVersion::get),
             suspended_at: row.suspended_at.map(|at| at.to_string()),
             suspended_until: row.suspended_until.map(|at| at.to_string()),
+            stage_due: row.stage_due.map(|due| due.to_string()),
+            stage_breached: row.stage_breached,
             unit: row.unit.as_ref().map(ToString::to_string),
             official: row.official.map(|official| official.to_string()),
             remaining_ms: left.clock_ms,

@@ -39,7 +39,7 @@ pub use order::follows_the_end;
 pub use refusal::CaseRefusal;
 pub use state::{
     Answered, CaseState, CaseStatus, OutOfPlace, ProposalState, RecordedCaseEvent, RequestState,
-    SubrequestState,
+    StageState, SubrequestState,
 };
 
 use crate::event::PackRef;

@@ -6,8 +6,8 @@
 use super::state::{CaseState, RecordedCaseEvent, RequestState};
 use crate::code::StepCode;
 use crate::event::{
-    Agreed, CaseEvent, EscalationReason, Outcome, RequestEscalated, RequestOutcome, Returned,
-    SubrequestAnswered,
+    Agreed, CaseEvent, EscalationReason, Outcome, Procedure, RequestEscalated, RequestOutcome,
+    Returned, SubrequestAnswered,
 };
 
 /// Conditions, each with what is wrong where it does not hold.
@@ -56,6 +56,7 @@ impl CaseState {
                 ]
             }
             CaseEvent::ClockSuspended(_) | CaseEvent::ClockResumed(_) => self.clock_checks(event),
+            CaseEvent::StageBegun(_) | CaseEvent::StageBreached(_) => self.stage_checks(event),
             CaseEvent::Proposed(_) | CaseEvent::Agreed(_) | CaseEvent::Returned(_) => {
                 self.approval_checks(event)
             }
@@ -185,6 +186,27 @@ impl CaseState {
             CaseEvent::ClockResumed(event) => {
                 let same = suspended.is_some_and(|found| found.request == event.request);
                 checks.push((same, "the clock does not stand still for this request"));
+            }
+            _ => {}
+        }
+        checks
+    }
+
+    fn stage_checks(&self, event: &CaseEvent) -> Checks {
+        let mut checks = self.under_way();
+        let waiting = self.proposal().filter(|proposal| !proposal.returned);
+        match event {
+            CaseEvent::StageBegun(begun) => {
+                let agreement = begun.stage != Procedure::Proposal;
+                checks.push((agreement == waiting.is_some(), "the case is at another stage"));
+                checks.push((begun.at <= begun.due, "its term ends before it begins"));
+            }
+            CaseEvent::StageBreached(event) => {
+                let same = self.stage().is_some_and(|known| {
+                    let (stage, due) = (known.begun.stage, known.begun.due);
+                    !known.breached && (stage, due) == (event.stage, event.due)
+                });
+                checks.push((same, "no such stage is under way, or its breach is on record"));
             }
             _ => {}
         }

@@ -14,8 +14,8 @@ use super::CaseClock;
 use crate::code::{FieldPath, StepCode};
 use crate::event::{
     About, Agreed, Assigned, AwaitedAnswer, CaseEvent, Decided, DocumentIssued, Joined, PackRef,
-    Proposed, Registered, RequestAnswered, RequestEscalated, RequestSent, ResultIssued, Submitted,
-    SubrequestAnswered, SubrequestOpened,
+    Proposed, Registered, RequestAnswered, RequestEscalated, RequestSent, ResultIssued, StageBegun,
+    Submitted, SubrequestAnswered, SubrequestOpened,
 };
 
 /// An event of a case as the log has it.
@@ -44,6 +44,7 @@ pub struct CaseState {
     omitted: BTreeSet<StepCode>,
     subrequests: BTreeMap<FieldPath, SubrequestState>,
     proposal: Option<ProposalState>,
+    stage: Option<StageState>,
     decided: Option<(Decided, StreamVersion)>,
     ended: Option<CaseStatus>,
     result: Option<ResultIssued>,
@@ -109,6 +110,17 @@ pub struct ProposalState {
     pub returned: bool,
 }
 
+/// The newest stage with a term.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StageState {
+    /// How it began.
+    pub begun: StageBegun,
+    /// The newest proposal then.
+    pub proposal: Option<StreamVersion>,
+    /// Whether it is on record that its term has passed.
+    pub breached: bool,
+}
+
 /// How far a case has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum CaseStatus {
@@ -162,6 +174,7 @@ impl CaseState {
             omitted: BTreeSet::new(),
             subrequests: BTreeMap::new(),
             proposal: None,
+            stage: None,
             decided: None,
             ended: None,
             result: None,
@@ -262,6 +275,13 @@ impl CaseState {
             CaseEvent::SubrequestCancelled(path) => {
                 let subrequest = self.subrequests.get_mut(&path);
                 subrequest.expect("invariant: misplaced() saw the subrequest").cancelled = true;
+            }
+            CaseEvent::StageBegun(begun) => {
+                let proposal = self.proposal.as_ref().map(|proposal| proposal.version);
+                self.stage = Some(StageState { begun, proposal, breached: false });
+            }
+            CaseEvent::StageBreached(_) => {
+                self.stage.as_mut().expect("invariant: misplaced() saw the stage").breached = true;
             }
             CaseEvent::Proposed(event) => {
                 let (agreed, returned) = (Vec::new(), false);
@@ -407,6 +427,12 @@ impl CaseState {
     #[must_use]
     pub const fn proposal(&self) -> Option<&ProposalState> {
         self.proposal.as_ref()
+    }
+
+    /// The newest stage with a term.
+    #[must_use]
+    pub const fn stage(&self) -> Option<&StageState> {
+        self.stage.as_ref()
     }
 
     /// How the case ended.

@@ -171,6 +171,11 @@ fn decide(permits: u32, plate: u32) -> DecideCase {
     }
 }
 
+/// When time alone brings about something next.
+fn next(given: &Given<'_>) -> Option<Timestamp> {
+    PassTime::next(&given.state, &given.rules, at("2026-11-20T09:00:00.000Z"))
+}
+
 fn types(decision: &Decision) -> Vec<&'static str> {
     decision.events.iter().map(|new| new.event.event_type()).collect()
 }

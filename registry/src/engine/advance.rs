@@ -167,7 +167,8 @@ impl<P: LedgerPort> CaseEngine<P> {
             }
         }
         let waits_for = waits_for(&state, &installed);
-        let look_again_at = PassTime::next(&state);
+        let rules = self.rules(&state, &installed)?;
+        let look_again_at = PassTime::next(&state, &rules, self.clock.now());
         Ok(CaseProgress { status: state.status(), waits_for, look_again_at, ended: None })
     }
 
@@ -278,7 +279,7 @@ impl<P: LedgerPort> CaseEngine<P> {
                 return Ok(recounted);
             }
         }
-        if PassTime::next(state).is_none_or(|next| next > now) {
+        if PassTime::next(state, rules, now).is_none_or(|next| next > now) {
             return Ok(Decision::default());
         }
         let executors = self.executors(rules)?;

@@ -203,8 +203,10 @@ fn concerns(state: &CaseState, service: &Service, official: &Official) -> bool {
         _ => false,
     });
     let approval = service.regulation.approval.as_ref();
-    let decides = approval
-        .is_some_and(|approval| approval.stages.iter().flatten().any(|post| official.holds(post)));
+    let decides = approval.is_some_and(|approval| {
+        let mut posts = approval.stages.iter().flat_map(|stage| &stage.posts);
+        posts.any(|post| official.holds(post))
+    });
     let takes_over = state.requests().values().any(|request| {
         request.escalated.as_ref().is_some_and(|escalated| escalated.may_close(official))
     });

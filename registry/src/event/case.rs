@@ -11,6 +11,7 @@ mod escalation;
 mod intake;
 mod joined;
 mod request;
+mod stage;
 mod term;
 mod work;
 
@@ -41,6 +42,7 @@ pub use request::{
     AnswerSetAside, Arrival, RequestAnswered, RequestOutcome, RequestSent, RequestTarget, SetAside,
     Source, SubrequestAnswered, SubrequestOpened, Way,
 };
+pub use stage::{Procedure, StageBegun, StageBreached};
 pub use term::{ClockResumed, ClockSuspended, NewEnd, TermCause, TermChanged};
 pub use work::{Agreed, Assigned, Candidate, OfficialSignature, Proposed, Returned};
 
@@ -91,6 +93,10 @@ pub enum CaseEvent {
     DeadlineWarned(Timestamp),
     /// `application.deadline_breached`: the term ended without a decision.
     DeadlineBreached(Timestamp),
+    /// `application.stage_begun`
+    StageBegun(StageBegun),
+    /// `application.stage_breached`
+    StageBreached(StageBreached),
     /// `application.decision_proposed`
     Proposed(Proposed),
     /// `application.decision_agreed`
@@ -202,6 +208,8 @@ impl CaseEvent {
             Self::TermChanged(_) => "application.term_changed",
             Self::DeadlineWarned(_) => "application.deadline_warned",
             Self::DeadlineBreached(_) => "application.deadline_breached",
+            Self::StageBegun(_) => "application.stage_begun",
+            Self::StageBreached(_) => "application.stage_breached",
             Self::Proposed(_) => "application.decision_proposed",
             Self::Agreed(_) => "application.decision_agreed",
             Self::Returned(_) => "application.decision_returned",
@@ -234,6 +242,8 @@ impl CaseEvent {
             Self::ClockSuspended(event) => event.data(),
             Self::ClockResumed(event) => event.data(),
             Self::TermChanged(event) => event.data(),
+            Self::StageBegun(event) => event.data(),
+            Self::StageBreached(event) => event.data(),
             Self::Proposed(event) => event.data(),
             Self::Agreed(event) => event.data(),
             Self::Returned(event) => event.data(),
@@ -275,6 +285,8 @@ impl CaseEvent {
             "application.clock_suspended" => Self::ClockSuspended(ClockSuspended::read(data)?),
             "application.clock_resumed" => Self::ClockResumed(ClockResumed::read(data)?),
             "application.term_changed" => Self::TermChanged(TermChanged::read(data)?),
+            "application.stage_begun" => Self::StageBegun(StageBegun::read(data)?),
+            "application.stage_breached" => Self::StageBreached(StageBreached::read(data)?),
             "application.decision_proposed" => Self::Proposed(Proposed::read(data)?),
             "application.decision_agreed" => Self::Agreed(Agreed::read(data)?),
             "application.decision_returned" => Self::Returned(Returned::read(data)?),

@@ -27,10 +27,11 @@ pub use case::{
     CancelledBy, Candidate, CaseEvent, Cause, ClockResumed, ClockSuspended, Decided,
     DocumentIssued, Entered, EscalationReason, Evidence, EvidenceKind, GroundFound, IntakeEvidence,
     IntakeGround, IntakeRefused, Joined, MatchedRules, ModelRef, NewEnd, NoticeQueued,
-    NoticeSettled, OfficialSignature, Outcome, PackRef, Proposed, Registered, RequestAnswered,
-    RequestBreached, RequestEscalated, RequestOutcome, RequestRetried, RequestSent, RequestTarget,
-    ResultIssued, ResultWithdrawn, Returned, Scan, SetAside, Source, Submitted, SubrequestAnswered,
-    SubrequestOpened, TermCause, TermChanged, Way,
+    NoticeSettled, OfficialSignature, Outcome, PackRef, Procedure, Proposed, Registered,
+    RequestAnswered, RequestBreached, RequestEscalated, RequestOutcome, RequestRetried,
+    RequestSent, RequestTarget, ResultIssued, ResultWithdrawn, Returned, Scan, SetAside, Source,
+    StageBegun, StageBreached, Submitted, SubrequestAnswered, SubrequestOpened, TermCause,
+    TermChanged, Way,
 };
 pub use complex::{ClosedCase, ComplexEvent, ComplexOpened, Dependency, ServiceLinked};
 pub use consultation::{ConsultationOutcome, ConsultationRegistered};

@@ -59,9 +59,9 @@ pub use registry::{
     Holds, QUOTA_MAX, Quota, Registry, RegistryField, RegistryKind, RestsOn, Visibility,
 };
 pub use regulation::{
-    Action, ApplicantKind, ApplicantRule, Approval, Asked, Channel, Condition, Days, DecisionRule,
-    DocumentAsked, Effect, Escalation, Every, EvidenceRule, GivesUp, Ground, InputRule,
-    IntakeCheck, Level, NoData, Offer, PORTAL, Payments, Post, Regulation, RenewalRule,
+    Action, ApplicantKind, ApplicantRule, Approval, ApprovalStage, Asked, Channel, Condition, Days,
+    DecisionRule, DocumentAsked, Effect, Escalation, Every, EvidenceRule, GivesUp, Ground,
+    InputRule, IntakeCheck, Level, NoData, Offer, PORTAL, Payments, Post, Regulation, RenewalRule,
     RepresentativeRule, RequestRule, Retry, Reuse, ReviewRule, Role, Shows, Standard, Step,
     TermRule, TimedOut, Trigger, TypicalDecision, TypicalOutcome,
 };

@@ -27,7 +27,7 @@ use crate::code::{
 use crate::messages::{Language, Text};
 
 pub use applicant::{ApplicantKind, ApplicantRule, RepresentativeRule};
-pub use approval::{Approval, Escalation, IntakeCheck, Post, Role};
+pub use approval::{Approval, ApprovalStage, Escalation, IntakeCheck, Post, Role};
 pub use condition::Condition;
 pub use follow_up::{RenewalRule, ReviewRule};
 pub use offer::{Days, Offer, Trigger};

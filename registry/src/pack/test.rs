@@ -28,6 +28,7 @@ macro_rules! assert_breaks {
 }
 
 mod complex;
+mod escalation;
 mod facts;
 mod follow_up;
 mod language;

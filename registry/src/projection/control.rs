@@ -16,7 +16,7 @@ use crate::event::{CaseEvent, CaseId, DomainEvent, NewEnd, Registered, Submitted
 use crate::statistics::TermUnit;
 
 pub use acts::{DecidedRow, OfficialFigures};
-pub use list::{ControlQuery, ControlRow};
+pub use list::{ControlQuery, ControlRow, OpenRequest};
 
 pub(super) const PROJECTION: Projection = Projection {
     tables: "
@@ -26,7 +26,7 @@ pub(super) const PROJECTION: Projection = Projection {
             term_unit TEXT, provisional INTEGER, open INTEGER NOT NULL,
             warned INTEGER NOT NULL, breached_ms INTEGER,
             suspended_ms INTEGER, suspended_until_ms INTEGER,
-            by_people INTEGER NOT NULL, proposal INTEGER, unit TEXT, official TEXT, leaf INTEGER NOT NULL
+            stage_due_ms INTEGER, stage_breached INTEGER NOT NULL, by_people INTEGER NOT NULL, proposal INTEGER, unit TEXT, official TEXT, leaf INTEGER NOT NULL
         ) WITHOUT ROWID;
         CREATE INDEX case_control_open ON case_control (due_ms, case_id) WHERE open = 1;
         CREATE INDEX case_control_official ON case_control (official);
@@ -118,6 +118,12 @@ fn fold(fold: &Fold<'_>, place: &Place<'_>, event: &DomainEvent) -> Result<(), P
             "UPDATE case_control SET breached_ms = ?2 WHERE case_id = ?1",
             params![case, due.unix_ms()],
         )?,
+        CaseEvent::StageBegun(begun) => fold.run(
+            "UPDATE case_control SET stage_due_ms = ?2, stage_breached = 0 WHERE case_id = ?1",
+            params![case, begun.due.unix_ms()],
+        )?,
+        CaseEvent::StageBreached(_) => fold
+            .run("UPDATE case_control SET stage_breached = 1 WHERE case_id = ?1", params![case])?,
         CaseEvent::Assigned(assigned) => fold.run(
             "UPDATE case_control SET unit = ?2, official = ?3 WHERE case_id = ?1",
             params![case, assigned.unit.as_str(), assigned.official.to_string()],
@@ -160,8 +166,8 @@ fn submit(
 ) -> Result<(), ProjectionError> {
     fold.run(
         "INSERT OR IGNORE INTO case_control
-         (case_id, author, service, channel, open, warned, by_people, leaf)
-         VALUES (?1, ?2, ?3, ?4, 1, 0, 0, ?5)",
+         (case_id, author, service, channel, open, warned, stage_breached, by_people, leaf)
+         VALUES (?1, ?2, ?3, ?4, 1, 0, 0, 0, ?5)",
         params![
             case,
             place.author.as_str(),

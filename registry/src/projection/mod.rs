@@ -54,7 +54,7 @@ pub use areas::EntriesMet;
 pub use cases::{CaseCounts, CaseRow};
 pub use complex::{ComplexRow, ComplexWait};
 pub use consultations::ConsultationRow;
-pub use control::{ControlQuery, ControlRow, DecidedRow, OfficialFigures, Stage};
+pub use control::{ControlQuery, ControlRow, DecidedRow, OfficialFigures, OpenRequest, Stage};
 pub use decisions::{DecisionRow, GroundCount};
 pub use entries::{EntryChange, EntryRow, EntryStatus};
 pub use follow_ups::FollowUpRow;

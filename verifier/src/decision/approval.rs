@@ -8,13 +8,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use letopis_ledger::json::{FieldError, Fields, Json, Object};
 use letopis_ledger::key::{AuthorKey, AuthorKeyId, AuthorSignature};
 use letopis_ledger::record::Event;
-use letopis_ledger::{Hash, LeafIndex};
+use letopis_ledger::{Hash, LeafIndex, Timestamp};
 
 use super::Stop;
 use super::case::{self, Case};
 use super::collect::{CaseEvent, Collector};
 use super::event::Decided;
-use super::rule::{Post, Regulation};
+use super::procedure::{Post, Stage};
+use super::rule::Regulation;
 use crate::finding::{Finding, Rule};
 
 /// Payload type of an agreement in the pre-authentication encoding.
@@ -79,6 +80,46 @@ impl Appointment {
     }
 }
 
+/// Checks that stages with a term of their own are those of the regulation, counted rightly, and
+/// that what is said to be late was.
+pub(super) fn check_stages(
+    case: &Case,
+    collected: &Collector<'_>,
+    regulation: &Regulation,
+) -> Result<(), Stop> {
+    let mut under_way = None;
+    for event in &collected.events[..case.decided_at] {
+        let begins = match event.event().event_type.as_str() {
+            case::STAGE_BEGUN => true,
+            case::STAGE_BREACHED => false,
+            _ => continue,
+        };
+        let (number, at, due) = case::read_event(event, |data| {
+            let mut fields = Fields::of_object("stage", data);
+            let numbered = fields.optional("number").is_some();
+            let number = if numbered { Some(fields.unsigned("number")?) } else { None };
+            let at = if begins { Some(fields.parsed("at", Timestamp::parse)?) } else { None };
+            Ok((number, at, fields.parsed("due", Timestamp::parse)?))
+        })?;
+        let broken = |detail: &str| Stop::Found(Finding::at(Rule::Approval, event.place, detail));
+        let taken = event.leaf.time();
+        match at {
+            Some(at) => {
+                let term = regulation.stage_term(number);
+                let term = term.ok_or_else(|| broken("a stage has no term of its own"))?;
+                let counted = regulation.count(at, term, &[]).map_err(|reason| broken(&reason))?;
+                if counted.due != due || at > taken {
+                    return Err(broken("the term of a stage is counted wrongly"));
+                }
+                under_way = Some((number, due));
+            }
+            None if under_way.take() == Some((number, due)) && due < taken => {}
+            None => return Err(broken("a stage is said to be late that was not")),
+        }
+    }
+    Ok(())
+}
+
 /// Checks the way to the decision; gives the officials who agreed, the one who signed last.
 pub(super) fn check(
     case: &Case,
@@ -128,9 +169,9 @@ pub(super) fn check(
     }
 }
 
-fn posts(stages: &[Vec<Post>]) -> impl Iterator<Item = (u64, u64, &Post)> {
-    (0..).zip(stages).flat_map(|(stage, posts)| {
-        (0..).zip(posts).map(move |(number, post)| (stage, number, post))
+fn posts(stages: &[Stage]) -> impl Iterator<Item = (u64, u64, &Post)> {
+    (0..).zip(stages).flat_map(|(stage, of)| {
+        (0..).zip(&of.posts).map(move |(number, post)| (stage, number, post))
     })
 }
 

@@ -34,6 +34,8 @@ pub(super) const BREACHED: &str = "request.deadline_breached";
 pub(super) const SUSPENDED: &str = "application.clock_suspended";
 pub(super) const RESUMED: &str = "application.clock_resumed";
 pub(super) const TERM_CHANGED: &str = "application.term_changed";
+pub(super) const STAGE_BEGUN: &str = "application.stage_begun";
+pub(super) const STAGE_BREACHED: &str = "application.stage_breached";
 pub(super) const PROPOSED: &str = "application.decision_proposed";
 pub(super) const AGREED: &str = "application.decision_agreed";
 pub(super) const RETURNED: &str = "application.decision_returned";
@@ -123,6 +125,8 @@ const ON_THE_WAY: &[&str] = &[
     RESUMED,
     TERM_CHANGED,
     JOINED,
+    STAGE_BEGUN,
+    STAGE_BREACHED,
     PROPOSED,
     AGREED,
     RETURNED,

@@ -23,6 +23,9 @@ use super::Stop;
 use super::event::{Decided, Registered};
 use super::offer::OfferDocument;
 use super::payments::PaymentsDocument;
+use super::procedure::{
+    ApprovalDocument, EscalationDocument, NoData, Post, Retry, Stage, TermDocument,
+};
 use crate::finding::{Finding, Rule};
 use crate::source::LogSource;
 
@@ -46,8 +49,10 @@ pub(super) struct Regulation {
     pub(super) registry: String,
     /// How long granted entries are in force.
     pub(super) validity: Validity,
-    /// Posts that agree to a decision, by stage; none where the rules alone decide.
-    pub(super) stages: Option<Vec<Vec<Post>>>,
+    /// Stages that agree to a decision; none where the rules alone decide.
+    pub(super) stages: Option<Vec<Stage>>,
+    /// How long a proposal may take.
+    proposal_term: Option<Term>,
     /// What is offered of itself.
     offers: Vec<OfferDocument>,
     /// What a granted entry pays.
@@ -72,13 +77,6 @@ pub(super) enum Validity {
     Years(String),
     /// In months.
     Months(String),
-}
-
-/// A role in a unit.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub(super) struct Post {
-    pub(super) unit: String,
-    pub(super) role: String,
 }
 
 /// The end of a term as a case states it.
@@ -150,18 +148,6 @@ struct ReviewDocument {
 }
 
 #[derive(Debug, Deserialize)]
-struct EscalationDocument {
-    to: Post,
-}
-
-#[derive(Debug, Deserialize)]
-struct ApprovalDocument {
-    #[serde(default)]
-    proposes: Option<Post>,
-    stages: Vec<Vec<Post>>,
-}
-
-#[derive(Debug, Deserialize)]
 struct StepDocument {
     code: String,
     action: ActionDocument,
@@ -193,37 +179,6 @@ pub(super) struct RequestDocument {
     suspends: Option<TermDocument>,
     #[serde(default)]
     changes_term: Option<TermDocument>,
-}
-
-/// What follows when the one asked holds nothing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum NoData {
-    Decide,
-    Official,
-}
-
-/// How often a request is sent again.
-#[derive(Debug, Clone, Copy, Deserialize)]
-pub(super) struct Retry {
-    pub(super) times: u32,
-    pub(super) after: Term,
-    #[serde(default)]
-    pub(super) then: GivesUp,
-}
-
-/// What follows when no reply came.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum GivesUp {
-    #[default]
-    Official,
-    TimedOut,
-}
-
-#[derive(Debug, Deserialize)]
-struct TermDocument {
-    length: Term,
 }
 
 #[derive(Debug, Deserialize)]
@@ -314,6 +269,8 @@ impl Regulation {
         let on = document.review.map(|review| review.on).unwrap_or_default();
         let registry = |step: &String| requests.get(step)?.from.get("registry")?.as_str();
         let reviewed = on.iter().filter_map(registry).map(str::to_owned).collect();
+        let proposal_term = document.approval.as_ref().and_then(|approval| approval.term.as_ref());
+        let proposal_term = proposal_term.map(|term| term.length);
         let proposes = document.approval.as_ref().and_then(|approval| approval.proposes.clone());
         Ok(Self {
             agency: manifest.agency,
@@ -325,6 +282,7 @@ impl Regulation {
             grounds: document.grounds,
             offers: document.offers,
             payments: document.payments,
+            proposal_term,
             stages: document.approval.map(|approval| approval.stages),
             requests,
             registry: effect.registry,
@@ -382,6 +340,12 @@ impl Regulation {
     /// Whether nothing else begins while a request is open.
     pub(super) fn is_blocking(&self, request: &str) -> bool {
         self.requests.get(request).is_some_and(|request| request.blocking)
+    }
+
+    /// The term of a stage of the way to a decision: of the proposal without a number.
+    pub(super) fn stage_term(&self, number: Option<u64>) -> Option<Term> {
+        let Some(number) = number else { return self.proposal_term };
+        self.stages.as_ref()?.get(usize::try_from(number).ok()?)?.term
     }
 
     /// A request.

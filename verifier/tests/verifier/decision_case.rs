@@ -10,6 +10,7 @@ use letopis_verifier::decision::{CheckedDecision, Options, check_decision};
 use letopis_verifier::source::DirectorySource;
 use tempfile::TempDir;
 
+use super::escalation::Silence;
 use super::follow_up::Follow;
 use super::joint::Joint;
 use super::offers::Offered;
@@ -92,6 +93,8 @@ pub(crate) struct CaseSpec {
     pub(crate) follow: Option<Follow>,
     /// How the result goes out of its registry again.
     pub(crate) withdrawn: Option<Withdrawn>,
+    /// How a request that brings nothing is followed up.
+    pub(crate) silence: Option<Silence>,
 }
 
 /// How a result is taken out.
@@ -171,6 +174,7 @@ impl CaseSpec {
             paid: None,
             follow: None,
             withdrawn: None,
+            silence: None,
         }
     }
 
@@ -224,6 +228,7 @@ impl CaseSpec {
         draft.claims.extend(self.follow.iter().flat_map(|follow| follow.claims(&stream())));
         written.put(&draft);
         match (self.joint, self.follow) {
+            _ if let Some(silence) = self.silence => silence.follow(&mut written),
             (Some(joint), _) => joint.release(&mut written, self.sent()),
             (None, Some(follow)) => follow.answers(&mut written),
             (None, None) => {
@@ -352,18 +357,26 @@ impl CaseSpec {
         }
         match self.joint {
             Some(joint) => events.push(joint.joined(written)),
-            None => events.push(written.event(&stream(), "request.sent", self.sent())),
+            None => {
+                let mut sent = written.event(&stream(), "request.sent", self.sent());
+                sent.schema = if self.silence.is_some() { 3 } else { 1 };
+                events.push(sent);
+            }
         }
         events
     }
 
     fn sent(&self) -> Object {
-        Object::new()
+        let sent = Object::new()
             .with("request", "residence")
             .with("kind", "registry")
             .with("registry", "residence")
             .with("mandatory", true)
-            .with("due", self.due)
+            .with("due", self.due);
+        match self.silence {
+            Some(silence) => silence.sent(sent),
+            None => sent,
+        }
     }
 
     fn disclosures(&self) -> [Disclosure; 2] {
@@ -437,7 +450,8 @@ impl CaseSpec {
     }
 
     fn entries(&self, written: &mut Written) -> Vec<Event> {
-        let decided = 3 + u32::try_from(self.registrations).unwrap();
+        let followed_up = self.silence.map_or(0, Silence::more_events);
+        let decided = 3 + followed_up + u32::try_from(self.registrations).unwrap();
         if let Some(follow) = self.follow {
             return follow.effect(written, (self.valid_from, self.valid_until), decided);
         }

@@ -6,6 +6,7 @@ mod command;
 mod compare;
 mod decision_case;
 mod decisions;
+mod escalation;
 mod follow_up;
 mod golden;
 mod joint;

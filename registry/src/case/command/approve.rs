@@ -185,7 +185,7 @@ pub fn open_posts<'a>(
         let (stage, post) = (small(stage), small(post));
         proposal.agreed.iter().any(|agreed| agreed.stage == stage && agreed.post == post)
     };
-    let posts = approval.stages.get(stage).into_iter().flatten().enumerate();
+    let posts = approval.stages.get(stage).into_iter().flat_map(|stage| &stage.posts).enumerate();
     posts.filter(|(post, _)| !agreed(*post)).collect()
 }
 

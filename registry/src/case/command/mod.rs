@@ -13,6 +13,7 @@ pub(super) mod pass_time;
 pub(super) mod release;
 pub(super) mod request;
 pub(super) mod source;
+pub(super) mod stage;
 pub(super) mod submit;
 pub(super) mod subrequest;
 

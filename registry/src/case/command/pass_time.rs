@@ -8,7 +8,7 @@ use letopis_ledger::{LeafIndex, Timestamp};
 
 use super::escalate::escalated;
 use super::request::{Executors, Progress, due, send_enabled};
-use super::{CaseEvents, check_under_way};
+use super::{CaseEvents, check_under_way, stage};
 use crate::case::{CaseClock, CaseRefusal, CaseRules, CaseState, Opened, RequestState};
 use crate::code::StepCode;
 use crate::event::{
@@ -42,9 +42,10 @@ pub struct RecountTerm<'a> {
 }
 
 impl PassTime {
-    /// The next instant at which this must be looked at again; nothing when no term runs.
+    /// The next instant at which this must be looked at again; nothing when no term runs. A stage
+    /// that is not on record yet is looked at `now`.
     #[must_use]
-    pub fn next(state: &CaseState) -> Option<Timestamp> {
+    pub fn next(state: &CaseState, rules: &CaseRules<'_>, now: Timestamp) -> Option<Timestamp> {
         let clock = state.clock()?;
         if state.decided().is_some() || state.ended().is_some() {
             return None;
@@ -59,7 +60,7 @@ impl PassTime {
             None if !clock.breached => Some(clock.end.due),
             None => None,
         };
-        requests.chain(case).min()
+        requests.chain(case).chain(stage::next(state, rules, now)).min()
     }
 
     /// Decides; nothing when nothing is due.
@@ -83,6 +84,7 @@ impl PassTime {
             events.push(CaseEvent::ClockResumed(resumed), vec![]);
         }
         self.warn(&mut clock, &mut events);
+        stage::pass(state, rules, self.now, &mut events);
         self.breach(state, rules, &mut events);
         self.retry(state, rules, &mut events);
         self.time_out(state, opened, rules, &mut events)?;

@@ -136,7 +136,7 @@ fn a_term_that_ends_without_an_answer_goes_to_the_official_too() {
         assert_eq!(escalation(&given), (EscalationReason::TimedOut, true));
         assert!(pass(&given, "2026-11-28T00:00:01.000Z").events.is_empty());
         let end = given.state.clock().unwrap().end.due;
-        assert!(PassTime::next(&given.state).is_some_and(|next| next < end), "the warning is next");
+        assert!(next(&given).is_some_and(|next| next < end), "the warning is next");
     });
 }
 
@@ -151,7 +151,7 @@ fn a_request_without_a_reply_is_sent_again_and_then_given_to_an_official() {
         let mut given = Given::answered(rules, &good_answers()[1..]);
         let again_at = |given: &Given<'_>| given.state.requests()[&step("vehicle")].retry_at;
         assert_eq!(again_at(&given), Some(at("2026-11-21T07:00:00.000Z")));
-        assert_eq!(PassTime::next(&given.state), again_at(&given));
+        assert_eq!(next(&given), again_at(&given));
         assert!(pass(&given, "2026-11-21T07:00:00.000Z").events.is_empty());
         // Whoever looks late sends once, and waits from then on.
         let second = pass(&given, "2026-11-24T08:00:00.000Z");
@@ -205,7 +205,7 @@ fn a_request_past_its_term_is_on_record_once_with_the_instant_of_its_term() {
     with_rules(|rules| {
         let mut given = Given::answered(rules, &good_answers()[1..]);
         let due = given.state.requests()[&step("vehicle")].sent.due;
-        assert_eq!(PassTime::next(&given.state), Some(due));
+        assert_eq!(next(&given), Some(due));
         let breached = pass(&given, "2026-11-28T12:00:00.000Z");
         let [event] = &breached.events[..] else { panic!("{:?}", types(&breached)) };
         let DomainEvent::Case(CaseEvent::RequestBreached(found)) = &event.event else {
@@ -214,7 +214,7 @@ fn a_request_past_its_term_is_on_record_once_with_the_instant_of_its_term() {
         assert_eq!((found.request.as_str(), found.due), ("vehicle", due));
         given.take(&breached);
         assert!(pass(&given, "2026-11-28T13:00:00.000Z").events.is_empty());
-        assert!(PassTime::next(&given.state) > Some(due), "nothing is looked at for ever");
+        assert!(next(&given) > Some(due), "nothing is looked at for ever");
         // The answer still counts.
         assert!(given.answer(&answer("vehicle", &[("owner_snils", ANNA)])).is_ok());
     });

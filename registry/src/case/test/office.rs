@@ -8,8 +8,8 @@ use super::*;
 use crate::case::signing::{AGREEMENT_PAYLOAD_TYPE, agreement_text};
 use crate::code::UnitCode;
 use crate::event::{
-    About, Appointed, Arrival, CancelledBy, Candidate, Cause, HeldPost, OfficialId, RequestOutcome,
-    SetAside, Source, StaffEvent, Way,
+    About, Appointed, Arrival, CancelledBy, Candidate, Cause, HeldPost, OfficialId, Procedure,
+    RequestOutcome, SetAside, Source, StaffEvent, Way,
 };
 use crate::pack::fixture::regulated;
 use crate::pack::{Regulation, Role};
@@ -420,5 +420,65 @@ fn a_request_waits_for_its_mandatory_subrequests_to_any_depth() {
         let cancelled = CancelCase { by: CancelledBy::Applicant }.decide(&given.state, &rules);
         let cancelled = cancelled.unwrap();
         assert_eq!(types(&cancelled), ["subrequest.cancelled", "application.cancelled"]);
+    });
+}
+
+/// K32: the term of the case, and below it a term of each stage; each is on record when it begins,
+/// and once when it has passed.
+#[test]
+fn every_stage_has_a_term_of_its_own() {
+    let terms = APPROVAL
+        .replace("stages:", "term: {length: {working_days: 1}}\n    stages:")
+        .replace("- [{unit: permits, role: head}]", "- posts: [{unit: permits, role: head}]")
+        .replace("head}]\n", "head}]\n        term: {length: {hours: 24}}\n")
+        .replace(
+            "planning, role: head}]\n        term: {length: {hours: 24}}",
+            "planning, role: head}]",
+        );
+    let pack = regulated(|regulation| {
+        regulation.approval = Some(serde_saphyr::from_str(&terms).unwrap());
+    });
+    with_rules_of(&pack, |rules| {
+        let office = office();
+        let mut given = assigned(rules, &office);
+        let pass = |given: &mut Given<'_>, now: &str| {
+            let now = at(now);
+            let command = PassTime { now, executors: Executors::new(), escalates_to: None };
+            let opened = Opened::new(&given.disclosures);
+            let decision = command.decide(&given.state, &opened, &given.rules).unwrap();
+            given.take(&decision);
+            decision
+        };
+        let stage = |given: &Given<'_>| given.state.stage().unwrap().clone();
+        assert_eq!(next(&given), Some(at("2026-11-20T09:00:00.000Z")), "it has just begun");
+        let begun = pass(&mut given, "2026-11-20T09:00:00.000Z");
+        assert_eq!(types(&begun), ["application.stage_begun"]);
+        assert_eq!(stage(&given).begun.stage, Procedure::Proposal);
+        // One working day from Friday: Monday.
+        assert_eq!(stage(&given).begun.due, at("2026-11-23T20:59:59.999Z"));
+        assert_eq!(next(&given), Some(at("2026-11-23T20:59:59.999Z")));
+        assert!(pass(&mut given, "2026-11-23T20:59:59.999Z").events.is_empty(), "still in time");
+        let late = pass(&mut given, "2026-11-24T09:00:00.000Z");
+        assert_eq!(types(&late), ["application.stage_breached"]);
+        assert!(pass(&mut given, "2026-11-24T10:00:00.000Z").events.is_empty(), "once");
+        // The first stage of agreement has no term of its own, the signature has a day.
+        given.propose(&office.executor).unwrap();
+        assert!(pass(&mut given, "2026-11-24T11:00:00.000Z").events.is_empty());
+        given.agree(3, &office.planner, (0, 1)).unwrap();
+        given.agree(2, &office.lawyer, (0, 0)).unwrap();
+        let begun = pass(&mut given, "2026-11-24T12:00:00.000Z");
+        assert_eq!(types(&begun), ["application.stage_begun"]);
+        assert_eq!(stage(&given).begun.stage, Procedure::Agreement(1));
+        assert_eq!(stage(&given).begun.due, at("2026-11-25T12:00:00.000Z"));
+        // A return begins another round.
+        let proposal = given.state.proposal().unwrap().version;
+        let remarks = "Нет плана".to_owned();
+        let returned = ReturnDecision { acting: &office.head, proposal, remarks };
+        let decision = returned.decide(&given.state, &given.rules).unwrap();
+        given.take(&decision);
+        let again = pass(&mut given, "2026-11-24T13:00:00.000Z");
+        assert_eq!(types(&again), ["application.stage_begun"]);
+        assert_eq!(stage(&given).begun.stage, Procedure::Proposal);
+        assert!(!stage(&given).breached);
     });
 }

@@ -77,10 +77,7 @@ fn the_clock_stands_still_while_the_applicant_answers() {
         let clock = given.state.clock().unwrap().clone();
         let until = clock.suspended.as_ref().unwrap().until;
         assert_eq!(until, at("2026-12-04T20:59:59.999Z"));
-        assert_eq!(
-            PassTime::next(&given.state),
-            Some(given.state.requests()[&step("vehicle")].sent.due)
-        );
+        assert_eq!(next(&given), Some(given.state.requests()[&step("vehicle")].sent.due));
         // The terms of requests are their own; that of the case is not broken.
         let passed = pass(&given, "2026-12-01T00:00:00.000Z");
         assert!(types(&passed).iter().all(|kind| *kind == "request.deadline_breached"));

@@ -1,4 +1,4 @@
-//! Samples of the events of requests that bring nothing.
+//! Samples of the events of requests that bring nothing, and of stages with a term.
 
 use super::*;
 use crate::code::UnitCode;
@@ -47,5 +47,13 @@ pub(super) fn samples() -> Vec<(StreamName, DomainEvent)> {
             scan: Some(scan),
         }),
     ];
-    events.map(|event| (case().stream(), DomainEvent::Case(event))).into()
+    let stages = [Procedure::Proposal, Procedure::Agreement(1)];
+    let stages = stages.into_iter().flat_map(|stage| {
+        [
+            CaseEvent::StageBegun(StageBegun { stage, at: again, due }),
+            CaseEvent::StageBreached(StageBreached { stage, due }),
+        ]
+    });
+    let events = events.into_iter().chain(stages);
+    events.map(|event| (case().stream(), DomainEvent::Case(event))).collect()
 }

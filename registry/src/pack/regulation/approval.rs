@@ -7,6 +7,7 @@ use letopis_rules::deadline::Term;
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
+use super::TermRule;
 use crate::code::UnitCode;
 use crate::messages::Text;
 
@@ -42,12 +43,50 @@ pub struct Post {
 pub struct Approval {
     /// Who works on the case and proposes.
     pub proposes: Post,
-    /// Stages one after another; the posts of one stage at the same time. The last stage is one
-    /// post, which signs.
-    pub stages: Vec<Vec<Post>>,
+    /// How long a proposal may take once the facts are there; without it the term of the case
+    /// alone counts.
+    #[serde(default)]
+    pub term: Option<TermRule>,
+    /// Stages one after another. The last stage is one post, which signs.
+    pub stages: Vec<ApprovalStage>,
     /// The act that asks for it.
     #[serde(default)]
     pub law: Text,
+}
+
+/// A stage of an approval: posts that agree at the same time. Posts alone have no term of their
+/// own.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(from = "StageText")]
+pub struct ApprovalStage {
+    /// The posts.
+    pub posts: Vec<Post>,
+    /// How long all of them together may take.
+    pub term: Option<TermRule>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum StageText {
+    Posts(Vec<Post>),
+    Stage(StageFields),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StageFields {
+    posts: Vec<Post>,
+    #[serde(default)]
+    term: Option<TermRule>,
+}
+
+impl From<StageText> for ApprovalStage {
+    fn from(text: StageText) -> Self {
+        match text {
+            StageText::Posts(posts) => Self { posts, term: None },
+            StageText::Stage(StageFields { posts, term }) => Self { posts, term },
+        }
+    }
 }
 
 /// Who takes over a request that brings nothing.

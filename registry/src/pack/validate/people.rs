@@ -98,13 +98,20 @@ impl Check<'_, '_> {
         let Some(approval) = &self.service.regulation.approval else { return };
         let at = line(&approval.proposes.unit);
         law(self.problems, self.file, at, "the approval", &approval.law);
-        let posts = approval.stages.iter().flatten().chain([&approval.proposes]);
+        let agree = approval.stages.iter().flat_map(|stage| &stage.posts);
+        let posts = agree.chain([&approval.proposes]);
         for post in posts {
             self.unit(&post.unit);
         }
-        let signs = approval.stages.last().is_some_and(|stage| stage.len() == 1);
-        if !signs || approval.stages.iter().any(Vec::is_empty) {
+        let signs = approval.stages.last().is_some_and(|stage| stage.posts.len() == 1);
+        if !signs || approval.stages.iter().any(|stage| stage.posts.is_empty()) {
             self.add(at, PackRule::ApprovalShape);
+        }
+        if let Some(term) = &approval.term {
+            self.term_rule(at, "the proposal", term);
+        }
+        for term in approval.stages.iter().filter_map(|stage| stage.term.as_ref()) {
+            self.term_rule(at, "a stage of the approval", term);
         }
     }
 

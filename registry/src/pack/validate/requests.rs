@@ -98,7 +98,7 @@ impl Check<'_, '_> {
         }
     }
 
-    fn term_rule(&mut self, line: Option<u64>, what: &str, rule: &TermRule) {
+    pub(super) fn term_rule(&mut self, line: Option<u64>, what: &str, rule: &TermRule) {
         law(self.problems, self.file, line, what, &rule.law);
         self.term(line, what, rule.length);
     }

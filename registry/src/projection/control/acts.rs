@@ -76,7 +76,12 @@ pub(super) fn fold(
         _ => None,
     };
     if !matches!(event, CaseEvent::Agreed(_)) {
-        fold.run("UPDATE case_control SET proposal = ?2 WHERE case_id = ?1", params![case, waits])?;
+        // Another stage begins, which has a term of its own or none.
+        fold.run(
+            "UPDATE case_control SET proposal = ?2, stage_due_ms = NULL, stage_breached = 0
+             WHERE case_id = ?1",
+            params![case, waits],
+        )?;
     }
     fold.run(
         "INSERT OR IGNORE INTO official_act

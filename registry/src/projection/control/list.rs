@@ -44,16 +44,33 @@ pub struct ControlRow {
     pub warned: bool,
     /// The end of the term that is on record as broken.
     pub breached: Option<Timestamp>,
+    /// The end of the term of the stage of proposal or agreement that it is at, where it has one.
+    pub stage_due: Option<Timestamp>,
+    /// Whether it is on record that this has passed.
+    pub stage_breached: bool,
     /// The unit that works on it.
     pub unit: Option<UnitCode>,
     /// Who works on it.
     pub official: Option<OfficialId>,
     /// The proposal that waits for agreement.
     pub proposal: Option<StreamVersion>,
-    /// Requests without an answer, and whether the decision waits for each.
-    pub open_requests: Vec<(StepCode, bool)>,
+    /// Requests without an answer.
+    pub open_requests: Vec<OpenRequest>,
     /// The last leaf that changed the row.
     pub leaf: LeafIndex,
+}
+
+/// A request without an answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenRequest {
+    /// The request.
+    pub request: StepCode,
+    /// Whether the decision waits for it.
+    pub mandatory: bool,
+    /// Last instant at which an answer is in time.
+    pub due: Timestamp,
+    /// Whether it is on record that this has passed.
+    pub breached: bool,
 }
 
 /// Which open cases.
@@ -75,8 +92,8 @@ pub struct ControlQuery {
 
 const OPEN: &str = "
     SELECT c.*, s.stage, s.entered_ms,
-        (SELECT json_group_array(json_array(request, mandatory)) FROM
-            (SELECT request, mandatory FROM request AS r WHERE r.case_id = c.case_id
+        (SELECT json_group_array(json_array(request, mandatory, due_ms, breached)) FROM
+            (SELECT request, mandatory, due_ms, breached FROM request AS r WHERE r.case_id = c.case_id
              AND r.outcome IS NULL ORDER BY mandatory DESC, request)) AS open_requests
     FROM case_control AS c JOIN case_stage AS s ON s.case_id = c.case_id AND s.leaf =
         (SELECT max(leaf) FROM case_stage AS l WHERE l.case_id = c.case_id)
@@ -177,10 +194,15 @@ fn read(row: &Row<'_>) -> rusqlite::Result<ControlRow> {
         None => None,
         Some(_) => Some(parsed(row, "official", OfficialId::parse)?),
     };
-    let requests: Vec<(String, u8)> =
+    let requests: Vec<(String, u8, i64, u8)> =
         parsed(row, "open_requests", |text| serde_json::from_str(text))?;
-    let step = |(code, mandatory): &(String, u8)| {
-        StepCode::parse(code).ok().map(|code| (code, *mandatory == 1))
+    let open = |(code, mandatory, due_ms, breached): &(String, u8, i64, u8)| {
+        Some(OpenRequest {
+            request: StepCode::parse(code).ok()?,
+            mandatory: *mandatory == 1,
+            due: Timestamp::from_unix_ms(*due_ms).ok()?,
+            breached: *breached == 1,
+        })
     };
     Ok(ControlRow {
         case: parsed(row, "case_id", CaseId::parse)?,
@@ -200,7 +222,9 @@ fn read(row: &Row<'_>) -> rusqlite::Result<ControlRow> {
         unit,
         official,
         proposal: optional_number(row, "proposal")?.map(StreamVersion::new),
-        open_requests: requests.iter().filter_map(step).collect(),
+        stage_due: optional_time("stage_due_ms")?,
+        stage_breached: row.get("stage_breached")?,
+        open_requests: requests.iter().filter_map(open).collect(),
         leaf: LeafIndex::new(number(row, "leaf")?),
     })
 }

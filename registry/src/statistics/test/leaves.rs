@@ -29,6 +29,8 @@ pub(super) struct Case {
     pub(super) warned: bool,
     pub(super) breached: Option<i64>,
     pub(super) people: bool,
+    pub(super) stage_due: Option<i64>,
+    pub(super) stage_breached: bool,
     pub(super) acts: Vec<Act>,
     pub(super) decided: Option<Decided>,
     pub(super) ended: Option<(String, i64)>,
@@ -45,6 +47,7 @@ pub(super) struct Request {
     /// What the one asked said, or that its time was over.
     pub(super) reply: Option<(String, i64)>,
     pub(super) escalated: bool,
+    pub(super) breached: bool,
 }
 
 #[derive(Debug)]
@@ -171,12 +174,14 @@ impl Case {
                 act("proposed", version);
                 self.people = true;
                 self.proposal = Some(version);
+                (self.stage_due, self.stage_breached) = (None, false);
                 return true;
             }
             "application.decision_agreed" => act("agreed", data["proposal"].as_u64().unwrap()),
             "application.decision_returned" => {
                 act("returned", data["proposal"].as_u64().unwrap());
                 self.proposal = None;
+                (self.stage_due, self.stage_breached) = (None, false);
                 return true;
             }
             "request.sent" => {
@@ -191,6 +196,7 @@ impl Case {
                     closed: None,
                     reply: None,
                     escalated: false,
+                    breached: false,
                 };
                 self.requests.insert(text(&data["request"]), request);
                 return true;
@@ -205,6 +211,13 @@ impl Case {
                 self.people |= data["came"]["official"].is_string();
                 return true;
             }
+            "request.deadline_breached" => {
+                self.requests.get_mut(data["request"].as_str().unwrap()).unwrap().breached = true;
+            }
+            "application.stage_begun" => {
+                (self.stage_due, self.stage_breached) = (Some(instant(&data["due"])), false);
+            }
+            "application.stage_breached" => self.stage_breached = true,
             "request.escalated" => {
                 let request = self.requests.get_mut(data["request"].as_str().unwrap()).unwrap();
                 request.reply = request.closed.take().or(Some(("timed_out".into(), at)));

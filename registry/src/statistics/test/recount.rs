@@ -13,7 +13,7 @@ use super::leaves::{
     thousandths,
 };
 use super::town::{Town, ends, town};
-use crate::projection::{ControlQuery, ReadModel};
+use crate::projection::{ControlQuery, OpenRequest, ReadModel};
 use crate::statistics::*;
 
 const CALENDARS: [&str; 2] = [
@@ -109,6 +109,10 @@ fn check_the_town(told: &Told) {
     assert!(cases().any(|case| case.breached.is_some() && case.ended.is_none()));
     assert!(cases().any(|case| case.acts.iter().any(|act| act.what == "returned")));
     let requests = || cases().flat_map(|case| case.requests.values());
+    assert!(cases().any(|case| case.stage_breached));
+    assert!(
+        cases().any(|case| case.ended.is_none() && case.requests.values().any(|one| one.breached))
+    );
     for outcome in ["answered", "no_data", "timed_out"] {
         let came = |one: &Request| one.reply.as_ref().is_some_and(|(how, _)| how == outcome);
         assert!(requests().any(came), "no request is {outcome}");
@@ -416,7 +420,8 @@ fn control_json(model: &ReadModel, book: &CalendarBook) -> Value {
                 row.suspended_at.map(|at| at.to_string()),
                 row.suspended_until.map(|at| at.to_string()),
                 owner.map(|(unit, official)| [unit.to_string(), official.to_string()]),
-                row.open_requests.iter().map(|(one, _)| one.to_string()).collect::<Vec<_>>(),
+                row.open_requests.iter().map(open_json).collect::<Vec<_>>(),
+                [json!(row.stage_due.map(|due| due.to_string())), json!(row.stage_breached)],
                 row.proposal.map(|version| version.get()),
                 [left.clock_ms, left.working_ms],
                 [json!(row.warned), json!(row.breached.map(|due| due.to_string()))],
@@ -425,6 +430,10 @@ fn control_json(model: &ReadModel, book: &CalendarBook) -> Value {
             ]));
         }
     }
+}
+
+fn open_json(open: &OpenRequest) -> Value {
+    json!([open.request.as_str(), open.due.to_string(), open.breached])
 }
 
 fn recount_control(told: &Told, days: &Days) -> Value {
@@ -470,6 +479,10 @@ fn recount_control(told: &Told, days: &Days) -> Value {
             .map(|(code, request)| (!request.mandatory, code))
             .collect();
         requests.sort();
+        let request = |code: &str| {
+            let one = &case.requests[code];
+            json!([code, instant_text(one.due), one.breached])
+        };
         json!([
             [case.id, case.number, case.agency, case.service],
             [case.channel, stage, instant_text(stage_since)],
@@ -477,7 +490,8 @@ fn recount_control(told: &Told, days: &Days) -> Value {
             case.stopped.map(|(at, _)| instant_text(at)),
             case.stopped.map(|(_, until)| instant_text(until)),
             case.owner,
-            requests.iter().map(|(_, code)| code).collect::<Vec<_>>(),
+            requests.iter().map(|(_, code)| request(code)).collect::<Vec<_>>(),
+            [json!(case.stage_due.map(instant_text)), json!(case.stage_breached)],
             case.proposal,
             [left, left_at_work],
             [json!(case.warned), json!(case.breached.map(instant_text))],

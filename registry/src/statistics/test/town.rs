@@ -25,8 +25,9 @@ use crate::staff::Official;
 
 const APPROVAL: &str = "
     proposes: {unit: permits, role: executor}
+    term: {length: {working_days: 1}}
     stages:
-      - [{unit: legal, role: lawyer}]
+      - {posts: [{unit: legal, role: lawyer}], term: {length: {hours: 24}}}
       - [{unit: permits, role: head}]
 ";
 const MINUTE_MS: i64 = 60_000;
