@@ -5,8 +5,8 @@
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::response::Response;
-use letopis_ledger::{LeafIndex, StreamVersion};
 use letopis_ledger::json::Json;
+use letopis_ledger::{LeafIndex, StreamVersion};
 use letopis_registry::case::{CaseState, RequestState, StageState};
 use letopis_registry::code::StepCode;
 use letopis_registry::engine::{AnswerForm, AnswerTable, CaseCard, ShownEntries, TimelineEvent};
