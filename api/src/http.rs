@@ -5,6 +5,7 @@
 //! `letopis-position`. Not here: what the answers mean.
 
 mod application;
+mod asked;
 mod backup;
 mod body;
 mod catalogue;
@@ -15,6 +16,7 @@ mod control;
 mod decision;
 mod document;
 mod draft;
+mod features;
 mod follow_up;
 mod import;
 mod intake;
@@ -104,6 +106,7 @@ pub(crate) fn router(state: AppState) -> Router {
         .routes(routes!(complex::list))
         .routes(routes!(complex::submit))
         .routes(routes!(complex::status))
+        .routes(routes!(asked::of_applicant))
         .routes(routes!(work::applicant_answer))
         .routes(routes!(work::cancel))
         .routes(routes!(paper::document))
@@ -122,6 +125,12 @@ pub(crate) fn router(state: AppState) -> Router {
         .routes(routes!(registry::keeper::exclude))
         .routes(routes!(registry::entry_proof))
         .routes(routes!(registry::extract::extract))
+        .routes(routes!(features::landing))
+        .routes(routes!(features::conformance))
+        .routes(routes!(features::collections))
+        .routes(routes!(features::collection))
+        .routes(routes!(features::items))
+        .routes(routes!(features::item))
         .routes(routes!(pack::list, pack::publish))
         .routes(routes!(import::statistics))
         .routes(routes!(log::checkpoint))

@@ -266,3 +266,88 @@ fn u8_the_head_sees_the_building_that_is_met_and_not_the_other() {
         assert_eq!(office.node.get(&path(wrong)).status, 400, "{wrong}");
     }
 }
+
+/// U15: the applicant sees what is asked, in words and as a form, and answers it.
+#[test]
+fn u15_an_applicant_sees_what_is_asked_and_answers_it() {
+    let office = Office::new();
+    let file = json!({
+        "sha256": "ab".repeat(32), "size_bytes": 1, "media_type": "application/pdf",
+    });
+    let form = json!({
+        "applicant": { "kind": "person", "name": "Анна Иванова", "snils": "112-233-445 95" },
+        "parcel": "91:02:0001001:7", "object": { "name": "Дом", "area_m2": 100 },
+        "geometry": OUTLINE, "project": file,
+    });
+    let path = "/api/v1/services/building-permit/applications";
+    let answer = office.node.post(path, json!({ "form": form }).to_string().as_bytes()).json();
+    let (case, token) = (answer["id"].as_str().unwrap(), answer["token"].as_str().unwrap());
+    let requests = format!("/api/v1/applications/{case}/requests");
+    assert_eq!(office.node.get(&requests).status, 401);
+    let asked = || office.node.client().get_with_token(&requests, token).unwrap().json();
+    let all = asked();
+    assert_eq!(all["requests"].as_array().unwrap().len(), 1, "{all}");
+    let one = &all["requests"][0];
+    assert_eq!(one["request"], "missing-file");
+    assert_eq!(one["text"]["en"], "Attach the results of the survey.");
+    assert!(one["suspended_until"].is_string(), "{one}");
+    let required = one["form"]["required"].as_array().unwrap();
+    assert!(required.contains(&json!("sha256")) && required.contains(&json!("media_type")));
+    let answers = format!("/api/v1/applications/{case}/answers");
+    let send = |facts: Value| {
+        let body = json!({ "request": "missing-file", "facts": facts }).to_string();
+        office.node.try_post(&answers, Some(token), body.as_bytes()).unwrap()
+    };
+    let wrong = send(json!({ "sha256": "ab".repeat(32) }));
+    assert_eq!((wrong.status, wrong.code()), (422, "invalid-form".to_owned()));
+    assert_eq!(send(file).status, 200);
+    assert_eq!(asked()["requests"], json!([]));
+}
+
+/// D20, U19: who was neither asked nor works on the case opens and answers nothing below a request,
+/// and a second person who heard a call is an official.
+#[test]
+fn only_who_was_asked_asks_on_and_answers() {
+    let office = Office::new();
+    let place = tempfile::tempdir().unwrap();
+    let (executor, _) = office.appoint(place.path(), "executor");
+    let appoint = |post: &str| {
+        let file = place.path().join(format!("{}.json", post.replace(':', "-")));
+        office.folder.appoint(&office.node, post, &file);
+        file.display().to_string()
+    };
+    let (planner, outsider) = (appoint("planning:executor"), appoint("treasury:keeper"));
+    let (case, _) = office.submit();
+    let refused = |output: &Output| {
+        assert!(!output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    let ask = ["ask", &case, "planning.archive", "--addressee", "Архив", "--way", "phone"];
+    letopis_tests::wait_for("the case", std::time::Duration::from_secs(20), || {
+        work(&executor, &["show", &case]).status.success().then_some(())
+    });
+    assert!(refused(&work(&outsider, &ask)).contains("does not hold a post"));
+    assert!(work(&planner, &ask).status.success());
+    let answer = |second: &str| {
+        let told = ["--text", "Есть", "--way", "phone", "--second", second];
+        [&["answer", case.as_str(), "planning.archive"], &told[..]]
+            .concat()
+            .iter()
+            .map(|text| (*text).to_owned())
+            .collect::<Vec<_>>()
+    };
+    let run = |file: &str, arguments: &[String]| {
+        work(file, &arguments.iter().map(String::as_str).collect::<Vec<_>>())
+    };
+    let nobody = answer("01a20006-66a1-7e3f-b5d0-585925c3de63");
+    assert!(refused(&run(&planner, &nobody)).contains("404"));
+    let text = std::fs::read_to_string(&executor).unwrap();
+    let credentials: Value = serde_json::from_str(&text).unwrap();
+    let heard = answer(credentials["official"].as_str().unwrap());
+    assert!(refused(&run(&outsider, &heard)).contains("does not hold a post"));
+    let taken = run(&planner, &heard);
+    assert!(taken.status.success(), "{}", String::from_utf8_lossy(&taken.stderr));
+    // What the regulation never asks is refused, and nobody sets another agency's notices aside.
+    let unknown = work(&planner, &["answer", &case, "smoke"]);
+    assert!(refused(&unknown).contains("smoke"));
+}

@@ -353,14 +353,14 @@ fn is_system(code: &RegistryCode) -> bool {
     SystemRegistry::of(code).is_some()
 }
 
-fn entry_stream(registry: &RegistryCode, id: &str) -> Result<StreamName, Problem> {
+pub(super) fn entry_stream(registry: &RegistryCode, id: &str) -> Result<StreamName, Problem> {
     let malformed = || Problem::new(Code::BadRequest, format!("{id:?} is not the id of an entry"));
     let stream =
         StreamName::parse(&format!("registry/{registry}/{id}")).map_err(|_| malformed())?;
     EntryId::of_stream(&stream).map(|_| stream).map_err(|_| malformed())
 }
 
-fn entry_row(app: &AppState, code: &str, id: &str) -> Result<(EntryRow, u64), Problem> {
+pub(super) fn entry_row(app: &AppState, code: &str, id: &str) -> Result<(EntryRow, u64), Problem> {
     let registry = known_registry(app, code)?;
     let model = app.service.model();
     let mut found = model.entry_by_number(&registry, id).map_err(|e| tables(&e))?;
@@ -380,7 +380,7 @@ fn next_after(rows: &[EntryRow], limit: u32) -> Option<String> {
     rows.last().filter(|_| full).map(|row| id_of(&row.stream))
 }
 
-fn id_of(stream: &StreamName) -> String {
+pub(super) fn id_of(stream: &StreamName) -> String {
     stream.as_str().rsplit('/').next().unwrap_or_default().to_owned()
 }
 

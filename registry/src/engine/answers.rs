@@ -7,12 +7,13 @@ use std::collections::BTreeMap;
 
 use letopis_ledger::disclosure::Disclosure;
 use letopis_ledger::json::Json;
-use letopis_ledger::{LeafIndex, StreamVersion};
+use letopis_ledger::{LeafIndex, StreamVersion, Timestamp};
 use serde_json::Value;
 
-use super::InstalledPack;
-use crate::case::CaseState;
+use super::{CaseEngine, EngineError, InstalledPack, LedgerPort};
+use crate::case::{CaseRefusal, CaseState};
 use crate::code::{FieldPath, StepCode};
+use crate::event::CaseId;
 use crate::messages::Text;
 use crate::pack::{Asked, Pack, RequestRule, Service};
 
@@ -40,6 +41,51 @@ pub struct AnswerForm {
     pub title: Text,
     /// JSON Schema of the facts.
     pub schema: Value,
+}
+
+/// What the applicant of a case is asked for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AskedApplicant {
+    /// The form by which it is answered.
+    pub form: AnswerForm,
+    /// What to bring, in words.
+    pub message: Text,
+    /// Last instant at which an answer is in time.
+    pub due: Timestamp,
+    /// Last instant until which the clock of the case stands still for it.
+    pub suspended_until: Option<Timestamp>,
+}
+
+impl<P: LedgerPort> CaseEngine<P> {
+    /// The open requests of a case to its applicant.
+    ///
+    /// # Errors
+    /// There is no such case, or its events cannot be read.
+    pub async fn asked_of_applicant(
+        &self,
+        case: CaseId,
+    ) -> Result<Vec<AskedApplicant>, EngineError> {
+        self.catch_up().await?;
+        let state = self.case_state(case).await?;
+        let submitted = state.submitted().ok_or(CaseRefusal::NotSubmitted)?;
+        let installed = self.packs.pinned(&submitted.pack)?;
+        let unknown = || EngineError::UnknownService { service: submitted.service.clone() };
+        let service = installed.service(&submitted.service).ok_or_else(unknown)?;
+        let suspended = state.clock().and_then(|clock| clock.suspended.as_ref());
+        let asked = forms(&state, (&installed, service)).into_iter().filter_map(|form| {
+            let Asked::Applicant(message) = &service.regulation.request(&form.request)?.from else {
+                return None;
+            };
+            let suspended = suspended.filter(|suspended| suspended.request == form.request);
+            Some(AskedApplicant {
+                message: message.clone(),
+                due: state.requests().get(&form.request)?.sent.due,
+                suspended_until: suspended.map(|suspended| suspended.until),
+                form,
+            })
+        });
+        Ok(asked.collect())
+    }
 }
 
 /// A table for each answer that brought facts. `leaves` are those of the case's events, in order.

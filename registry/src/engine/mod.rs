@@ -49,7 +49,7 @@ use letopis_ledger::{LeafIndex, TreeSize};
 
 pub use adapter::{AdapterAnswer, AdapterError, PendingRequest, RegistryAdapter, RequestAdapter};
 pub use advance::CaseProgress;
-pub use answers::{AnswerForm, AnswerTable};
+pub use answers::{AnswerForm, AnswerTable, AskedApplicant};
 pub use complex::{ComplexAccepted, ComplexApplication};
 pub use consultations::Consultation;
 pub use disclosures::CaseDisclosure;
