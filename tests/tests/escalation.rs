@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use letopis_ledger::Hash;
 use letopis_tests::node::{NodeFolder, RunningNode};
+use letopis_tests::office::OUTLINE;
 use letopis_tests::{binary, wait_for};
 use serde_json::{Value, json};
 
@@ -103,6 +104,49 @@ fn complaint(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
+/// Where people decide, who works on the case takes over what brings nothing; then the proposal has
+/// a term of its own.
+#[test]
+fn whoever_proposes_finds_the_certificate_and_then_has_a_day() {
+    let town = Town::new();
+    let (executor, planner) = (town.appoint("permits:executor"), town.appoint("planning:executor"));
+    let file = json!({
+        "sha256": "ab".repeat(32), "size_bytes": 1, "media_type": "application/pdf",
+    });
+    let form = json!({
+        "applicant": {"kind": "person", "name": "Анна Иванова", "snils": ANNA},
+        "parcel": "91:02:0001001:7", "object": {"name": "Дом", "area_m2": 100},
+        "geometry": OUTLINE, "project": file, "survey": file,
+    });
+    let body = json!({"form": form}).to_string();
+    let path = "/api/v1/services/building-permit/applications";
+    let case = town.node.post(path, body.as_bytes()).json()["id"].as_str().unwrap().to_owned();
+    assert_eq!(shown(&town.work(&planner, &["answer", &case, "planning"])), json!({}));
+    let row = town.control(&case, "official");
+    assert_eq!((&row["unit"], &row["stage_due"]), (&json!("permits"), &Value::Null));
+    // Whoever was asked first has had a say.
+    let facts = ["number=1", "issued_on=2026-01-12", "complies=true"];
+    let facts = facts.iter().flat_map(|fact| ["--fact", fact]).collect::<Vec<_>>();
+    let certificate = [&["answer", &case, "planning"], &facts[..]].concat();
+    let aside = shown(&town.work(&planner, &certificate));
+    assert_eq!(aside, json!({"set_aside": "duplicate"}));
+    // The number of a certificate is a text, whatever it looks like: the card says so.
+    assert_eq!(shown(&town.work(&executor, &certificate)), json!({}));
+    let card = wait_for("the stage of the proposal", LIMIT, || {
+        let card = shown(&town.work(&executor, &["show", &case]));
+        (!card["stage"].is_null()).then_some(card)
+    });
+    let stage = &card["stage"];
+    assert_eq!((&stage["stage"], &stage["breached"]), (&json!("proposal"), &json!(false)));
+    assert_eq!(town.control(&case, "decision")["stage_due"], stage["due"]);
+    let motive = ["propose", &case, "--motive", "Права не подтверждены"];
+    assert!(shown(&town.work(&executor, &motive))["proposal"].is_u64());
+    wait_for("the stage of agreement", LIMIT, || {
+        let card = shown(&town.work(&executor, &["show", &case]));
+        (card["stage"]["stage"] == "agreement").then_some(())
+    });
+}
+
 #[test]
 fn an_official_closes_what_no_registry_knows_and_anybody_verifies_it() {
     let town = Town::new();
@@ -116,7 +160,7 @@ fn an_official_closes_what_no_registry_knows_and_anybody_verifies_it() {
     let inbox = shown(&town.work(&specialist, &["inbox"]));
     let asked = &inbox["requests"][0];
     assert_eq!((&asked["case"], &asked["request"]), (&json!(case), &json!("birth")));
-    assert_eq!((&asked["escalated"], &asked["unit"]), (&json!("no_data"), &json!("social")));
+    assert_eq!((&asked["escalated"], &asked["of"]), (&json!("no_data"), &json!("social")));
     assert_eq!(shown(&town.work(&stranger, &["inbox"]))["requests"], json!([]));
     // What is wrong is said field by field, and why nobody else may is said in words.
     let wrong = ["answer", &case, "birth", "--fact", "child_birth_date=май", "--fact", "eyes=1"];

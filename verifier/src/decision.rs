@@ -16,6 +16,7 @@ mod follow_up;
 mod joint;
 mod offer;
 mod payments;
+mod procedure;
 mod rule;
 mod term;
 

@@ -3,6 +3,7 @@
 //! Not here: rules of who may do what, which the registry checks against the log.
 
 mod card;
+mod inbox;
 
 use axum::Json;
 use axum::extract::State;
@@ -27,7 +28,8 @@ use super::staff::{Acting, official_id};
 use super::{AppState, PathOf};
 use crate::service::environment::System;
 
-pub(super) use card::{__path_card, __path_inbox, card, inbox};
+pub(super) use card::{__path_card, card};
+pub(super) use inbox::{__path_inbox, inbox};
 
 /// An answer of a request.
 #[derive(Debug, Deserialize, ToSchema)]

@@ -13,7 +13,8 @@ use letopis_ledger::{LeafIndex, Timestamp};
 use super::numbers::LATEST_NUMBERS;
 use super::reuse::reusing;
 use super::{
-    Appended, CaseEngine, EngineError, InstalledPack, LedgerPort, PendingRequest, Race, TRIES_MAX,
+    AdapterAnswer, AdapterError, Appended, CaseEngine, EngineError, InstalledPack, LedgerPort,
+    PendingRequest, Race, TRIES_MAX,
 };
 use crate::case::{
     AnswerRequest, CaseRefusal, CaseRules, CaseState, CaseStatus, DecideCase, Holdings, Opened,
@@ -310,7 +311,7 @@ impl<P: LedgerPort> CaseEngine<P> {
             let Some(pending) = pending((case, &state), &request, rule, rules, &values) else {
                 continue;
             };
-            let Some(answer) = self.adapter.answer(&pending)? else { continue };
+            let Some(answer) = self.reply(&pending)? else { continue };
             // What follows from an answer may be sent with facts of earlier ones, and those of
             // this record are not in the store yet: such an answer gets a record of its own.
             let awaited = has_more_to_send(&state, rules);
@@ -347,6 +348,18 @@ impl<P: LedgerPort> CaseEngine<P> {
             }
         }
         Ok(decision)
+    }
+
+    /// What a registry replies now. Several entries are no reply: which one is meant is for an
+    /// official to say, to whom silence leads, and the rest of the case goes on meanwhile.
+    fn reply(&self, pending: &PendingRequest) -> Result<Option<AdapterAnswer>, EngineError> {
+        match self.adapter.answer(pending) {
+            Err(error @ AdapterError::Ambiguous { .. }) => {
+                tracing::warn!(case = %pending.case, %error, "a request brings no answer");
+                Ok(None)
+            }
+            reply => Ok(reply?),
+        }
     }
 
     fn holdings(

@@ -1,8 +1,8 @@
 //! A fresh answer to the same question serves again: no new message is sent.
 //!
-//! The answer names the place of the first one, so anybody sees that it is the same. What a registry
-//! of this log said serves as long as the entry behind it says so still; a review asks anew, because
-//! something has changed. Not here: consent of the person, and facts of profiles.
+//! The answer names the place of the first one, so anybody sees that it is the same. What a
+//! registry of this log said serves as long as the entry behind it says so still; a review asks
+//! anew, because something has changed. Not here: consent of the person, and facts of profiles.
 
 use std::collections::BTreeMap;
 

@@ -26,7 +26,8 @@ pub(super) const PROJECTION: Projection = Projection {
             term_unit TEXT, provisional INTEGER, open INTEGER NOT NULL,
             warned INTEGER NOT NULL, breached_ms INTEGER,
             suspended_ms INTEGER, suspended_until_ms INTEGER,
-            stage_due_ms INTEGER, stage_breached INTEGER NOT NULL, by_people INTEGER NOT NULL, proposal INTEGER, unit TEXT, official TEXT, leaf INTEGER NOT NULL
+            stage_due_ms INTEGER, stage_breached INTEGER NOT NULL, by_people INTEGER NOT NULL,
+            proposal INTEGER, unit TEXT, official TEXT, leaf INTEGER NOT NULL
         ) WITHOUT ROWID;
         CREATE INDEX case_control_open ON case_control (due_ms, case_id) WHERE open = 1;
         CREATE INDEX case_control_official ON case_control (official);

@@ -185,7 +185,8 @@ fn escalate(
     fold.run(
         "UPDATE request SET escalated = ?3, escalated_ms = ?4, escalated_unit = ?5,
          escalated_role = ?6, escalated_official = ?7, outcome = NULL, answered_ms = NULL,
-         answered_leaf = NULL, answered_version = NULL, source_stream = NULL, source_version = NULL, source_leaf = NULL,
+         answered_leaf = NULL, answered_version = NULL,
+         source_stream = NULL, source_version = NULL, source_leaf = NULL,
          way = NULL, leaf = ?8
          WHERE case_id = ?1 AND request = ?2",
         params![

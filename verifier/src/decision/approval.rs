@@ -14,7 +14,8 @@ use super::Stop;
 use super::case::{self, Case};
 use super::collect::{CaseEvent, Collector};
 use super::event::Decided;
-use super::rule::{Post, Regulation, Stage};
+use super::procedure::{Post, Stage};
+use super::rule::Regulation;
 use crate::finding::{Finding, Rule};
 
 /// Payload type of an agreement in the pre-authentication encoding.

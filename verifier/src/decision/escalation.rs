@@ -15,7 +15,8 @@ use super::case::{
     ANSWERED, BREACHED, Case, ESCALATED, OMITTED, RETRIED, SENT, TIMED_OUT, read_event,
 };
 use super::collect::{CaseEvent, Collector};
-use super::rule::{GivesUp, NoData, Post, Regulation};
+use super::procedure::{GivesUp, NoData, Post};
+use super::rule::Regulation;
 use crate::finding::{Finding, Rule};
 
 /// A request as far as the case has come.

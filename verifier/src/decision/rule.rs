@@ -23,6 +23,9 @@ use super::Stop;
 use super::event::{Decided, Registered};
 use super::offer::OfferDocument;
 use super::payments::PaymentsDocument;
+use super::procedure::{
+    ApprovalDocument, EscalationDocument, NoData, Post, Retry, Stage, TermDocument,
+};
 use crate::finding::{Finding, Rule};
 use crate::source::LogSource;
 
@@ -74,13 +77,6 @@ pub(super) enum Validity {
     Years(String),
     /// In months.
     Months(String),
-}
-
-/// A role in a unit.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub(super) struct Post {
-    pub(super) unit: String,
-    pub(super) role: String,
 }
 
 /// The end of a term as a case states it.
@@ -152,50 +148,6 @@ struct ReviewDocument {
 }
 
 #[derive(Debug, Deserialize)]
-struct EscalationDocument {
-    to: Post,
-}
-
-#[derive(Debug, Deserialize)]
-struct ApprovalDocument {
-    #[serde(default)]
-    proposes: Option<Post>,
-    #[serde(default)]
-    term: Option<TermDocument>,
-    stages: Vec<Stage>,
-}
-
-/// Posts that agree at the same time, perhaps with a term.
-#[derive(Debug, Deserialize)]
-#[serde(from = "StageDocument")]
-pub(super) struct Stage {
-    pub(super) posts: Vec<Post>,
-    term: Option<Term>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(untagged)]
-enum StageDocument {
-    Posts(Vec<Post>),
-    Stage {
-        posts: Vec<Post>,
-        #[serde(default)]
-        term: Option<TermDocument>,
-    },
-}
-
-impl From<StageDocument> for Stage {
-    fn from(document: StageDocument) -> Self {
-        match document {
-            StageDocument::Posts(posts) => Self { posts, term: None },
-            StageDocument::Stage { posts, term } => {
-                Self { posts, term: term.map(|term| term.length) }
-            }
-        }
-    }
-}
-
-#[derive(Debug, Deserialize)]
 struct StepDocument {
     code: String,
     action: ActionDocument,
@@ -227,37 +179,6 @@ pub(super) struct RequestDocument {
     suspends: Option<TermDocument>,
     #[serde(default)]
     changes_term: Option<TermDocument>,
-}
-
-/// What follows when the one asked holds nothing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum NoData {
-    Decide,
-    Official,
-}
-
-/// How often a request is sent again.
-#[derive(Debug, Clone, Copy, Deserialize)]
-pub(super) struct Retry {
-    pub(super) times: u32,
-    pub(super) after: Term,
-    #[serde(default)]
-    pub(super) then: GivesUp,
-}
-
-/// What follows when no reply came.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum GivesUp {
-    #[default]
-    Official,
-    TimedOut,
-}
-
-#[derive(Debug, Deserialize)]
-struct TermDocument {
-    length: Term,
 }
 
 #[derive(Debug, Deserialize)]

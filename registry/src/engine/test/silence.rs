@@ -257,6 +257,24 @@ fn a_motive_is_for_whom_a_request_was_escalated_to() {
     assert!(matches!(refused, EngineError::Case(CaseRefusal::MotiveNotAsked { .. })), "{refused}");
 }
 
+/// Which of two entries is meant no program says: nothing gets stuck, and an official says it.
+#[test]
+fn several_entries_are_no_reply_and_an_official_says_which_is_meant() {
+    let node = furnished();
+    let double = json!({"snils": ANNA, "kopecks": 12_000_000});
+    block_on(node.engine.create_entries(&registry("income"), &[double], &document())).unwrap();
+    let specialist = appoint(&node, 7, ("social", Role::Executor));
+    let case = apply(&node, BIRTH);
+    for day in 20..=24 {
+        let now = format!("2026-11-{day}T09:{day}:00.000Z");
+        assert_eq!(advance(&node, case, &now).status, CaseStatus::InProgress);
+    }
+    assert_eq!(inbox(&node, &specialist), ["income"]);
+    let facts = given("income", Some(json!({"kopecks": 12_000_000})), &specialist);
+    block_on(node.engine.give_answer(case, Some(&specialist), &facts)).unwrap();
+    assert_eq!(advance(&node, case, "2026-11-25T10:00:00.000Z").status, CaseStatus::Granted);
+}
+
 /// How an answer of a case came, by request.
 fn ways(node: &TwinNode, case: CaseId) -> Vec<(String, Option<String>)> {
     block_on(node.engine.catch_up()).unwrap();

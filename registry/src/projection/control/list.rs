@@ -93,7 +93,8 @@ pub struct ControlQuery {
 const OPEN: &str = "
     SELECT c.*, s.stage, s.entered_ms,
         (SELECT json_group_array(json_array(request, mandatory, due_ms, breached)) FROM
-            (SELECT request, mandatory, due_ms, breached FROM request AS r WHERE r.case_id = c.case_id
+            (SELECT request, mandatory, due_ms, breached FROM request AS r
+             WHERE r.case_id = c.case_id
              AND r.outcome IS NULL ORDER BY mandatory DESC, request)) AS open_requests
     FROM case_control AS c JOIN case_stage AS s ON s.case_id = c.case_id AND s.leaf =
         (SELECT max(leaf) FROM case_stage AS l WHERE l.case_id = c.case_id)
