@@ -144,11 +144,19 @@ impl NodeFolder {
         version: u32,
         (place, changes): (&str, &[(&str, &str)]),
     ) {
+        self.publish_edited(node, version, |pack| change(&pack.join(place), changes));
+    }
+
+    /// Publishes a version of the pack of Zarechny after its folder was edited.
+    ///
+    /// # Panics
+    /// It is not published.
+    pub fn publish_edited(&self, node: &RunningNode, version: u32, edit: impl FnOnce(&Path)) {
         let pack = self.place.path().join(format!("pack-{version}"));
         copy(&workspace().join("deploy/packs/zarechny"), &pack);
         let number = format!("version: {version}");
         change(&pack.join("pack.yaml"), &[("version: 1", number.as_str())]);
-        change(&pack.join(place), changes);
+        edit(&pack);
         let published = Command::new(binary("letopis"))
             .args(["pack", "publish", "--node", node.address(), "--folder"])
             .args([&self.path(), &pack])

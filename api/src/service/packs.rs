@@ -47,7 +47,9 @@ pub(crate) async fn install_published(
     ledger: &LedgerHandle,
 ) -> anyhow::Result<()> {
     // What other agencies publish is theirs to keep in order: it must not keep this node down.
-    let packs = engine.model().packs()?.value;
+    let mut packs = engine.model().packs()?.value;
+    // As they were published: one pack may give up what a later one takes over.
+    packs.sort_by_key(|row| row.leaf);
     for row in packs.into_iter().filter(|row| &row.author == engine.agency()) {
         let published = row.published;
         let mut files = BTreeMap::new();

@@ -77,6 +77,21 @@ pub enum EngineError {
         /// Its code.
         code: ComplexCode,
     },
+    /// The newest version of a pack no longer has it: nothing new begins by it.
+    #[error(
+        "{what} {name} is withdrawn: version {version} of pack {pack} no longer has it; what \
+             was begun before goes on by its own version"
+    )]
+    Withdrawn {
+        /// `service`, `registry` or `complex request`.
+        what: &'static str,
+        /// Its code.
+        name: String,
+        /// The pack that had it.
+        pack: PackCode,
+        /// The newest version of the pack.
+        version: u32,
+    },
     /// The idempotency key was used for another application.
     #[error("the idempotency key was used for another application; take a new key")]
     IdempotencyKeyReused,

@@ -13,6 +13,7 @@ mod payments;
 mod privacy;
 mod races;
 mod registries;
+mod withdrawn;
 
 use futures::executor::block_on;
 use letopis_ledger::disclosure::Disclosure;
