@@ -11,6 +11,7 @@ use crate::code::{ChannelCode, ComplexCode, GroundCode, PackCode, RegistryCode, 
 use crate::complex::ComplexRefusal;
 use crate::entry::EntryRefusal;
 use crate::event::{CaseId, EventError};
+use crate::lifecycle::LifecycleRefusal;
 use crate::offer::OfferRefusal;
 use crate::pack::{FormError, PackError};
 use crate::payment::PaymentRefusal;
@@ -132,6 +133,9 @@ pub enum EngineError {
     /// A rule of payments.
     #[error("{0}")]
     Payment(#[from] PaymentRefusal),
+    /// A rule of versions on their way into force.
+    #[error("{0}")]
+    Lifecycle(#[from] LifecycleRefusal),
     /// A rule of registries.
     #[error("{0}")]
     Entry(#[from] EntryRefusal),

@@ -6,12 +6,12 @@ use std::sync::{Arc, RwLock};
 
 use letopis_ledger::LeafIndex;
 
-use super::{CaseEngine, EngineError, LedgerPort};
+use super::{CaseEngine, EngineError, LedgerPort, TRIES_MAX};
 use crate::case::CaseRules;
 use crate::code::{ComplexCode, PackCode, RegistryCode, ServiceCode};
 use crate::event::{DomainEvent, PackRef, pack_stream};
 use crate::pack::{Pack, Registry, Service};
-use crate::record_draft::{Decision, NewEvent};
+use crate::record_draft::NewEvent;
 use crate::secret::AgencySecret;
 
 /// A pack with the place where it was published.
@@ -169,6 +169,15 @@ impl Packs {
         })
     }
 
+    /// An installed version of a pack.
+    pub(super) fn version(&self, code: &PackCode, version: u32) -> Option<Arc<InstalledPack>> {
+        let inner = self.inner.read().expect("invariant: no holder panics");
+        let same = |found: &&Arc<InstalledPack>| {
+            found.pack.code() == code && found.pack.version() == version
+        };
+        inner.by_leaf.values().find(same).cloned()
+    }
+
     /// The newest installed version of a pack, if it is newer than this one.
     pub(super) fn newest(&self, pack: &InstalledPack) -> Option<Arc<InstalledPack>> {
         let inner = self.inner.read().expect("invariant: no holder panics");
@@ -241,39 +250,55 @@ impl<P: LedgerPort> CaseEngine<P> {
     ///
     /// # Errors
     /// A test case of the pack fails, the version is taken or leaves a gap, another pack offers the
-    /// same, or the ledger does not take the record.
+    /// same, the version in force has a lifecycle that this one has not passed, or the ledger does
+    /// not take the record.
     pub async fn publish_pack(&self, pack: &Pack) -> Result<PackRef, EngineError> {
         self.check_agency(pack)?;
         pack.check().map_err(|errors| EngineError::PackFails { errors })?;
-        self.catch_up().await?;
         let (code, version) = (pack.code().clone(), pack.version());
-        let published = pack.published();
-        if let Some(found) = self.model.pack(&code, version)?.value {
-            if found.published != published {
-                return Err(EngineError::PackVersionTaken { pack: code, version });
+        for _ in 0..TRIES_MAX {
+            self.catch_up().await?;
+            let published = pack.published();
+            if let Some(found) = self.model.pack(&code, version)?.value {
+                if found.published != published {
+                    return Err(EngineError::PackVersionTaken { pack: code, version });
+                }
+                return Ok(PackRef { code, version, leaf: found.leaf });
             }
-            return Ok(PackRef { code, version, leaf: found.leaf });
+            self.check_next(pack)?;
+            let stream = pack_stream(&code);
+            // What the version in force asks for of the next one goes into the same record.
+            let mut decision = self.released(&published).await?;
+            decision.events.push(NewEvent {
+                version: self.model.stream_length(&stream)?.value,
+                stream,
+                event: DomainEvent::Pack(published),
+                private: vec![],
+            });
+            if let Some(appended) = self.append_unless_overtaken(self.seal(decision)?).await? {
+                return Ok(PackRef { code, version, leaf: appended.leaf });
+            }
         }
+        Err(EngineError::TooManyRaces { tries: TRIES_MAX })
+    }
+
+    /// That a pack is the next version of its code, and offers nothing that another one does.
+    pub(super) fn check_next(&self, pack: &Pack) -> Result<(), EngineError> {
+        self.check_agency(pack)?;
+        let (code, found) = (pack.code(), pack.version());
+        let last = self.last_version(code)?;
+        if found != last + 1 {
+            return Err(EngineError::PackVersionGap { pack: code.clone(), last, found });
+        }
+        self.packs.check_offers(pack)
+    }
+
+    /// The newest version of a pack that this agency published, 0 for none.
+    pub(super) fn last_version(&self, code: &PackCode) -> Result<u32, EngineError> {
         let packs = self.model.packs()?.value;
-        let agency = &self.author.agency;
-        let own = packs.iter().filter(|row| &row.author == agency);
-        let versions = own.filter(|row| row.published.code == code);
-        let last = versions.map(|row| row.published.version).max().unwrap_or(0);
-        if version != last + 1 {
-            return Err(EngineError::PackVersionGap { pack: code, last, found: version });
-        }
-        self.packs.check_offers(pack)?;
-        let stream = pack_stream(&code);
-        let event = NewEvent {
-            version: self.model.stream_length(&stream)?.value,
-            stream,
-            event: DomainEvent::Pack(published),
-            private: vec![],
-        };
-        let decision = Decision { events: vec![event], claims: vec![] };
-        let appended = self.append(self.seal(decision)?).await?;
-        self.catch_up().await?;
-        Ok(PackRef { code, version, leaf: appended.leaf })
+        let own = packs.iter().filter(|row| row.author == self.author.agency);
+        let versions = own.filter(|row| &row.published.code == code);
+        Ok(versions.map(|row| row.published.version).max().unwrap_or(0))
     }
 
     /// Installs a published pack. New applications follow the latest installed version of it;

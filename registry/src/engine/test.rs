@@ -7,6 +7,7 @@ mod drafts;
 mod extract;
 mod facts;
 mod follow_up;
+mod lifecycle;
 mod offers;
 mod ownership;
 mod payments;

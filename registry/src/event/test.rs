@@ -12,6 +12,7 @@ mod follow_up;
 mod intake;
 mod offer;
 mod payment;
+mod proposal;
 mod withdrawal;
 mod work;
 
@@ -197,7 +198,7 @@ fn every_sample() -> impl Iterator<Item = (StreamName, DomainEvent)> {
     let first = samples().into_iter().chain(work::samples()).chain(consultation::samples());
     let more = first.chain(intake::samples()).chain(complex::samples());
     let more = more.chain(withdrawal::samples()).chain(follow_up::samples());
-    more.chain(offer::samples()).chain(payment::samples())
+    more.chain(offer::samples()).chain(payment::samples()).chain(proposal::samples())
 }
 
 fn lines(samples: &[(StreamName, DomainEvent)]) -> Vec<String> {
@@ -233,6 +234,9 @@ fn golden_bytes_of_every_shape() {
     assert_eq!(found, golden.lines().collect::<Vec<_>>(), "\n{}\n", found.join("\n"));
     let found = lines(&payment::samples());
     let golden = include_str!("../../testdata/events-of-payments.txt");
+    assert_eq!(found, golden.lines().collect::<Vec<_>>(), "\n{}\n", found.join("\n"));
+    let found = lines(&proposal::samples());
+    let golden = include_str!("../../testdata/events-of-proposals.txt");
     assert_eq!(found, golden.lines().collect::<Vec<_>>(), "\n{}\n", found.join("\n"));
 }
 
@@ -271,7 +275,8 @@ fn every_member_is_needed_and_no_other_is_taken() {
             let read = DomainEvent::read(&Event { data, ..event.clone() });
             let optional = ["source", "number", "valid_from", "valid_until", "sha256", "came"];
             let optional =
-                [&optional[..], &["official", "by", "entered", "about", "ends"]].concat();
+                [&optional[..], &["official", "by", "entered", "about", "ends", "file", "opens"]]
+                    .concat();
             let optional = optional.contains(&name);
             assert!(optional || read.is_err(), "{} without {name}", event.event_type);
         }

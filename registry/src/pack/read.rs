@@ -15,9 +15,9 @@ use serde_saphyr::Spanned;
 
 use super::error::{PackError, PackRule, Problems};
 use super::{
-    Classifier, Classifiers, ComplexService, DocumentKind, FormSchema, LegalCalendar, Pack,
-    PackFiles, Parts, Registry, Regulation, RequestKind, Service, StepGraph, Template, TestCase,
-    Unit, validate,
+    Classifier, Classifiers, ComplexService, DocumentKind, FormSchema, LegalCalendar, Lifecycle,
+    Pack, PackFiles, Parts, Registry, Regulation, RequestKind, Service, StepGraph, Template,
+    TestCase, Unit, validate,
 };
 use crate::code::{
     ClassifierCode, ComplexCode, PackCode, RegistryCode, RequestKindCode, ServiceCode,
@@ -50,6 +50,8 @@ struct Manifest {
     requests: Vec<Spanned<RequestKindCode>>,
     #[serde(default)]
     units: Vec<Unit>,
+    #[serde(default)]
+    lifecycle: Option<Lifecycle>,
 }
 
 /// One file of test cases.
@@ -73,6 +75,9 @@ pub(super) fn read(files: PackFiles) -> Result<Pack, Vec<PackError>> {
         }
     }
     let parts = reader.parts(&manifest);
+    if let Some(lifecycle) = &manifest.lifecycle {
+        validate::lifecycle(lifecycle, &parts.units, MANIFEST, &mut reader.problems);
+    }
     let services = reader.services(&manifest, &parts.classifiers);
     for service in services.values() {
         validate::service(service, &parts, &mut reader.problems);
@@ -90,6 +95,7 @@ pub(super) fn read(files: PackFiles) -> Result<Pack, Vec<PackError>> {
         issuer: manifest.issuer,
         agency,
         calendar,
+        lifecycle: manifest.lifecycle,
         services,
         complex,
         parts,

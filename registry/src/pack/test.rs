@@ -31,6 +31,7 @@ mod complex;
 mod facts;
 mod follow_up;
 mod language;
+mod lifecycle;
 mod offers;
 mod payments;
 

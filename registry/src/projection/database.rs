@@ -12,7 +12,7 @@ use super::row::{from_sql, to_sql};
 use super::{PROJECTIONS, Reflected, claims, streams};
 
 /// Version of all tables together; a file of another version is built again.
-const SCHEMA_VERSION: i32 = 11;
+const SCHEMA_VERSION: i32 = 12;
 /// Most connections that readers keep open.
 const READERS_MAX: usize = 8;
 

@@ -28,6 +28,7 @@ mod papers;
 mod past;
 mod payments;
 mod precedents;
+mod proposals;
 mod provided;
 mod requests;
 mod row;
@@ -64,6 +65,7 @@ pub use packs::PackRow;
 pub use papers::PaperRow;
 pub use payments::PaymentRow;
 pub use precedents::{PrecedentQuery, PrecedentRow};
+pub use proposals::ProposalRow;
 pub use provided::ProvidedRow;
 pub use requests::{RequestRow, SubrequestRow};
 pub use staff::WorkRow;
@@ -160,6 +162,7 @@ const PROJECTIONS: &[Projection] = &[
     payments::PROJECTION,
     papers::PROJECTION,
     packs::PROJECTION,
+    proposals::PROJECTION,
     provided::PROJECTION,
     system::PROJECTION,
     staff::PROJECTION,
