@@ -1,11 +1,12 @@
 //! The check of a whole log: every leaf, every link, every signature, the tree, the signed head.
 //!
-//! One pass over the entry bundles, in memory that does not grow with the log, but for offers that
-//! are open. Reading, hashing and signature checks run on several threads; what depends on order
-//! runs on one.
+//! One pass over the entry bundles, in memory that does not grow with the log, but for officials,
+//! offers that are open and packs that are proposed. Reading, hashing and signature checks run on
+//! several threads; what depends on order runs on one.
 
 mod bundles;
 mod leaves;
+mod lifecycle;
 mod nodes;
 mod offers;
 mod parties;

@@ -74,6 +74,8 @@ rules! {
     ClaimUnique = "claim-unique",
     /// Every offer is made once for its trigger and ends once, accepted only by an application.
     OfferOrder = "offer-order",
+    /// A version of a pack passed the lifecycle of the version before it.
+    PackLifecycle = "pack-lifecycle",
     /// Every published tile holds the hashes of the tree below it.
     TreeTile = "tree-tile",
     /// The tree's root is the one that was signed.

@@ -6,6 +6,7 @@ use letopis_ledger::{Hash, Timestamp, TreeSize};
 
 use super::bundles::{Bundle, Incoming, read_ahead};
 use super::leaves::{ReadLeaf, Signed, batches, check_signatures, read_leaves};
+use super::lifecycle::Lifecycles;
 use super::offers::Offers;
 use super::root::merkle_root;
 use super::tiles::TileAudit;
@@ -45,6 +46,7 @@ struct Walk<'a> {
     parties: Parties,
     uniqueness: Uniqueness,
     offers: Offers,
+    lifecycles: Lifecycles<'a>,
     sequence: Sequence,
     tiles: TileAudit<'a>,
     signature_count: u64,
@@ -72,6 +74,7 @@ pub(super) fn walk(
         parties: Parties::new(checkpoint.origin().clone()),
         uniqueness: Uniqueness::new(),
         offers: Offers::default(),
+        lifecycles: Lifecycles::new(source),
         sequence: Sequence { link: genesis_link(), last_time: None },
         tiles: TileAudit::new(source, size),
         signature_count: 0,
@@ -157,6 +160,7 @@ impl Walk<'_> {
                     self.signature_count += keys.len() as u64;
                     self.uniqueness.note(place, leaf.record())?;
                     self.offers.take(place, leaf, &mut |finding| self.findings.push(finding));
+                    self.findings.extend(self.lifecycles.take(place, leaf)?);
                     self.observer.leaf(place, leaf);
                     signed.push(Signed { place, leaf, keys });
                 }

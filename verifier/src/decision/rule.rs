@@ -25,6 +25,7 @@ use super::offer::OfferDocument;
 use super::payments::PaymentsDocument;
 use crate::finding::{Finding, Rule};
 use crate::source::LogSource;
+use crate::staff::Post;
 
 /// Longest time that a table may take. Admission bounds its work to far less.
 const EVALUATION_TIMEOUT: Duration = Duration::from_secs(60);
@@ -70,13 +71,6 @@ pub(super) enum Validity {
     Years(String),
     /// In months.
     Months(String),
-}
-
-/// A role in a unit.
-#[derive(Debug, Deserialize)]
-pub(super) struct Post {
-    pub(super) unit: String,
-    pub(super) role: String,
 }
 
 /// The end of a term as a case states it.

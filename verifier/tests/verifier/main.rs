@@ -9,6 +9,7 @@ mod decisions;
 mod follow_up;
 mod golden;
 mod joint;
+mod lifecycle;
 mod mirrors;
 mod nodes;
 mod offers;

@@ -16,6 +16,7 @@ use letopis_verifier::finding::Rule;
 use super::compare;
 use super::decision_case::CaseSpec;
 use super::decisions;
+use super::lifecycle;
 use super::nodes;
 use super::offers;
 use super::payments;
@@ -127,6 +128,7 @@ fn break_rule(rule: Rule) -> Broken {
         | Rule::RegistryEffect => decisions::break_rule(rule),
         Rule::OfferOrder | Rule::Offer => offers::break_rule(rule),
         Rule::Payments => payments::break_rule(),
+        Rule::PackLifecycle => lifecycle::break_rule(),
     }
 }
 
