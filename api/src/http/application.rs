@@ -28,6 +28,7 @@ use super::document::{IdempotencyKey, Uuid7};
 use super::follow_up::{AboutDto, FollowUpDto, follow_ups, renewed};
 use super::intake::{AcceptedDto, IntakeGroundDto, accepted_answer, grounds_of};
 use super::problem::{Code, FieldProblem, Problem, ProblemDto};
+use super::proposal::lifecycle_problem;
 use super::{AppState, PathOf, bearer, no_store};
 use crate::service::Finality;
 
@@ -405,6 +406,7 @@ pub(super) fn engine_problem(error: &EngineError) -> Problem {
         EngineError::Offer(OfferRefusal::TooLate { .. }) => {
             specific(Code::Conflict, "offer-expired")
         }
+        EngineError::Lifecycle(refusal) => lifecycle_problem(refusal),
         EngineError::Entry(EntryRefusal::System { .. }) => {
             specific(Code::InvalidForm, "system-registry")
         }
