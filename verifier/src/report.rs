@@ -106,9 +106,7 @@ impl Report {
             let [case, due] = values;
             report.line("decisions.breach", [case, due, ("leaf", leaf)]);
         }
-        let breach = |breach: &Breach| {
-            json!({"case": breach.case, "due": breach.due, "leaf": breach.leaf.get()})
-        };
+        let breach = |breach: &Breach| json!({"case": breach.case, "due": breach.due, "leaf": breach.leaf.get()});
         report.facts = json!({
             "log": log_facts(&checked.audit),
             "decisions": {

@@ -10,7 +10,6 @@ use letopis_ledger::leaf::Leaf;
 use letopis_ledger::record::Event;
 use letopis_ledger::{Hash, LeafIndex, Timestamp};
 
-use super::approval::Staff;
 use super::offer::Acceptance;
 use super::payments::{self, Due};
 use super::{case, follow_up, joint};
@@ -35,7 +34,7 @@ pub(super) struct Collector<'a> {
     /// when it is known which one counts, and compared with these.
     pub(super) packs: BTreeMap<LeafIndex, Hash>,
     /// Officials of every agency, as the leaves tell of them.
-    pub(super) staff: BTreeMap<AgencyId, Staff>,
+    pub(super) staff: BTreeMap<AgencyId, crate::staff::Staff>,
     /// Where each offer that is open was made, with the hash of that leaf.
     offers: BTreeMap<StreamName, (LeafIndex, Hash)>,
     /// The offer that the case accepts.

@@ -156,7 +156,8 @@ struct Batch<'a, 'o> {
 
 impl<'a, 'o> Batch<'a, 'o> {
     fn new(ids: &'a [String], observer: &'o mut dyn Observer) -> Self {
-        let cases = ids.iter().enumerate().map(|(number, id)| (format!("application/{id}"), number));
+        let cases =
+            ids.iter().enumerate().map(|(number, id)| (format!("application/{id}"), number));
         Self {
             collectors: ids.iter().map(|id| Collector::new(id)).collect(),
             cases: cases.collect(),
