@@ -216,6 +216,7 @@ fn of_officials() -> OpenApiRouter<AppState> {
         .routes(routes!(work::inbox))
         .routes(routes!(work::card))
         .routes(routes!(work::answer))
+        .routes(routes!(work::answer_text))
         .routes(routes!(work::subrequest))
         .routes(routes!(work::propose))
         .routes(routes!(work::agree))
