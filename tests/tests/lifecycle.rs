@@ -12,20 +12,20 @@ use serde_json::{Value, json};
 
 const PATH: &str = "/api/v1/packs/zarechny/versions/2";
 const REGULATION: &str = "services/parking-permit/regulation.yaml";
-const LIFECYCLE: &str = "
+const LIFECYCLE: &str = r#"
 lifecycle:
   stages:
     - code: draft
       title: {en: Draft, ru: Проект}
       by: {unit: permits, role: executor}
       term: {working_days: 10}
-      law: {en: Resolution No 7, clause 1.1, ru: Постановление № 7, пункт 1.1}
+      law: {en: "Resolution No 7, clause 1.1", ru: "Постановление № 7, пункт 1.1"}
     - code: approval
       title: {en: Approval, ru: Утверждение}
       by: {unit: administration, role: head}
       term: {working_days: 5}
-      law: {en: Resolution No 7, clause 1.1, ru: Постановление № 7, пункт 1.1}
-";
+      law: {en: "Resolution No 7, clause 1.1", ru: "Постановление № 7, пункт 1.1"}
+"#;
 
 struct Town {
     // Before the folder, so that the process ends before its files go.

@@ -27,17 +27,17 @@ use std::collections::BTreeMap;
 use letopis_ledger::bundle::EntryBundle;
 use letopis_ledger::hash::leaf_hash;
 use letopis_ledger::id::AgencyId;
-use letopis_ledger::json::{Fields, Json};
 use letopis_ledger::leaf::Leaf;
 use letopis_ledger::tile::bundle_with;
 use letopis_ledger::{Hash, LeafIndex, Timestamp, TreeSize};
 use serde_json::{Map, Value, json};
-use thiserror::Error;
 
 use crate::audit::{Audit, AuditError, AuditOptions, Observer, audit};
 use crate::finding::{Finding, Findings, Rule};
 use crate::message::{Message, Words};
 use crate::source::{LogSource, SourceError};
+
+pub use disclosed::{DisclosuresError, parse_disclosures};
 
 use case::Case;
 use collect::{Collector, Watching};
@@ -66,25 +66,6 @@ pub struct CheckedDecision {
     pub statements: Vec<Message>,
     /// The same for programs.
     pub facts: Value,
-}
-
-/// Why a file of disclosures was refused.
-#[derive(Debug, Error)]
-#[error("not a list of disclosures, {{\"disclosures\":[\"…\"]}}: {0}")]
-pub struct DisclosuresError(String);
-
-/// Reads `{"disclosures":["…", …]}`.
-///
-/// # Errors
-/// The bytes have another form.
-pub fn parse_disclosures(bytes: &[u8]) -> Result<Vec<String>, DisclosuresError> {
-    let value = Json::parse(bytes).map_err(|e| DisclosuresError(e.to_string()))?;
-    let mut fields = Fields::of("file", &value).map_err(|e| DisclosuresError(e.to_string()))?;
-    let list = fields.array("disclosures").map_err(|e| DisclosuresError(e.to_string()))?;
-    let text = |item: &Json| item.as_str().map(str::to_owned);
-    list.iter()
-        .map(|item| text(item).ok_or_else(|| DisclosuresError("an item is no string".to_owned())))
-        .collect()
 }
 
 /// Checks one decision, named by its case's id or number.

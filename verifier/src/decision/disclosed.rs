@@ -5,15 +5,58 @@
 use std::collections::BTreeMap;
 
 use letopis_ledger::disclosure::{Disclosure, DisclosureDigest};
+use letopis_ledger::json::Json;
 use serde_json::{Map, Value};
+use thiserror::Error;
 
 use super::case::Case;
-use super::{Check, Stop, parse_disclosures};
+use super::{Check, Stop};
 use crate::finding::{Finding, Rule};
 use crate::source::SourceError;
 
 /// Most bytes of a list of disclosures.
 const DISCLOSURES_MAX_BYTES: usize = 1 << 20;
+
+/// Why a file of disclosures was refused.
+#[derive(Debug, Error)]
+pub enum DisclosuresError {
+    /// Not JSON of the log's kind.
+    #[error("not a list of disclosures: {0}")]
+    Json(String),
+    /// Neither list is there.
+    #[error(
+        "not a list of disclosures, {{\"disclosures\":[\"…\"]}}, and not the private values of a \
+         case, {{\"fields\":[{{\"disclosure\":\"…\"}}]}}"
+    )]
+    NoList,
+    /// An item is not what it should be.
+    #[error("item {0} of the disclosures is no string")]
+    NoString(usize),
+}
+
+/// Reads `{"disclosures":["…", …]}`, or what a node answers to the applicant who asks for the
+/// private values of a case, `{"fields":[{"disclosure":"…", …}, …], …}`.
+///
+/// # Errors
+/// The bytes have another form.
+pub fn parse_disclosures(bytes: &[u8]) -> Result<Vec<String>, DisclosuresError> {
+    let value = Json::parse(bytes).map_err(|e| DisclosuresError::Json(e.to_string()))?;
+    let list = |name| member(&value, name).and_then(Json::as_array);
+    let texts: Vec<Option<&str>> = match (list("disclosures"), list("fields")) {
+        (Some(texts), _) => texts.iter().map(Json::as_str).collect(),
+        (None, Some(fields)) => {
+            let texts = fields.iter().map(|field| member(field, "disclosure")?.as_str());
+            texts.collect()
+        }
+        (None, None) => return Err(DisclosuresError::NoList),
+    };
+    let texts = texts.into_iter().enumerate();
+    texts.map(|(at, text)| Ok(text.ok_or(DisclosuresError::NoString(at))?.to_owned())).collect()
+}
+
+fn member<'a>(of: &'a Json, name: &str) -> Option<&'a Json> {
+    of.as_object()?.get(name)
+}
 
 impl Check<'_> {
     /// The disclosures that are public and those that were given, by digest.
@@ -93,5 +136,21 @@ impl Unreadable {
             Self::Form(reason) => broken(reason),
             Self::Source(error) => Stop::Source(error),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_node_gives_the_applicant_is_read_as_it_came() {
+        let list = br#"{"disclosures":["WyJh","WyJi"]}"#;
+        let own = br#"{"fields":[{"disclosure":"WyJh","name":"a","value":1},{"disclosure":"WyJi"}],"id":"x"}"#;
+        assert_eq!(parse_disclosures(list).unwrap(), parse_disclosures(own).unwrap());
+        let refused = |bytes: &[u8]| parse_disclosures(bytes).unwrap_err().to_string();
+        assert!(refused(br#"{"fields":[{"name":"a"}]}"#).contains("item 0"));
+        assert!(refused(br#"{"id":"x"}"#).contains("fields"));
+        assert!(refused(b"[").starts_with("not a list"));
     }
 }
