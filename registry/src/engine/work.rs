@@ -88,7 +88,7 @@ impl<P: LedgerPort> CaseEngine<P> {
             let rules = engine.rules(state, installed)?;
             let opened = engine.open(state)?;
             engine.check_second(&answer.came)?;
-            let taken_over = taken_over(acting, answer, state)?;
+            let taken_over = taken_over(acting, answer, (state, &rules))?;
             let escalates_to = match answer.facts {
                 Some(_) => None,
                 None => engine.escalates_to(&rules)?,
@@ -343,7 +343,7 @@ impl<P: LedgerPort> CaseEngine<P> {
 fn taken_over(
     acting: Option<&Official>,
     answer: &GivenAnswer,
-    state: &CaseState,
+    (state, rules): (&CaseState, &CaseRules<'_>),
 ) -> Result<Option<TakenOver>, CaseRefusal> {
     let request = state.requests().get(&answer.request);
     let escalated = request.and_then(|request| request.escalated.as_ref());
@@ -362,6 +362,10 @@ fn taken_over(
         });
     }
     let Some(request) = request else {
+        if rules.service.regulation.request(&answer.request).is_none() {
+            let (step, pack) = (answer.request.clone(), rules.pack_ref.clone());
+            return Err(CaseRefusal::StepNotInRegulation { step, pack });
+        }
         // What nobody is asked for yet may come all the same; not just anybody enters it.
         return entitle_entering(acting, state).map(|()| None);
     };
