@@ -224,6 +224,33 @@ fn verify(
 }
 
 /// On copies of the log: alters a refusal, deletes one, swaps two entries; each must be found.
+/// Runs every decision again on what the applicants disclose; each of theirs must come out as it was.
+fn run_again(
+    verifier: &Verifier,
+    (address, mirror): (&str, &str),
+    load: &Load,
+    place: &Path,
+    print: &Printer,
+) -> anyhow::Result<()> {
+    let folder = place.join("disclosures");
+    load.write_disclosures(&Remote::new(address), &folder)?;
+    let folder = folder.display().to_string();
+    print.line("demo.verify.decisions", &[("mirror", mirror), ("folder", &folder)]);
+    let report = verifier.report(&["decisions", mirror, "--disclosures", &folder])?;
+    let count = |name: &str| report["decisions"][name].as_u64().unwrap_or_default();
+    let [decided, again, undisclosed, late] =
+        ["decided", "re_executed", "undisclosed", "breach_count"].map(count);
+    let values = [decided, again, undisclosed, late].map(|count| count.to_string());
+    let names = ["decided", "again", "undisclosed", "late"];
+    let values: Vec<_> = names.into_iter().zip(values.iter().map(String::as_str)).collect();
+    print.line("demo.verify.decisions.done", &values);
+    let own = load.decided().count() as u64;
+    if again < own || decided != again + undisclosed {
+        bail!("of {decided} decisions {again} were run again, {own} applicants disclosed theirs");
+    }
+    Ok(())
+}
+
 fn show_tampering(
     verifier: &Verifier,
     address: &str,
@@ -235,6 +262,7 @@ fn show_tampering(
     let mirror_text = mirror.display().to_string();
     print.line("demo.mirror", &[("folder", &mirror_text)]);
     verifier.expect_in_order(&["mirror", address, &mirror_text], print)?;
+    run_again(verifier, (address, &mirror_text), load, place, print)?;
     let refusal = load.one_refused()?;
     let leaf = usize::try_from(refusal.leaf)?;
     type Change = fn(&mut StoredLeaves, usize) -> anyhow::Result<()>;

@@ -32,6 +32,7 @@ mod paper;
 mod payment;
 mod precedent;
 pub(crate) mod problem;
+mod proposal;
 mod registry;
 mod search;
 mod staff;
@@ -132,6 +133,7 @@ pub(crate) fn router(state: AppState) -> Router {
         .routes(routes!(features::items))
         .routes(routes!(features::item))
         .routes(routes!(pack::list, pack::publish))
+        .routes(routes!(proposal::status))
         .routes(routes!(import::statistics))
         .routes(routes!(log::checkpoint))
         .routes(routes!(log::policy))
@@ -198,6 +200,10 @@ fn of_officials() -> OpenApiRouter<AppState> {
         .routes(routes!(intake::enter))
         .routes(routes!(intake::refuse))
         .routes(routes!(notice::settle))
+        .routes(routes!(proposal::propose))
+        .routes(routes!(proposal::remark))
+        .routes(routes!(proposal::resolve))
+        .routes(routes!(proposal::sign))
         .routes(routes!(payment::orders))
         .routes(routes!(payment::settle))
         .routes(routes!(staff::appoint, staff::list))

@@ -9,6 +9,7 @@ mod expiry;
 mod facts;
 mod follower;
 pub(crate) mod governance;
+mod lifecycles;
 mod notices;
 mod offers;
 pub(crate) mod packs;
@@ -34,7 +35,9 @@ use letopis_ledger::governance::GovernanceEvent;
 use letopis_ledger::key::AuthorSigner;
 use letopis_ledger::record::SignedRecord;
 use letopis_ledger::{LeafIndex, TreeSize};
-use letopis_registry::engine::{Author, CaseEngine, EngineParts, RegistryAdapter};
+use letopis_registry::engine::{Author, CaseEngine, EngineParts, InstalledPack, RegistryAdapter};
+use letopis_registry::event::PackPublished;
+use letopis_registry::pack::Change;
 use letopis_registry::private::PrivateStore;
 use letopis_registry::projection::ReadModel;
 use letopis_registry::secret::AgencySecret;
@@ -49,6 +52,7 @@ use backup::Backups;
 use environment::System;
 use follower::Progress;
 use governance::GovernanceFailed;
+use packs::Comparisons;
 use port::ConsensusPort;
 use typesetter::PaperSetter;
 use worker::Worker;
@@ -73,6 +77,8 @@ pub(crate) struct Service {
     withdrawing: JoinHandle<()>,
     offering: JoinHandle<()>,
     paying: JoinHandle<()>,
+    noting: JoinHandle<()>,
+    comparisons: Comparisons,
     /// Where the public reaches the node, without a slash at its end.
     public_address: String,
 }
@@ -155,6 +161,7 @@ impl Service {
         let closing = tokio::spawn(complex::run(Arc::clone(&engine), progress.clone()));
         let offering = tokio::spawn(offers::run(Arc::clone(&engine), progress.clone()));
         let paying = tokio::spawn(payments::run(Arc::clone(&engine)));
+        let noting = tokio::spawn(lifecycles::run(Arc::clone(&engine), progress.clone()));
         let public_address = folder.config().public_address().trim_end_matches('/').to_owned();
         let withdrawing =
             tokio::spawn(facts::run(Arc::clone(&engine), worker.clone(), progress.clone()));
@@ -178,6 +185,8 @@ impl Service {
             withdrawing,
             offering,
             paying,
+            noting,
+            comparisons: Comparisons::default(),
             public_address,
         };
         Ok(Started { service, node, peers })
@@ -227,6 +236,18 @@ impl Service {
             Ok(open) => open.value.into_iter().for_each(|case| self.worker.take_up(case)),
             Err(error) => tracing::error!(%error, "open cases cannot be taken up"),
         }
+    }
+
+    /// What a proposed version of a pack changes of the one in force.
+    ///
+    /// # Errors
+    /// A file is missing, or the proposal cannot be read by this release.
+    pub(crate) async fn changes(
+        &self,
+        in_force: &InstalledPack,
+        proposed: &PackPublished,
+    ) -> anyhow::Result<Arc<Vec<Change>>> {
+        self.comparisons.changes(&self.ledger, in_force, proposed).await
     }
 
     /// Who takes cases forward.
@@ -279,6 +300,7 @@ impl Service {
         self.withdrawing.abort();
         self.offering.abort();
         self.paying.abort();
+        self.noting.abort();
         if let Some(scheduled) = &self.scheduled {
             scheduled.abort();
         }

@@ -128,6 +128,10 @@ plain_code! {
     OfferCode, "offer code"
 }
 plain_code! {
+    /// A stage of a pack's lifecycle.
+    StageCode, "stage code"
+}
+plain_code! {
     /// A step of a regulation; a request's code is the code of its step.
     StepCode, "step code"
 }

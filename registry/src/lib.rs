@@ -24,6 +24,7 @@ pub mod case;
 pub mod complex;
 pub mod entry;
 pub mod event;
+pub mod lifecycle;
 pub mod offer;
 pub mod payment;
 pub mod record_draft;

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
 use letopis_ledger::StreamVersion;
@@ -144,17 +144,39 @@ impl NodeFolder {
         version: u32,
         (place, changes): (&str, &[(&str, &str)]),
     ) {
+        self.publish_edited(node, version, |pack| change(&pack.join(place), changes));
+    }
+
+    /// Publishes a version of the pack of Zarechny after its folder was edited.
+    ///
+    /// # Panics
+    /// It is not published.
+    pub fn publish_edited(&self, node: &RunningNode, version: u32, edit: impl FnOnce(&Path)) {
+        let published = self.try_publish(node, &self.edited_pack(version, edit));
+        assert!(published.status.success(), "{}", String::from_utf8_lossy(&published.stderr));
+    }
+
+    /// Makes a version of the pack of Zarechny in a folder of its own and edits it.
+    ///
+    /// # Panics
+    /// The version was made before.
+    pub fn edited_pack(&self, version: u32, edit: impl FnOnce(&Path)) -> PathBuf {
         let pack = self.place.path().join(format!("pack-{version}"));
         copy(&workspace().join("deploy/packs/zarechny"), &pack);
         let number = format!("version: {version}");
         change(&pack.join("pack.yaml"), &[("version: 1", number.as_str())]);
-        change(&pack.join(place), changes);
-        let published = Command::new(binary("letopis"))
-            .args(["pack", "publish", "--node", node.address(), "--folder"])
-            .args([&self.path(), &pack])
-            .output()
-            .expect("letopis starts");
-        assert!(published.status.success(), "{}", String::from_utf8_lossy(&published.stderr));
+        edit(&pack);
+        pack
+    }
+
+    /// Publishes the pack of a folder on the running node, or tries to.
+    ///
+    /// # Panics
+    /// The command does not start.
+    pub fn try_publish(&self, node: &RunningNode, pack: &Path) -> Output {
+        let mut command = Command::new(binary("letopis"));
+        command.args(["pack", "publish", "--node", node.address(), "--folder"]);
+        command.arg(self.path()).arg(pack).output().expect("letopis starts")
     }
 
     /// Enters rows into a manual registry of the running node, as its keeper.

@@ -29,6 +29,24 @@ impl Home {
         self.folder.publish_changed(&self.node, version, (place, changes));
     }
 
+    /// Publishes version 2 of the pack, without the parking permit and what it alone uses.
+    fn withdraw_parking(&self) {
+        let gone =
+            ["parking-permit", "moved-in-with-newborn", "parking_permit", "unpaid_fine", "vehicle"];
+        self.folder.publish_edited(&self.node, 2, |pack| {
+            let manifest = fs::read_to_string(pack.join("pack.yaml")).unwrap();
+            let stays = |line: &&str| !gone.iter().any(|code| *line == format!("  - {code}"));
+            let lines: Vec<&str> = manifest.lines().filter(stays).collect();
+            let manifest = lines.join("\n").replace("complex:\n", "");
+            fs::write(pack.join("pack.yaml"), manifest).unwrap();
+            fs::remove_dir_all(pack.join("services/parking-permit")).unwrap();
+            fs::remove_dir_all(pack.join("complex")).unwrap();
+            for registry in ["parking_permit", "unpaid_fine", "vehicle"] {
+                fs::remove_file(pack.join(format!("registries/{registry}.yaml"))).unwrap();
+            }
+        });
+    }
+
     fn save(&self, body: &Value) -> Answer {
         let path = "/api/v1/services/parking-permit/drafts";
         self.node.post(path, body.to_string().as_bytes())
@@ -150,6 +168,51 @@ fn hard_case_4_a_draft_of_an_older_form_is_carried_over_or_refused_by_field() {
     let accepted = home.post(&two, "/submission", &json!({}));
     assert_eq!(accepted.status, 201, "{}", String::from_utf8_lossy(&accepted.bytes));
     assert!(accepted.json().get("carried_from_version").is_none());
+}
+
+/// F9, hard case 4: the service itself is gone between draft and submission, or registration and
+/// decision: the applicant is told so, and what was registered is decided.
+#[test]
+fn hard_case_4_a_withdrawn_service_takes_no_application_and_decides_those_it_has() {
+    let mut home = Home::new();
+    let draft = home.saved(&form());
+    let path = "/api/v1/services/parking-permit/applications";
+    let application = json!({ "form": form() }).to_string();
+    let before = home.node.post(path, application.as_bytes());
+    assert_eq!(before.status, 201, "{}", String::from_utf8_lossy(&before.bytes));
+    home.withdraw_parking();
+    // A restart reads the versions of the pack again.
+    home.node.process().terminate();
+    home.node = home.folder.start();
+
+    let applied = home.node.post(path, application.as_bytes());
+    let together = json!({"shared": {}, "forms": {}}).to_string();
+    let together = home
+        .node
+        .post("/api/v1/complex-services/moved-in-with-newborn/requests", together.as_bytes());
+    let saved = home.save(&json!({ "form": form() }));
+    let submitted = home.post(&draft, "/submission", &json!({}));
+    for refused in [applied, together, saved, home.read(&draft), submitted] {
+        assert_eq!((refused.status, refused.code()), (410, "service-withdrawn".to_owned()));
+        let detail = refused.json()["detail"].as_str().unwrap().to_owned();
+        assert!(detail.contains("version 2 of pack zarechny no longer has it"), "{detail}");
+    }
+    assert_eq!(home.node.post("/api/v1/services/none/applications", b"{\"form\":{}}").status, 404);
+    let case = before.json()["id"].as_str().unwrap().to_owned();
+    let status = home.node.get(&format!("/api/v1/applications/{case}?wait_ms=20000")).json();
+    assert_eq!(status["status"], "refused", "nothing is known of the applicant: {status}");
+
+    // The registry of what it gave is read; nothing new is entered in one that is withdrawn.
+    let permits = home.node.get("/api/v1/registries/parking_permit/entries");
+    assert_eq!(permits.status, 200);
+    let row = json!({
+        "document_number": "1", "document_date": "2026-01-12",
+        "rows": [{"plate": "А123ВС92", "owner_snils": "112-233-445 95"}],
+    });
+    let keeper = home.folder.operator_token();
+    let path = "/api/v1/registries/vehicle/entries";
+    let entered = home.node.try_post(path, Some(&keeper), row.to_string().as_bytes()).unwrap();
+    assert_eq!((entered.status, entered.code()), (410, "registry-withdrawn".to_owned()));
 }
 
 /// U21: an official takes down what a caller says; the caller submits it by another channel.

@@ -1,13 +1,14 @@
 //! The check of a whole log: every leaf, every link, every signature, the tree, the signed head.
 //!
-//! One pass over the entry bundles, in memory that does not grow with the log, but for offers and
-//! cases that are open. Reading, hashing and signature checks run on several threads; what depends
-//! on order runs on one.
+//! One pass over the entry bundles, in memory that does not grow with the log, but for officials,
+//! offers and cases that are open, and packs that are proposed. Reading, hashing and signature
+//! checks run on several threads; what depends on order runs on one.
 
 mod bundles;
 mod cases;
 mod entries;
 mod leaves;
+mod lifecycle;
 mod nodes;
 mod offers;
 mod parties;

@@ -11,6 +11,7 @@ mod collect;
 mod effect;
 mod escalation;
 mod event;
+mod every;
 mod follow_up;
 mod joint;
 mod offer;
@@ -38,11 +39,13 @@ use crate::message::{Message, Words};
 use crate::source::{LogSource, SourceError};
 
 use case::Case;
-use collect::Collector;
+use collect::{Collector, Watching};
 use effect::Measure;
 use event::{Outcome, PackPublished, Pinned};
 use follow_up::{Followed, History};
 use rule::{PackFiles, Regulation};
+
+pub use every::{Breach, CheckedDecisions, check_decisions};
 
 /// Most bytes of a list of disclosures.
 const DISCLOSURES_MAX_BYTES: usize = 1 << 20;
@@ -96,27 +99,50 @@ pub fn check_decision(
     options: &Options,
     observer: &mut dyn Observer,
 ) -> Result<CheckedDecision, AuditError> {
-    let mut collected = Collector::new(id, observer);
-    let mut audit = audit(source, &options.audit, &mut collected)?;
-    let mut check = Check {
-        source,
-        options: &options.audit,
-        size: TreeSize::new(audit.size),
-        collected,
-        log_ends: audit.last_time,
-        findings: &mut audit.findings,
-        statements: Vec::new(),
-        facts: Map::new(),
-    };
-    let outcome = check.run(&options.disclosures);
-    let (statements, facts) = (check.statements, Value::Object(check.facts));
-    match outcome {
-        Ok(()) => {}
-        Err(Stop::Found(finding)) => audit.findings.push(finding),
-        Err(Stop::Source(error)) => return Err(error.into()),
-        Err(Stop::Audit(error)) => return Err(error),
-    }
+    let mut watching = Watching { collected: Collector::new(id), progress: observer };
+    let mut audit = audit(source, &options.audit, &mut watching)?;
+    let log = Log { source, options: &options.audit, size: audit.size, ends: audit.last_time };
+    let (collected, given) = (watching.collected, &options.disclosures);
+    let (statements, facts) = log.check(collected, given, &mut audit.findings)?;
     Ok(CheckedDecision { audit, statements, facts })
+}
+
+/// A log that was checked, with decisions in it.
+#[derive(Clone, Copy)]
+struct Log<'a> {
+    source: &'a dyn LogSource,
+    options: &'a AuditOptions,
+    size: u64,
+    /// The time of its last leaf, if there is one.
+    ends: Option<Timestamp>,
+}
+
+impl<'a> Log<'a> {
+    /// Checks a case that was collected; what is established, in words and for programs.
+    fn check(
+        self,
+        collected: Collector<'a>,
+        given: &[String],
+        findings: &'a mut Findings,
+    ) -> Result<(Vec<Message>, Value), AuditError> {
+        let mut check = Check {
+            source: self.source,
+            options: self.options,
+            size: TreeSize::new(self.size),
+            collected,
+            log_ends: self.ends,
+            findings,
+            statements: Vec::new(),
+            facts: Map::new(),
+        };
+        match check.run(given) {
+            Ok(()) => {}
+            Err(Stop::Found(finding)) => check.findings.push(finding),
+            Err(Stop::Source(error)) => return Err(error.into()),
+            Err(Stop::Audit(error)) => return Err(error),
+        }
+        Ok((check.statements, Value::Object(check.facts)))
+    }
 }
 
 /// Why the check of a case went no further.

@@ -78,6 +78,8 @@ rules! {
     CaseOrder = "case-order",
     /// Every registry is written by whom its pack says, on decisions that are there.
     EntryBasis = "entry-basis",
+    /// A version of a pack passed the lifecycle of the version before it.
+    PackLifecycle = "pack-lifecycle",
     /// Every published tile holds the hashes of the tree below it.
     TreeTile = "tree-tile",
     /// The tree's root is the one that was signed.

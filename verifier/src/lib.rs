@@ -18,3 +18,4 @@ pub mod mirror;
 pub mod proof;
 pub mod report;
 pub mod source;
+mod staff;

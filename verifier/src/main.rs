@@ -1,9 +1,10 @@
 //! The command line of the verifier. Exit code 0 only when everything held; 1 when something did
 //! not; 2 when the check could not be carried out.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
@@ -15,7 +16,7 @@ use letopis_ledger::note::VerifierKey;
 use letopis_ledger::policy::Policy;
 use letopis_verifier::audit::{AuditOptions, Observer, audit};
 use letopis_verifier::compare::{self, Outcome};
-use letopis_verifier::decision::{self, check_decision};
+use letopis_verifier::decision::{self, check_decision, check_decisions};
 use letopis_verifier::message::{Language, Messages};
 use letopis_verifier::mirror::mirror;
 use letopis_verifier::proof::{check_document, check_proof};
@@ -56,6 +57,16 @@ enum Command {
         log: String,
         /// File with disclosures that the applicant gave you (JSON), beside the public ones.
         #[arg(long)]
+        disclosures: Option<PathBuf>,
+    },
+    /// Checks every decision of a log: runs the published rules again wherever the facts are
+    /// disclosed, and lists the terms that were broken.
+    Decisions {
+        /// Web address or folder of the log.
+        place: String,
+        /// Folder with files of disclosures that applicants gave you, each named after its case:
+        /// <id>.json.
+        #[arg(long, value_name = "FOLDER")]
         disclosures: Option<PathBuf>,
     },
     /// Checks one proof file (C2SP tlog-proof) without any network.
@@ -130,6 +141,15 @@ fn run(arguments: &Arguments) -> anyhow::Result<Report> {
             let checked = check_decision(source.as_ref(), id, &options, &mut progress)?;
             Report::of_decision(source.location(), &checked)
         }
+        Command::Decisions { place, disclosures } => {
+            let source = source::open(place);
+            let options =
+                decision::Options { audit: AuditOptions { policy }, ..Default::default() };
+            let given = disclosures_in(disclosures.as_deref())?;
+            let of = |id: &str| given.get(id).cloned().unwrap_or_default();
+            let checked = check_decisions(source.as_ref(), &options, &of, &mut progress)?;
+            Report::of_decisions(source.location(), &checked)
+        }
         Command::Proof { file, leaf, document } => {
             let Some(policy) = policy else {
                 bail!(
@@ -180,6 +200,22 @@ fn read_policy(arguments: &Arguments) -> anyhow::Result<Option<Policy>> {
 fn read_disclosures(file: &PathBuf) -> anyhow::Result<Vec<String>> {
     let bytes = fs::read(file).with_context(|| format!("disclosures {}", file.display()))?;
     decision::parse_disclosures(&bytes).with_context(|| format!("{}", file.display()))
+}
+
+/// The disclosures of each case of a folder, by the name of its file.
+fn disclosures_in(folder: Option<&Path>) -> anyhow::Result<BTreeMap<String, Vec<String>>> {
+    let mut given = BTreeMap::new();
+    let Some(folder) = folder else { return Ok(given) };
+    let files = fs::read_dir(folder).with_context(|| format!("{}", folder.display()))?;
+    for file in files {
+        let file = file.with_context(|| format!("{}", folder.display()))?.path();
+        if file.extension().is_some_and(|extension| extension == "json")
+            && let Some(case) = file.file_stem().and_then(|name| name.to_str())
+        {
+            given.insert(case.to_owned(), read_disclosures(&file)?);
+        }
+    }
+    Ok(given)
 }
 
 /// Tells on a terminal how far a long check is.

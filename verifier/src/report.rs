@@ -11,7 +11,7 @@ use letopis_ledger::{Hash, LeafIndex, Timestamp};
 use serde_json::{Value, json};
 
 use crate::audit::{Audit, Recovery};
-use crate::decision::CheckedDecision;
+use crate::decision::{Breach, CheckedDecision, CheckedDecisions};
 use crate::finding::{Finding, Findings, Rule};
 use crate::message::{Message, Messages};
 use crate::proof::CheckedProof;
@@ -82,6 +82,40 @@ impl Report {
         report.facts = json!({
             "log": log_facts(&checked.audit),
             "decision": checked.facts,
+        });
+        report
+    }
+
+    /// The report of a check of every decision.
+    #[must_use]
+    pub fn of_decisions(place: String, checked: &CheckedDecisions) -> Self {
+        let mut report = Self::with_findings(&checked.audit.findings);
+        report.log_lines(place, &checked.audit);
+        let CheckedDecisions { decided, re_executed, undisclosed, breach_count, .. } = checked;
+        for (key, count) in [
+            ("decisions.heading", decided),
+            ("decisions.reexecuted", re_executed),
+            ("decisions.undisclosed", undisclosed),
+            ("decisions.breaches", breach_count),
+        ] {
+            report.line(key, [("count", count.to_string())]);
+        }
+        for breach in &checked.breaches {
+            let leaf = breach.leaf.to_string();
+            let values = [("case", breach.case.clone()), ("due", breach.due.clone())];
+            let [case, due] = values;
+            report.line("decisions.breach", [case, due, ("leaf", leaf)]);
+        }
+        let breach = |breach: &Breach| json!({"case": breach.case, "due": breach.due, "leaf": breach.leaf.get()});
+        report.facts = json!({
+            "log": log_facts(&checked.audit),
+            "decisions": {
+                "decided": decided,
+                "re_executed": re_executed,
+                "undisclosed": undisclosed,
+                "breach_count": breach_count,
+                "breaches": checked.breaches.iter().map(breach).collect::<Vec<_>>(),
+            },
         });
         report
     }

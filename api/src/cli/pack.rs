@@ -1,5 +1,7 @@
-//! `letopis pack`: writes a starting regulation pack, checks a pack where it is written, and
-//! publishes it on a node.
+//! `letopis pack`: writes a starting regulation pack, checks a pack where it is written, publishes
+//! it on a node, and leads a new version through its lifecycle.
+
+mod lifecycle;
 
 use std::path::{Path, PathBuf};
 
@@ -26,6 +28,8 @@ pub(crate) enum Command {
     },
     /// Publishes a pack on a running node.
     Publish(PublishArguments),
+    #[command(flatten)]
+    Lifecycle(lifecycle::Command),
 }
 
 /// What to write, and where.
@@ -84,6 +88,7 @@ pub(crate) fn run(command: &Command) -> anyhow::Result<()> {
             println!("published: {published}");
             Ok(())
         }
+        Command::Lifecycle(command) => lifecycle::run(command),
     }
 }
 
@@ -105,11 +110,14 @@ fn write_new(arguments: &NewArguments) -> anyhow::Result<()> {
 
 /// Checks a pack and publishes it; gives the node's answer.
 pub(crate) fn publish(remote: &Remote, folder: &Path) -> anyhow::Result<Value> {
-    let pack = load(folder)?;
+    remote.post("api/v1/packs", body_of(&load(folder)?).as_bytes())?.ok()
+}
+
+/// The files of a pack as the node takes them.
+fn body_of(pack: &Pack) -> String {
     let file = |(path, bytes): (&str, &[u8])| (path.to_owned(), encode_base64(bytes).into());
     let files: Map<String, Value> = pack.files().iter().map(file).collect();
-    let body = json!({ "files": files }).to_string();
-    remote.post("api/v1/packs", body.as_bytes())?.ok()
+    json!({ "files": files }).to_string()
 }
 
 /// Loads a pack and runs its test cases.

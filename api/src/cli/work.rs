@@ -184,7 +184,14 @@ impl Credentials {
         Ok(self.signer()?.key().to_base64())
     }
 
-    fn signer(&self) -> anyhow::Result<AuthorSigner> {
+    /// The node, to which the official is known; another address than the file's, if one is given.
+    pub(super) fn remote(&self, node: Option<&str>) -> Remote {
+        let remote = Remote::new(node.unwrap_or(&self.node)).with_token(&self.token);
+        remote.with_official(&self.official)
+    }
+
+    /// Signs with the key.
+    pub(super) fn signer(&self) -> anyhow::Result<AuthorSigner> {
         let mut seed = [0; 32];
         hex::decode_to_slice(&self.key, &mut seed).context("the key has 64 digits")?;
         Ok(AuthorSigner::from_seed(&seed))
@@ -194,9 +201,7 @@ impl Credentials {
 /// Runs the command.
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let credentials = Credentials::read(&arguments.credentials)?;
-    let address = arguments.node.as_ref().unwrap_or(&credentials.node);
-    let remote = Remote::new(address).with_token(&credentials.token);
-    let remote = remote.with_official(&credentials.official);
+    let remote = credentials.remote(arguments.node.as_deref());
     let post = |case: &str, what: &str, body: &Value| {
         let path = format!("api/v1/cases/{case}/{what}");
         remote.post(&path, body.to_string().as_bytes())?.ok()

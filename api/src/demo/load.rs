@@ -1,6 +1,7 @@
 //! The applicants: many at the same time, each over HTTP, each waiting for its decision.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
@@ -9,6 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use letopis_ledger::checkpoint::Checkpoint;
 use letopis_ledger::note::Note;
+use serde_json::json;
 
 use super::population::{Application, Expected, Population};
 use super::report::Printer;
@@ -27,6 +29,8 @@ pub(super) struct Case {
     pub(super) service: &'static str,
     /// Id of the case; empty when it was not registered.
     pub(super) id: String,
+    /// Opens its private values.
+    token: String,
     /// `granted`, `refused` or `not registered`.
     pub(super) outcome: String,
     /// Grounds of a refusal, or the field that was wrong.
@@ -125,6 +129,20 @@ impl Load {
         times
     }
 
+    /// Writes what the applicants disclose of their decided cases, a file for each.
+    pub(super) fn write_disclosures(&self, remote: &Remote, folder: &Path) -> anyhow::Result<()> {
+        std::fs::create_dir_all(folder)?;
+        for case in self.decided() {
+            let path = format!("api/v1/applications/{}/private", case.id);
+            let own = remote.clone().with_token(&case.token).get(&path)?.ok()?;
+            let fields = own["fields"].as_array().into_iter().flatten();
+            let disclosures: Vec<_> = fields.map(|field| field["disclosure"].clone()).collect();
+            let file = folder.join(format!("{}.json", case.id));
+            std::fs::write(file, json!({ "disclosures": disclosures }).to_string())?;
+        }
+        Ok(())
+    }
+
     /// A case that was granted.
     pub(super) fn one_granted(&self) -> anyhow::Result<&Case> {
         self.decided().find(|case| case.outcome == "granted").context("nothing was granted")
@@ -196,7 +214,9 @@ fn submit(remote: &Remote, number: usize, application: &Application) -> anyhow::
         case.grounds = errors.filter_map(|e| Some(e["pointer"].as_str()?.to_owned())).collect();
         return Ok(case);
     }
-    case.id = text(&answer.ok()?, "id")?.to_owned();
+    let answer = answer.ok()?;
+    case.id = text(&answer, "id")?.to_owned();
+    case.token = text(&answer, "token")?.to_owned();
     let status = loop {
         let path = format!("api/v1/applications/{}?wait_ms=10000", case.id);
         let status = remote.get(&path)?.ok()?;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
 use anyhow::{Context, bail};
+use serde_json::Value;
 
 use super::report::Printer;
 use crate::message::Language;
@@ -91,6 +92,16 @@ impl Verifier {
             );
         }
         Ok(())
+    }
+
+    /// Runs a check that must come out well, and gives its report for programs.
+    pub(super) fn report(&self, arguments: &[&str]) -> anyhow::Result<Value> {
+        let output = self.run(&[arguments, &["--json"]].concat())?;
+        let text = String::from_utf8_lossy(&output.stdout);
+        if !output.status.success() {
+            bail!("letopis-verify {} ended with {}: {text}", arguments.join(" "), output.status);
+        }
+        Ok(serde_json::from_slice(&output.stdout)?)
     }
 
     /// Runs a check that must find something, and shows the beginning of what it found.

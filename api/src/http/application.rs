@@ -28,6 +28,7 @@ use super::document::{IdempotencyKey, Uuid7};
 use super::follow_up::{AboutDto, FollowUpDto, follow_ups, renewed};
 use super::intake::{AcceptedDto, IntakeGroundDto, accepted_answer, grounds_of};
 use super::problem::{Code, FieldProblem, Problem, ProblemDto};
+use super::proposal::lifecycle_problem;
 use super::{AppState, PathOf, bearer, no_store};
 use crate::service::Finality;
 
@@ -150,6 +151,7 @@ pub(crate) struct WaitQuery {
         (status = 404, description = "No such service, or no such entry", body = ProblemDto),
         (status = 409, description = "The key was used for another form, or another case asks the same",
          body = ProblemDto),
+        (status = 410, description = "The service is withdrawn", body = ProblemDto),
         (status = 413, description = "Too large", body = ProblemDto),
         (status = 422, description = "Fields are wrong; each is named", body = ProblemDto),
         (status = 503, description = "Busy or stopping", body = ProblemDto),
@@ -394,6 +396,10 @@ pub(super) fn engine_problem(error: &EngineError) -> Problem {
         | EngineError::UnknownComplex { .. }
         | EngineError::UnknownCase { .. }
         | EngineError::UnknownEntry { .. } => Problem::new(Code::NotFound, error.to_string()),
+        EngineError::Withdrawn { what: "registry", .. } => {
+            specific(Code::Withdrawn, "registry-withdrawn")
+        }
+        EngineError::Withdrawn { .. } => specific(Code::Withdrawn, "service-withdrawn"),
         EngineError::ChannelClosed { .. } => specific(Code::InvalidForm, "channel-closed"),
         EngineError::DraftOnly { .. } => specific(Code::InvalidForm, "channel-draft-only"),
         EngineError::NotTakenTogether { .. } => specific(Code::InvalidForm, "not-taken"),
@@ -414,6 +420,7 @@ pub(super) fn engine_problem(error: &EngineError) -> Problem {
         EngineError::Offer(OfferRefusal::TooLate { .. }) => {
             specific(Code::Conflict, "offer-expired")
         }
+        EngineError::Lifecycle(refusal) => lifecycle_problem(refusal),
         EngineError::Entry(EntryRefusal::System { .. }) => {
             specific(Code::InvalidForm, "system-registry")
         }

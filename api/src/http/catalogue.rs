@@ -124,7 +124,8 @@ fn in_force(
     code: &str,
 ) -> Result<(ServiceCode, std::sync::Arc<InstalledPack>), Problem> {
     let code = ServiceCode::parse(code).map_err(|e| Problem::new(Code::NotFound, e.to_string()))?;
-    let installed = app.service.engine().pack_in_force(&code).ok_or_else(|| unknown(&code))?;
+    let installed = app.service.engine().pack_in_force(&code);
+    let installed = installed.map_err(|error| engine_problem(&error))?;
     Ok((code, installed))
 }
 

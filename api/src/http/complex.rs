@@ -162,6 +162,7 @@ pub(super) async fn list(State(app): State<AppState>) -> Json<ComplexServicesDto
         (status = 400, description = "Not JSON of this shape", body = ProblemDto),
         (status = 404, description = "No such complex request", body = ProblemDto),
         (status = 409, description = "The key was used for other forms", body = ProblemDto),
+        (status = 410, description = "The complex request is withdrawn", body = ProblemDto),
         (status = 413, description = "Too large", body = ProblemDto),
         (status = 422, description = "Fields are wrong, or a service does not take its application; nothing was submitted", body = ProblemDto),
         (status = 503, description = "Busy or stopping", body = ProblemDto),

@@ -102,6 +102,7 @@ pub(crate) struct SubmittedDraftDto {
         (status = 201, description = "Saved", body = DraftDto),
         (status = 400, description = "Not JSON of this shape", body = ProblemDto),
         (status = 404, description = "No such service", body = ProblemDto),
+        (status = 410, description = "The service is withdrawn", body = ProblemDto),
         (status = 413, description = "Too large", body = ProblemDto),
         (status = 422, description = "Fields that are filled in are wrong", body = ProblemDto),
         (status = 503, description = "Busy or stopping", body = ProblemDto),
@@ -125,6 +126,7 @@ pub(super) async fn save(
         (status = 400, description = "Not JSON of this shape", body = ProblemDto),
         (status = 401, description = "Not an official's token", body = ProblemDto),
         (status = 404, description = "No such service", body = ProblemDto),
+        (status = 410, description = "The service is withdrawn", body = ProblemDto),
         (status = 413, description = "Too large", body = ProblemDto),
         (status = 422, description = "Fields are wrong, or a rule forbids it", body = ProblemDto),
         (status = 503, description = "Busy or stopping", body = ProblemDto),
@@ -165,7 +167,8 @@ async fn saved(
         (status = 200, description = "The draft", body = DraftDto),
         (status = 400, description = "Not an id", body = ProblemDto),
         (status = 401, description = "Not the draft's token", body = ProblemDto),
-        (status = 404, description = "Its service is no longer offered", body = ProblemDto),
+        (status = 404, description = "No such service", body = ProblemDto),
+        (status = 410, description = "The service is withdrawn", body = ProblemDto),
     )
 )]
 pub(super) async fn read(
@@ -187,7 +190,8 @@ pub(super) async fn read(
         (status = 200, description = "Saved", body = DraftDto),
         (status = 400, description = "Not of this shape", body = ProblemDto),
         (status = 401, description = "Not the draft's token", body = ProblemDto),
-        (status = 404, description = "Its service is no longer offered", body = ProblemDto),
+        (status = 404, description = "No such service", body = ProblemDto),
+        (status = 410, description = "The service is withdrawn", body = ProblemDto),
         (status = 422, description = "Fields that are filled in are wrong", body = ProblemDto),
         (status = 503, description = "Busy or stopping", body = ProblemDto),
     )
@@ -239,8 +243,9 @@ pub(super) async fn forget(
          body = SubmittedDraftDto),
         (status = 400, description = "Not of this shape", body = ProblemDto),
         (status = 401, description = "Not the draft's token", body = ProblemDto),
-        (status = 404, description = "Its service is no longer offered", body = ProblemDto),
+        (status = 404, description = "No such service", body = ProblemDto),
         (status = 409, description = "It was submitted by another channel", body = ProblemDto),
+        (status = 410, description = "The service is withdrawn", body = ProblemDto),
         (status = 422, description = "Fields are wrong or no longer fit", body = ProblemDto),
         (status = 503, description = "Busy or stopping", body = ProblemDto),
     )

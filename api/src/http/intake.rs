@@ -158,6 +158,7 @@ pub(crate) struct FoundDto {
         (status = 401, description = "Not an official's token", body = ProblemDto),
         (status = 404, description = "No such service", body = ProblemDto),
         (status = 409, description = "The key was used for another form", body = ProblemDto),
+        (status = 410, description = "The service is withdrawn", body = ProblemDto),
         (status = 413, description = "Too large", body = ProblemDto),
         (status = 422, description = "Fields are wrong, or a rule forbids it", body = ProblemDto),
         (status = 503, description = "Busy or stopping", body = ProblemDto),

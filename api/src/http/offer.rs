@@ -171,6 +171,7 @@ pub(super) async fn read(
         (status = 401, description = "Not the code of the offer", body = ProblemDto),
         (status = 404, description = "No such offer", body = ProblemDto),
         (status = 409, description = "It is not open any more", body = ProblemDto),
+        (status = 410, description = "The service is withdrawn", body = ProblemDto),
         (status = 413, description = "Too large", body = ProblemDto),
         (status = 422, description = "Fields are wrong, or a rule forbids it", body = ProblemDto),
         (status = 503, description = "Busy or stopping", body = ProblemDto),
@@ -202,6 +203,7 @@ pub(super) async fn accept(
         (status = 401, description = "Not the code of the offer", body = ProblemDto),
         (status = 404, description = "No such offer", body = ProblemDto),
         (status = 409, description = "It is not open any more", body = ProblemDto),
+        (status = 410, description = "The service is withdrawn", body = ProblemDto),
         (status = 422, description = "The official may not do this", body = ProblemDto),
         (status = 503, description = "Busy or stopping", body = ProblemDto),
     )

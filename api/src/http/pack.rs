@@ -7,6 +7,8 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use letopis_ledger::encoding::decode_base64;
+use letopis_registry::event::PackFile;
+use letopis_registry::projection::ProposalRow;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -22,6 +24,8 @@ use crate::service::packs::{PublishError, publish as publish_pack};
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct PacksDto {
     packs: Vec<PackDto>,
+    /// Versions that are or were on their way into force.
+    proposals: Vec<ProposedDto>,
     /// Leaves that this answer reflects.
     position: u64,
 }
@@ -35,6 +39,26 @@ pub(crate) struct PackDto {
     leaf: u64,
     /// Its files; each is served at `/blob/<sha256>`.
     files: Vec<PackFileDto>,
+}
+
+/// The newest proposal of a version.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ProposedDto {
+    code: String,
+    version: u32,
+    /// Number of the proposal.
+    proposal: u64,
+    proposed_at: String,
+    /// `open`, `breached` (the open stage is past its term), `signed` or `published`.
+    state: String,
+    /// The stage that waits for its signature.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stage: Option<String>,
+    /// When its term ends.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    due: Option<String>,
+    /// Leaf of the newest change.
+    leaf: u64,
 }
 
 /// A file of a pack.
@@ -54,33 +78,26 @@ pub(crate) struct NewPackDto {
     files: BTreeMap<String, String>,
 }
 
-/// Every published version of every pack.
+/// Every published version of every pack, and what is proposed.
 #[utoipa::path(
     get, path = "/api/v1/packs", tag = "regulations",
-    responses((status = 200, description = "Every published version", body = PacksDto))
+    responses((status = 200, description = "Every published or proposed version", body = PacksDto))
 )]
 pub(super) async fn list(State(app): State<AppState>) -> Result<Json<PacksDto>, Problem> {
+    let proposed = app.service.model().proposals().map_err(|e| tables(&e))?;
     let found = app.service.model().packs().map_err(|e| tables(&e))?;
     let packs = found.value.iter().map(|row| PackDto {
         code: row.published.code.to_string(),
         version: row.published.version,
         leaf: row.leaf.get(),
-        files: row
-            .published
-            .files
-            .iter()
-            .map(|file| PackFileDto {
-                path: file.path.clone(),
-                sha256: file.sha256.to_hex(),
-                size_bytes: file.size_bytes,
-                media_type: file.media_type.clone(),
-            })
-            .collect(),
+        files: row.published.files.iter().map(PackFileDto::of).collect(),
     });
-    Ok(Json(PacksDto { packs: packs.collect(), position: found.size.get() }))
+    let proposals = proposed.value.iter().map(ProposedDto::of).collect();
+    Ok(Json(PacksDto { packs: packs.collect(), proposals, position: proposed.size.get() }))
 }
 
-/// Publishes a version of a pack; it must pass its own checks and test cases.
+/// Publishes a version of a pack; it must pass its own checks and test cases, and the lifecycle of
+/// the version in force, where that has one.
 #[utoipa::path(
     post, path = "/api/v1/packs", tag = "regulations",
     request_body = NewPackDto,
@@ -89,7 +106,7 @@ pub(super) async fn list(State(app): State<AppState>) -> Result<Json<PacksDto>, 
         (status = 201, description = "Published and in force", body = PackRefDto),
         (status = 400, description = "Not JSON of this shape", body = ProblemDto),
         (status = 401, description = "Not the operator's token", body = ProblemDto),
-        (status = 409, description = "The version is taken or leaves a gap", body = ProblemDto),
+        (status = 409, description = "The version is taken or leaves a gap, or has not passed the lifecycle of the version in force", body = ProblemDto),
         (status = 413, description = "Too large", body = ProblemDto),
         (status = 422, description = "The pack is not in order; each problem is named", body = ProblemDto),
         (status = 503, description = "Busy or stopping", body = ProblemDto),
@@ -100,12 +117,7 @@ pub(super) async fn publish(
     _: Operator,
     JsonOf(body): JsonOf<NewPackDto>,
 ) -> Result<Response, Problem> {
-    let mut files = BTreeMap::new();
-    for (path, content) in body.files {
-        let bytes = decode_base64(&content)
-            .map_err(|e| Problem::new(Code::BadRequest, format!("file {path}: {e}")))?;
-        files.insert(path, bytes);
-    }
+    let files = body.files()?;
     let published = publish_pack(app.service.engine(), app.service.ledger(), files).await;
     match published {
         Ok(pack) => {
@@ -118,9 +130,20 @@ pub(super) async fn publish(
             };
             Ok((StatusCode::CREATED, Json(pack)).into_response())
         }
-        Err(PublishError::Engine(error)) => Err(engine_problem(&error)),
-        Err(PublishError::Store(error)) => Err(unreadable(&error)),
-        Err(PublishError::Refused(errors)) => {
+        Err(error) => Err(publish_problem(&error)),
+    }
+}
+
+/// Why a pack was neither published nor proposed.
+pub(super) fn publish_problem(error: &PublishError) -> Problem {
+    match error {
+        PublishError::Engine(error) => engine_problem(error),
+        PublishError::Store(error) => unreadable(error),
+        PublishError::Another { code, version } => {
+            let detail = format!("the files are version {version} of pack {code}");
+            Problem::with_specific_code(Code::BadRequest, "another-version", detail)
+        }
+        PublishError::Refused(errors) => {
             let detail = format!("the pack has {} problems", errors.len());
             let problem = |error: &letopis_registry::pack::PackError| FieldProblem {
                 pointer: format!("/files/{}", error.file.replace('~', "~0").replace('/', "~1")),
@@ -128,8 +151,46 @@ pub(super) async fn publish(
                 ru: error.to_string(),
                 en: error.to_string(),
             };
-            Err(Problem::with_specific_code(Code::InvalidForm, "pack-refused", detail)
-                .with_errors(errors.iter().map(problem).collect()))
+            Problem::with_specific_code(Code::InvalidForm, "pack-refused", detail)
+                .with_errors(errors.iter().map(problem).collect())
+        }
+    }
+}
+
+impl NewPackDto {
+    /// The bytes of each file.
+    pub(super) fn files(self) -> Result<BTreeMap<String, Vec<u8>>, Problem> {
+        let decoded = |(path, content): (String, String)| {
+            let bytes = decode_base64(&content)
+                .map_err(|e| Problem::new(Code::BadRequest, format!("file {path}: {e}")))?;
+            Ok((path, bytes))
+        };
+        self.files.into_iter().map(decoded).collect()
+    }
+}
+
+impl ProposedDto {
+    fn of(row: &ProposalRow) -> Self {
+        Self {
+            code: row.code.to_string(),
+            version: row.version,
+            proposal: row.proposal.get(),
+            proposed_at: row.proposed_at.to_string(),
+            state: row.state.clone(),
+            stage: row.open.as_ref().map(|(stage, _)| stage.to_string()),
+            due: row.open.as_ref().map(|(_, due)| due.to_string()),
+            leaf: row.leaf.get(),
+        }
+    }
+}
+
+impl PackFileDto {
+    pub(super) fn of(file: &PackFile) -> Self {
+        Self {
+            path: file.path.clone(),
+            sha256: file.sha256.to_hex(),
+            size_bytes: file.size_bytes,
+            media_type: file.media_type.clone(),
         }
     }
 }

@@ -127,7 +127,7 @@ pub(super) async fn precedents(
 fn known_service(app: &AppState, code: &str) -> Result<ServiceCode, Problem> {
     let unknown = || Problem::new(Code::NotFound, format!("there is no service {code}"));
     let service = ServiceCode::parse(code).map_err(|_| unknown())?;
-    let offered = app.service.engine().pack_in_force(&service);
+    let offered = app.service.engine().pack_with_service(&service);
     offered.map(|_| service).ok_or_else(unknown)
 }
 

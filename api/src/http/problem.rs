@@ -63,6 +63,8 @@ pub(crate) enum Code {
     NotFound,
     /// The record or application contradicts what the log holds.
     Conflict,
+    /// What is asked for is no longer offered.
+    Withdrawn,
     /// The body is larger than allowed.
     TooLarge,
     /// Fields of a form were refused.
@@ -82,11 +84,12 @@ pub(crate) enum Code {
 impl Code {
     /// Every code.
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::BadRequest,
         Self::Unauthorized,
         Self::NotFound,
         Self::Conflict,
+        Self::Withdrawn,
         Self::TooLarge,
         Self::InvalidForm,
         Self::RuleBroken,
@@ -108,6 +111,7 @@ impl Code {
             Self::Unauthorized => "problem.unauthorized",
             Self::NotFound => "problem.not-found",
             Self::Conflict => "problem.conflict",
+            Self::Withdrawn => "problem.withdrawn",
             Self::TooLarge => "problem.too-large",
             Self::InvalidForm => "problem.invalid-form",
             Self::RuleBroken => "problem.rule-broken",
@@ -124,6 +128,7 @@ impl Code {
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::Conflict => StatusCode::CONFLICT,
+            Self::Withdrawn => StatusCode::GONE,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::InvalidForm | Self::RuleBroken | Self::RecordRefused => {
                 StatusCode::UNPROCESSABLE_ENTITY

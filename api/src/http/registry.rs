@@ -248,6 +248,7 @@ pub(super) async fn entries(
         (status = 401, description = "Not the operator's token", body = ProblemDto),
         (status = 404, description = "No such registry", body = ProblemDto),
         (status = 409, description = "A name is another entry's already", body = ProblemDto),
+        (status = 410, description = "The registry is withdrawn", body = ProblemDto),
         (status = 413, description = "Too large", body = ProblemDto),
         (status = 422, description = "A row is wrong, or the registry is not manual", body = ProblemDto),
         (status = 503, description = "Busy or stopping", body = ProblemDto),

@@ -53,7 +53,7 @@ pub(super) async fn list(
 ) -> Result<Json<TypicalDecisionsDto>, Problem> {
     let unknown = || Problem::new(Code::NotFound, format!("there is no service {}", service.0));
     let code = ServiceCode::parse(&service.0).map_err(|_| unknown())?;
-    let installed = app.service.engine().pack_in_force(&code).ok_or_else(unknown)?;
+    let installed = app.service.engine().pack_with_service(&code).ok_or_else(unknown)?;
     let regulation = &installed.service(&code).ok_or_else(unknown)?.regulation;
     Ok(Json(TypicalDecisionsDto {
         typical_decisions: regulation.typical_decisions.iter().map(TypicalDto::of).collect(),

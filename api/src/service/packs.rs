@@ -2,10 +2,16 @@
 
 use std::collections::BTreeMap;
 
+use std::sync::{Arc, Mutex};
+
 use anyhow::{Context, bail};
 use letopis_consensus::LedgerHandle;
-use letopis_registry::event::PackRef;
-use letopis_registry::pack::{Pack, PackError, PackFiles};
+use letopis_ledger::{Hash, LeafIndex};
+use letopis_registry::code::PackCode;
+use letopis_registry::engine::InstalledPack;
+use letopis_registry::event::{PackPublished, PackRef};
+use letopis_registry::pack::{Change, Pack, PackError, PackFiles, compare};
+use letopis_registry::staff::Official;
 
 use super::Engine;
 
@@ -16,6 +22,13 @@ pub(crate) enum PublishError {
     Refused(Vec<PackError>),
     /// The log or the node did not take it.
     Engine(Box<letopis_registry::engine::EngineError>),
+    /// It is another version, or another pack, than was said.
+    Another {
+        /// Its code.
+        code: PackCode,
+        /// Its version.
+        version: u32,
+    },
     /// The files could not be stored.
     Store(letopis_consensus::ReadError),
 }
@@ -26,16 +39,76 @@ pub(crate) async fn publish(
     ledger: &LedgerHandle,
     files: BTreeMap<String, Vec<u8>>,
 ) -> Result<PackRef, PublishError> {
-    let files = PackFiles::new(files).map_err(PublishError::Refused)?;
-    let pack = Pack::from_files(files).map_err(PublishError::Refused)?;
-    pack.check().map_err(PublishError::Refused)?;
-    // Durable before a record names them: a published rule can always be fetched.
-    for (_, bytes) in pack.files().iter() {
-        ledger.put_blob(bytes.to_vec()).await.map_err(PublishError::Store)?;
-    }
+    let pack = kept(ledger, files).await?;
     let refused = |error| PublishError::Engine(Box::new(error));
     engine.publish_pack(&pack).await.map_err(refused)?;
     engine.install_pack(pack).await.map_err(refused)
+}
+
+/// Checks a pack, stores its files and proposes it as the next version.
+pub(crate) async fn propose(
+    engine: &Engine,
+    ledger: &LedgerHandle,
+    files: BTreeMap<String, Vec<u8>>,
+    (code, version): (&PackCode, u32),
+    acting: &Official,
+) -> Result<(), PublishError> {
+    let pack = kept(ledger, files).await?;
+    if (pack.code(), pack.version()) != (code, version) {
+        let (code, version) = (pack.code().clone(), pack.version());
+        return Err(PublishError::Another { code, version });
+    }
+    let proposed = engine.propose_version(&pack, acting).await;
+    proposed.map(|_| ()).map_err(|error| PublishError::Engine(Box::new(error)))
+}
+
+/// A pack that is in order and whose files are durable.
+async fn kept(
+    ledger: &LedgerHandle,
+    files: BTreeMap<String, Vec<u8>>,
+) -> Result<Pack, PublishError> {
+    let files = PackFiles::new(files).map_err(PublishError::Refused)?;
+    let pack = Pack::from_files(files).map_err(PublishError::Refused)?;
+    pack.check().map_err(PublishError::Refused)?;
+    // Durable before a record names them: a rule that the log names can always be fetched.
+    for (_, bytes) in pack.files().iter() {
+        ledger.put_blob(bytes.to_vec()).await.map_err(PublishError::Store)?;
+    }
+    Ok(pack)
+}
+
+/// What a proposed version changes, kept for the version that was asked for last: reading a pack
+/// takes a while, and everybody who looks at a proposal asks for the same.
+#[derive(Debug, Default)]
+pub(crate) struct Comparisons(Mutex<Option<Compared>>);
+
+/// The version in force, the digest of the files proposed, and what is otherwise.
+type Compared = (LeafIndex, Hash, Arc<Vec<Change>>);
+
+impl Comparisons {
+    /// What a proposed version changes of the one in force.
+    ///
+    /// # Errors
+    /// A file is missing, or the proposal cannot be read by this release.
+    pub(crate) async fn changes(
+        &self,
+        ledger: &LedgerHandle,
+        in_force: &InstalledPack,
+        proposed: &PackPublished,
+    ) -> anyhow::Result<Arc<Vec<Change>>> {
+        let key = (in_force.pack_ref.leaf, proposed.files_digest());
+        let known = self.0.lock().expect("invariant: no holder panics").clone();
+        if let Some((leaf, digest, changes)) = known
+            && (leaf, digest) == key
+        {
+            return Ok(changes);
+        }
+        let pack = fetch(ledger, proposed).await?;
+        let changes = Arc::new(compare(&in_force.pack, &pack));
+        let kept = (key.0, key.1, Arc::clone(&changes));
+        *self.0.lock().expect("invariant: no holder panics") = Some(kept);
+        Ok(changes)
+    }
 }
 
 /// Installs every pack that this agency has published, from the files of the log.
@@ -47,32 +120,36 @@ pub(crate) async fn install_published(
     ledger: &LedgerHandle,
 ) -> anyhow::Result<()> {
     // What other agencies publish is theirs to keep in order: it must not keep this node down.
-    let packs = engine.model().packs()?.value;
+    let mut packs = engine.model().packs()?.value;
+    // As they were published: one pack may give up what a later one takes over.
+    packs.sort_by_key(|row| row.leaf);
     for row in packs.into_iter().filter(|row| &row.author == engine.agency()) {
-        let published = row.published;
-        let mut files = BTreeMap::new();
-        for file in &published.files {
-            let bytes = ledger.fetch_blob(&file.sha256).await?;
-            let name = file.sha256.to_hex();
-            let bytes = bytes.with_context(|| {
-                format!("public file {name} ({}) is missing: restore the folder", file.path)
-            })?;
-            files.insert(file.path.clone(), bytes);
-        }
-        let pack = PackFiles::new(files).and_then(Pack::from_files);
-        let pack = match pack {
-            Ok(pack) => pack,
-            Err(errors) => {
-                let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
-                bail!(
-                    "pack {} version {} cannot be read by this release: {}",
-                    published.code,
-                    published.version,
-                    errors.join("; ")
-                );
-            }
-        };
-        engine.install_pack(pack).await?;
+        engine.install_pack(fetch(ledger, &row.published).await?).await?;
     }
     Ok(())
+}
+
+/// A pack whose files the log names.
+async fn fetch(ledger: &LedgerHandle, published: &PackPublished) -> anyhow::Result<Pack> {
+    let mut files = BTreeMap::new();
+    for file in &published.files {
+        let bytes = ledger.fetch_blob(&file.sha256).await?;
+        let name = file.sha256.to_hex();
+        let bytes = bytes.with_context(|| {
+            format!("public file {name} ({}) is missing: restore the folder", file.path)
+        })?;
+        files.insert(file.path.clone(), bytes);
+    }
+    match PackFiles::new(files).and_then(Pack::from_files) {
+        Ok(pack) => Ok(pack),
+        Err(errors) => {
+            let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
+            bail!(
+                "pack {} version {} cannot be read by this release: {}",
+                published.code,
+                published.version,
+                errors.join("; ")
+            )
+        }
+    }
 }

@@ -96,9 +96,11 @@ impl<P: LedgerPort> CaseEngine<P> {
     ) -> Result<ComplexAccepted, EngineError> {
         let code = &application.code;
         let unknown = || EngineError::UnknownComplex { code: code.clone() };
-        let installed = self.packs.complex_in_force(code).ok_or_else(unknown)?;
+        let installed = self.packs.with_complex(code).ok_or_else(unknown)?;
         let definition = installed.pack.complex_services().get(code).ok_or_else(unknown)?;
-        let services = check(application, &installed, definition)?;
+        let services = check(application, &installed, definition);
+        let services =
+            services.map_err(|e| self.packs.complex_in_force(code).err().unwrap_or(e))?;
         let key = application.idempotency_key.as_deref();
         let key = key.map(|key| self.keys_of(key, application, &services));
         let together = Together { application, installed: &installed, definition, services, key };
@@ -108,8 +110,13 @@ impl<P: LedgerPort> CaseEngine<P> {
             if submission.input != input {
                 return Err(EngineError::IdempotencyKeyReused);
             }
+            self.catch_up().await?;
+            if self.model.case(submission.case)?.value.is_none() {
+                self.packs.complex_in_force(code)?;
+            }
             return self.repeat_complex(&together, &submission).await;
         }
+        self.packs.complex_in_force(code)?;
         let unix_ms = self.clock.now().unix_ms().unsigned_abs();
         let case = |_: &_| CaseId::from_parts(unix_ms, &random(&*self.entropy));
         let ids = Ids {

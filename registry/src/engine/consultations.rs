@@ -38,7 +38,7 @@ impl<P: LedgerPort> CaseEngine<P> {
         given: &Consultation,
     ) -> Result<(ConsultationId, Appended), EngineError> {
         let service = given.service.clone();
-        if self.pack_in_force(&service).is_none() {
+        if self.pack_with_service(&service).is_none() {
             return Err(EngineError::UnknownService { service });
         }
         let duration_ms = given.duration_ms;

@@ -59,7 +59,7 @@ impl<P: LedgerPort> CaseEngine<P> {
         form: &Value,
     ) -> Result<(DraftState, AccessToken), EngineError> {
         let unknown = || EngineError::UnknownService { service: service.clone() };
-        let installed = self.packs.in_force(service).ok_or_else(unknown)?;
+        let installed = self.packs.in_force(service)?;
         let offered = installed.service(service).ok_or_else(unknown)?;
         self.check_draft_channel(&installed, offered, channel, official)?;
         let unix_ms = self.clock.now().unix_ms().unsigned_abs();
@@ -200,11 +200,10 @@ impl<P: LedgerPort> CaseEngine<P> {
         self.private.draft(id)?.ok_or_else(unknown)
     }
 
-    /// The pack in force for a draft's service.
+    /// The pack in force for a draft's service; what was submitted outlives the service.
     fn draft_service(&self, draft: &Draft) -> Result<Arc<InstalledPack>, EngineError> {
-        let service = &draft.service;
-        let found = self.packs.in_force(service).filter(|found| found.service(service).is_some());
-        found.ok_or_else(|| EngineError::UnknownService { service: service.clone() })
+        let submitted = draft.case.and_then(|_| self.packs.with_service(&draft.service));
+        submitted.map_or_else(|| self.packs.in_force(&draft.service), Ok)
     }
 
     /// By phone comes what an official takes down; every other draft the applicant makes.

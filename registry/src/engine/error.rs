@@ -11,6 +11,7 @@ use crate::code::{ChannelCode, ComplexCode, GroundCode, PackCode, RegistryCode, 
 use crate::complex::ComplexRefusal;
 use crate::entry::EntryRefusal;
 use crate::event::{CaseId, EventError};
+use crate::lifecycle::LifecycleRefusal;
 use crate::offer::OfferRefusal;
 use crate::pack::{FormError, PackError};
 use crate::payment::PaymentRefusal;
@@ -95,6 +96,21 @@ pub enum EngineError {
         /// `released` or `rejected`.
         how: String,
     },
+    /// The newest version of a pack no longer has it: nothing new begins by it.
+    #[error(
+        "{what} {name} is withdrawn: version {version} of pack {pack} no longer has it; what \
+             was begun before goes on by its own version"
+    )]
+    Withdrawn {
+        /// `service`, `registry` or `complex request`.
+        what: &'static str,
+        /// Its code.
+        name: String,
+        /// The pack that had it.
+        pack: PackCode,
+        /// The newest version of the pack.
+        version: u32,
+    },
     /// The idempotency key was used for another application.
     #[error("the idempotency key was used for another application; take a new key")]
     IdempotencyKeyReused,
@@ -135,6 +151,9 @@ pub enum EngineError {
     /// A rule of payments.
     #[error("{0}")]
     Payment(#[from] PaymentRefusal),
+    /// A rule of versions on their way into force.
+    #[error("{0}")]
+    Lifecycle(#[from] LifecycleRefusal),
     /// A rule of registries.
     #[error("{0}")]
     Entry(#[from] EntryRefusal),

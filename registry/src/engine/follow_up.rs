@@ -26,7 +26,7 @@ impl<P: LedgerPort> CaseEngine<P> {
         name: &str,
     ) -> Result<StreamName, EngineError> {
         let unknown = || EngineError::UnknownService { service: service.clone() };
-        let installed = self.packs.in_force(service).ok_or_else(unknown)?;
+        let installed = self.packs.in_force(service)?;
         let registry = installed.service(service).ok_or_else(unknown)?.effect_registry();
         let by_stream = StreamName::parse(name).ok().filter(|s| EntryId::of_stream(s).is_ok());
         let found = match by_stream {

@@ -60,6 +60,7 @@ impl<P: LedgerPort> CaseEngine<P> {
             return Err(EntryRefusal::System { registry: registry.clone() }.into());
         }
         let (installed, definition) = self.definition(registry)?;
+        self.packs.check_registry_in_force(registry, &installed)?;
         check_manual(&definition)?;
         let mut checked = Vec::with_capacity(rows.len());
         for (row_index, row) in rows.iter().enumerate() {

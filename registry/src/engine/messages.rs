@@ -152,7 +152,7 @@ impl<P: LedgerPort> CaseEngine<P> {
         self.catch_up().await?;
         let row = self.waiting(id)?;
         let unknown = || EngineError::UnknownService { service: service.clone() };
-        let installed = self.packs.in_force(service).ok_or_else(unknown)?;
+        let installed = self.packs.in_force(service)?;
         let found = installed.service(service).ok_or_else(unknown)?;
         check_may_enter(official, &installed.rules_of(found, &self.secret))?;
         let own = found.regulation.applicants_channel();

@@ -69,7 +69,7 @@ impl<P: LedgerPort> CaseEngine<P> {
         let (state, _) = self.offer_state(id).await?;
         let made = state.made().ok_or_else(|| unknown_offer(id))?.clone();
         let offered_by = self.packs.pinned(&made.pack)?;
-        let in_force = self.packs.in_force(&made.service);
+        let in_force = self.packs.in_force(&made.service).ok();
         let prefilled = self.prefilled(id).await?;
         Ok(OpenedOffer { row, made, offered_by, in_force, prefilled })
     }
@@ -205,7 +205,7 @@ impl<P: LedgerPort> CaseEngine<P> {
         let made = state.made().ok_or_else(|| unknown_offer(id))?;
         let service = made.service.clone();
         let unknown_service = || EngineError::UnknownService { service: service.clone() };
-        let installed = self.packs.in_force(&service).ok_or_else(unknown_service)?;
+        let installed = self.packs.in_force(&service)?;
         let offered = installed.service(&service).ok_or_else(unknown_service)?;
         let channel = match channel {
             Some(channel) => channel.clone(),
@@ -254,7 +254,7 @@ impl<P: LedgerPort> CaseEngine<P> {
     /// That an official may enter applications for what is offered.
     fn entitle_to_offer(&self, row: &OfferRow, official: &Official) -> Result<(), EngineError> {
         let unknown = || EngineError::UnknownService { service: row.service.clone() };
-        let installed = self.packs.in_force(&row.service).ok_or_else(unknown)?;
+        let installed = self.packs.in_force(&row.service)?;
         let service = installed.service(&row.service).ok_or_else(unknown)?;
         Ok(check_may_enter(official, &installed.rules_of(service, &self.secret))?)
     }

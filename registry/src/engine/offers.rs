@@ -148,7 +148,7 @@ impl<P: LedgerPort> CaseEngine<P> {
     /// Whether the last day of an offer has passed by the calendar in force; the offer's own
     /// decides.
     fn may_be_over(&self, row: &OfferRow) -> bool {
-        let installed = self.packs.in_force(&row.service);
+        let installed = self.packs.with_service(&row.service);
         installed.is_none_or(|installed| {
             installed.pack.calendar().date(self.clock.now()) > row.open_until
         })

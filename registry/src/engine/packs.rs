@@ -1,16 +1,17 @@
 //! Packs: published to the ledger, and installed to decide cases by.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
+use std::hash::Hash;
 use std::sync::{Arc, RwLock};
 
 use letopis_ledger::LeafIndex;
 
-use super::{CaseEngine, EngineError, LedgerPort};
+use super::{CaseEngine, EngineError, LedgerPort, TRIES_MAX};
 use crate::case::CaseRules;
-use crate::code::{ComplexCode, RegistryCode, ServiceCode};
+use crate::code::{ComplexCode, PackCode, RegistryCode, ServiceCode};
 use crate::event::{DomainEvent, PackRef, pack_stream};
 use crate::pack::{Pack, Registry, Service};
-use crate::record_draft::{Decision, NewEvent};
+use crate::record_draft::NewEvent;
 use crate::secret::AgencySecret;
 
 /// A pack with the place where it was published.
@@ -22,7 +23,9 @@ pub struct InstalledPack {
     pub pack_ref: PackRef,
 }
 
-/// The packs of a node: every installed version, and the one in force for each service.
+/// The packs of a node: every installed version, and which of them has each service, registry and
+/// complex request. What the newest version of its pack has no more is withdrawn: nothing new
+/// begins by it, and the last version that had it is what the rest goes by.
 #[derive(Debug, Default)]
 pub(super) struct Packs {
     inner: RwLock<Inner>,
@@ -31,6 +34,9 @@ pub(super) struct Packs {
 #[derive(Debug, Default)]
 struct Inner {
     by_leaf: HashMap<LeafIndex, Arc<InstalledPack>>,
+    /// The newest version of each pack.
+    newest: HashMap<PackCode, Arc<InstalledPack>>,
+    /// The last version that has each of these.
     by_service: HashMap<ServiceCode, Arc<InstalledPack>>,
     by_registry: HashMap<RegistryCode, Arc<InstalledPack>>,
     by_complex: HashMap<ComplexCode, Arc<InstalledPack>>,
@@ -57,54 +63,77 @@ impl InstalledPack {
 impl Packs {
     pub(super) fn install(&self, pack: Arc<InstalledPack>) -> Result<(), EngineError> {
         let mut inner = self.inner.write().expect("invariant: no holder panics");
-        let services = pack.pack.services().keys().map(|code| (code.to_string(), code));
-        for (name, code) in services {
-            check_offer(&pack, name, inner.by_service.get(code))?;
-        }
-        for code in pack.pack.registries().keys() {
-            check_offer(&pack, code.to_string(), inner.by_registry.get(code))?;
-        }
-        for code in pack.pack.complex_services().keys() {
-            check_offer(&pack, code.to_string(), inner.by_complex.get(code))?;
-        }
-        for code in pack.pack.complex_services().keys() {
-            let slot = inner.by_complex.entry(code.clone()).or_insert_with(|| Arc::clone(&pack));
-            replace_older(slot, &pack);
-        }
-        for code in pack.pack.services().keys() {
-            let slot = inner.by_service.entry(code.clone()).or_insert_with(|| Arc::clone(&pack));
-            replace_older(slot, &pack);
-        }
-        for code in pack.pack.registries().keys() {
-            let slot = inner.by_registry.entry(code.clone()).or_insert_with(|| Arc::clone(&pack));
-            replace_older(slot, &pack);
-        }
-        inner.by_leaf.insert(pack.pack_ref.leaf, pack);
+        inner.check_offers(&pack.pack)?;
+        let Inner { by_leaf, newest, by_service, by_registry, by_complex } = &mut *inner;
+        put(newest, pack.pack.code(), &pack);
+        pack.pack.services().keys().for_each(|code| put(by_service, code, &pack));
+        pack.pack.registries().keys().for_each(|code| put(by_registry, code, &pack));
+        pack.pack.complex_services().keys().for_each(|code| put(by_complex, code, &pack));
+        by_leaf.insert(pack.pack_ref.leaf, pack);
         Ok(())
     }
 
-    pub(super) fn in_force(&self, service: &ServiceCode) -> Option<Arc<InstalledPack>> {
+    /// That no other pack offers what this one does.
+    fn check_offers(&self, pack: &Pack) -> Result<(), EngineError> {
+        self.inner.read().expect("invariant: no holder panics").check_offers(pack)
+    }
+
+    /// The pack by which a service is applied for now.
+    pub(super) fn in_force(
+        &self,
+        service: &ServiceCode,
+    ) -> Result<Arc<InstalledPack>, EngineError> {
+        let found = self.with_service(service);
+        let unknown = || EngineError::UnknownService { service: service.clone() };
+        let found = found.ok_or_else(unknown)?;
+        self.check_in_force(&found, "service", service.as_str(), |pack| {
+            pack.service(service).is_some()
+        })?;
+        Ok(found)
+    }
+
+    /// The last version of a pack that has a service, whether it is withdrawn since or not.
+    pub(super) fn with_service(&self, service: &ServiceCode) -> Option<Arc<InstalledPack>> {
         self.inner.read().expect("invariant: no holder panics").by_service.get(service).cloned()
     }
 
-    pub(super) fn complex_in_force(&self, code: &ComplexCode) -> Option<Arc<InstalledPack>> {
+    pub(super) fn complex_in_force(
+        &self,
+        code: &ComplexCode,
+    ) -> Result<Arc<InstalledPack>, EngineError> {
+        let unknown = || EngineError::UnknownComplex { code: code.clone() };
+        let found = self.with_complex(code).ok_or_else(unknown)?;
+        self.check_in_force(&found, "complex request", code.as_str(), |pack| {
+            pack.complex_services().contains_key(code)
+        })?;
+        Ok(found)
+    }
+
+    /// The last version of a pack that has a complex request, whether it is withdrawn or not.
+    pub(super) fn with_complex(&self, code: &ComplexCode) -> Option<Arc<InstalledPack>> {
         self.inner.read().expect("invariant: no holder panics").by_complex.get(code).cloned()
     }
 
     /// Every complex request with the pack in force, in the order of codes.
     pub(super) fn complex(&self) -> Vec<(ComplexCode, Arc<InstalledPack>)> {
-        let inner = self.inner.read().expect("invariant: no holder panics");
-        let mut all: Vec<_> =
-            inner.by_complex.iter().map(|(code, pack)| (code.clone(), pack.clone())).collect();
+        let codes: Vec<ComplexCode> = {
+            let inner = self.inner.read().expect("invariant: no holder panics");
+            inner.by_complex.keys().cloned().collect()
+        };
+        let in_force = |code: ComplexCode| Some((code.clone(), self.complex_in_force(&code).ok()?));
+        let mut all: Vec<_> = codes.into_iter().filter_map(in_force).collect();
         all.sort_by(|(one, _), (other, _)| one.cmp(other));
         all
     }
 
-    /// Every service with the pack in force, in the order of codes.
+    /// Every service that can be applied for, with the pack in force, in the order of codes.
     fn services(&self) -> Vec<(ServiceCode, Arc<InstalledPack>)> {
-        let inner = self.inner.read().expect("invariant: no holder panics");
-        let mut all: Vec<_> =
-            inner.by_service.iter().map(|(code, pack)| (code.clone(), pack.clone())).collect();
+        let codes: Vec<ServiceCode> = {
+            let inner = self.inner.read().expect("invariant: no holder panics");
+            inner.by_service.keys().cloned().collect()
+        };
+        let in_force = |code: ServiceCode| Some((code.clone(), self.in_force(&code).ok()?));
+        let mut all: Vec<_> = codes.into_iter().filter_map(in_force).collect();
         all.sort_by(|(one, _), (other, _)| one.cmp(other));
         all
     }
@@ -112,16 +141,43 @@ impl Packs {
     /// The newest installed version of each pack, in the order of codes.
     pub(super) fn newest_of_each(&self) -> Vec<Arc<InstalledPack>> {
         let inner = self.inner.read().expect("invariant: no holder panics");
-        let mut newest: BTreeMap<_, Arc<InstalledPack>> = BTreeMap::new();
-        for pack in inner.by_leaf.values() {
-            let slot = newest.entry(pack.pack.code().clone()).or_insert_with(|| Arc::clone(pack));
-            replace_older(slot, pack);
-        }
-        newest.into_values().collect()
+        let mut newest: Vec<_> = inner.newest.values().cloned().collect();
+        newest.sort_by(|one, other| one.pack.code().cmp(other.pack.code()));
+        newest
     }
 
+    /// The last version of a pack that has a registry, by which it is read and its entries end.
     pub(super) fn of_registry(&self, registry: &RegistryCode) -> Option<Arc<InstalledPack>> {
         self.inner.read().expect("invariant: no holder panics").by_registry.get(registry).cloned()
+    }
+
+    /// That keepers may enter something new in a registry.
+    pub(super) fn check_registry_in_force(
+        &self,
+        registry: &RegistryCode,
+        found: &InstalledPack,
+    ) -> Result<(), EngineError> {
+        let still = |pack: &Pack| pack.registry(registry).is_some();
+        self.check_in_force(found, "registry", registry.as_str(), still)
+    }
+
+    /// That the newest version of a pack still has what an older one has.
+    fn check_in_force(
+        &self,
+        found: &InstalledPack,
+        what: &'static str,
+        name: &str,
+        still: impl Fn(&Pack) -> bool,
+    ) -> Result<(), EngineError> {
+        match self.newest(found) {
+            Some(newer) if !still(&newer.pack) => Err(EngineError::Withdrawn {
+                what,
+                name: name.to_owned(),
+                pack: newer.pack.code().clone(),
+                version: newer.pack.version(),
+            }),
+            _ => Ok(()),
+        }
     }
 
     pub(super) fn pinned(&self, pack: &PackRef) -> Result<Arc<InstalledPack>, EngineError> {
@@ -133,12 +189,20 @@ impl Packs {
         })
     }
 
+    /// An installed version of a pack.
+    pub(super) fn version(&self, code: &PackCode, version: u32) -> Option<Arc<InstalledPack>> {
+        let inner = self.inner.read().expect("invariant: no holder panics");
+        let same = |found: &&Arc<InstalledPack>| {
+            found.pack.code() == code && found.pack.version() == version
+        };
+        inner.by_leaf.values().find(same).cloned()
+    }
+
     /// The newest installed version of a pack, if it is newer than this one.
     pub(super) fn newest(&self, pack: &InstalledPack) -> Option<Arc<InstalledPack>> {
         let inner = self.inner.read().expect("invariant: no holder panics");
-        let same = inner.by_leaf.values().filter(|other| other.pack.code() == pack.pack.code());
-        let newer = same.filter(|other| other.pack.version() > pack.pack.version());
-        newer.max_by_key(|other| other.pack.version()).cloned()
+        let newest = inner.newest.get(pack.pack.code());
+        newest.filter(|newest| newest.pack.version() > pack.pack.version()).cloned()
     }
 
     pub(super) fn all(&self) -> Vec<Arc<InstalledPack>> {
@@ -149,22 +213,54 @@ impl Packs {
     }
 }
 
-fn check_offer(
-    pack: &InstalledPack,
-    name: String,
-    other: Option<&Arc<InstalledPack>>,
-) -> Result<(), EngineError> {
-    match other {
-        Some(other) if other.pack.code() != pack.pack.code() => {
-            Err(EngineError::Offered { name, other: other.pack.code().clone() })
+impl Inner {
+    fn check_offers(&self, pack: &Pack) -> Result<(), EngineError> {
+        for code in pack.services().keys() {
+            let still = |other: &Pack| other.service(code).is_some();
+            self.check_offer(pack, code.as_str(), self.by_service.get(code), still)?;
         }
-        _ => Ok(()),
+        for code in pack.registries().keys() {
+            let still = |other: &Pack| other.registry(code).is_some();
+            self.check_offer(pack, code.as_str(), self.by_registry.get(code), still)?;
+        }
+        for code in pack.complex_services().keys() {
+            let still = |other: &Pack| other.complex_services().contains_key(code);
+            self.check_offer(pack, code.as_str(), self.by_complex.get(code), still)?;
+        }
+        Ok(())
+    }
+
+    /// That what a pack offers is no other pack's, or was withdrawn by that one.
+    fn check_offer(
+        &self,
+        pack: &Pack,
+        name: &str,
+        holder: Option<&Arc<InstalledPack>>,
+        still: impl Fn(&Pack) -> bool,
+    ) -> Result<(), EngineError> {
+        let other = holder.map(|holder| holder.pack.code()).filter(|other| *other != pack.code());
+        let Some(other) = other.and_then(|other| self.newest.get(other)) else { return Ok(()) };
+        match still(&other.pack) {
+            true => Err(EngineError::Offered {
+                name: name.to_owned(),
+                other: other.pack.code().clone(),
+            }),
+            false => Ok(()),
+        }
     }
 }
 
-fn replace_older(slot: &mut Arc<InstalledPack>, pack: &Arc<InstalledPack>) {
-    if slot.pack.version() < pack.pack.version() {
-        *slot = Arc::clone(pack);
+/// Puts a version in the place of an older one of its pack, or of the pack that gave this up.
+fn put<K: Clone + Eq + Hash>(
+    slots: &mut HashMap<K, Arc<InstalledPack>>,
+    code: &K,
+    pack: &Arc<InstalledPack>,
+) {
+    let newer = |slot: &Arc<InstalledPack>| {
+        slot.pack.code() == pack.pack.code() && slot.pack.version() > pack.pack.version()
+    };
+    if !slots.get(code).is_some_and(newer) {
+        slots.insert(code.clone(), Arc::clone(pack));
     }
 }
 
@@ -173,39 +269,56 @@ impl<P: LedgerPort> CaseEngine<P> {
     /// are for the node to serve as blobs, and to make durable before this is called.
     ///
     /// # Errors
-    /// A test case of the pack fails, the version is taken or leaves a gap, or the ledger does not
-    /// take the record.
+    /// A test case of the pack fails, the version is taken or leaves a gap, another pack offers the
+    /// same, the version in force has a lifecycle that this one has not passed, or the ledger does
+    /// not take the record.
     pub async fn publish_pack(&self, pack: &Pack) -> Result<PackRef, EngineError> {
         self.check_agency(pack)?;
         pack.check().map_err(|errors| EngineError::PackFails { errors })?;
-        self.catch_up().await?;
         let (code, version) = (pack.code().clone(), pack.version());
-        let published = pack.published();
-        if let Some(found) = self.model.pack(&code, version)?.value {
-            if !found.published.is_same(&published) {
-                return Err(EngineError::PackVersionTaken { pack: code, version });
+        for _ in 0..TRIES_MAX {
+            self.catch_up().await?;
+            let published = pack.published();
+            if let Some(found) = self.model.pack(&code, version)?.value {
+                if !found.published.is_same(&published) {
+                    return Err(EngineError::PackVersionTaken { pack: code, version });
+                }
+                return Ok(PackRef { code, version, leaf: found.leaf });
             }
-            return Ok(PackRef { code, version, leaf: found.leaf });
+            self.check_next(pack)?;
+            let stream = pack_stream(&code);
+            // What the version in force asks for of the next one goes into the same record.
+            let mut decision = self.released(&published).await?;
+            decision.events.push(NewEvent {
+                version: self.model.stream_length(&stream)?.value,
+                stream,
+                event: DomainEvent::Pack(published),
+                private: vec![],
+            });
+            if let Some(appended) = self.append_unless_overtaken(self.seal(decision)?).await? {
+                return Ok(PackRef { code, version, leaf: appended.leaf });
+            }
         }
+        Err(EngineError::TooManyRaces { tries: TRIES_MAX })
+    }
+
+    /// That a pack is the next version of its code, and offers nothing that another one does.
+    pub(super) fn check_next(&self, pack: &Pack) -> Result<(), EngineError> {
+        self.check_agency(pack)?;
+        let (code, found) = (pack.code(), pack.version());
+        let last = self.last_version(code)?;
+        if found != last + 1 {
+            return Err(EngineError::PackVersionGap { pack: code.clone(), last, found });
+        }
+        self.packs.check_offers(pack)
+    }
+
+    /// The newest version of a pack that this agency published, 0 for none.
+    pub(super) fn last_version(&self, code: &PackCode) -> Result<u32, EngineError> {
         let packs = self.model.packs()?.value;
-        let agency = &self.author.agency;
-        let own = packs.iter().filter(|row| &row.author == agency);
-        let versions = own.filter(|row| row.published.code == code);
-        let last = versions.map(|row| row.published.version).max().unwrap_or(0);
-        if version != last + 1 {
-            return Err(EngineError::PackVersionGap { pack: code, last, found: version });
-        }
-        let stream = pack_stream(&code);
-        let event = NewEvent {
-            version: self.model.stream_length(&stream)?.value,
-            stream,
-            event: DomainEvent::Pack(published),
-            private: vec![],
-        };
-        let decision = Decision { events: vec![event], claims: vec![] };
-        let appended = self.append(self.seal(decision)?).await?;
-        self.catch_up().await?;
-        Ok(PackRef { code, version, leaf: appended.leaf })
+        let own = packs.iter().filter(|row| row.author == self.author.agency);
+        let versions = own.filter(|row| &row.published.code == code);
+        Ok(versions.map(|row| row.published.version).max().unwrap_or(0))
     }
 
     /// Installs a published pack. New applications follow the latest installed version of it;
@@ -228,8 +341,10 @@ impl<P: LedgerPort> CaseEngine<P> {
     }
 
     /// The pack that new applications for a service follow.
-    #[must_use]
-    pub fn pack_in_force(&self, service: &ServiceCode) -> Option<Arc<InstalledPack>> {
+    ///
+    /// # Errors
+    /// No pack offers it, or it was withdrawn.
+    pub fn pack_in_force(&self, service: &ServiceCode) -> Result<Arc<InstalledPack>, EngineError> {
         self.packs.in_force(service)
     }
 
@@ -238,6 +353,12 @@ impl<P: LedgerPort> CaseEngine<P> {
     #[must_use]
     pub fn services_in_force(&self) -> Vec<(ServiceCode, Arc<InstalledPack>)> {
         self.packs.services()
+    }
+
+    /// The last pack that has a service, whether it is withdrawn since or not.
+    #[must_use]
+    pub fn pack_with_service(&self, service: &ServiceCode) -> Option<Arc<InstalledPack>> {
+        self.packs.with_service(service)
     }
 
     /// The pack that a case follows.
@@ -254,13 +375,13 @@ impl<P: LedgerPort> CaseEngine<P> {
         self.packs.all()
     }
 
-    /// The pack in force that declares a registry.
+    /// The last pack that has a registry, whether it is withdrawn since or not.
     #[must_use]
     pub fn pack_of_registry(&self, code: &RegistryCode) -> Option<Arc<InstalledPack>> {
         self.packs.of_registry(code)
     }
 
-    /// The definition of a registry, in the pack that is in force.
+    /// The definition of a registry, in the last pack that has it.
     #[must_use]
     pub fn registry(&self, code: &RegistryCode) -> Option<Registry> {
         self.packs.of_registry(code)?.pack.registry(code).cloned()

@@ -116,12 +116,13 @@ impl<P: LedgerPort> CaseEngine<P> {
         Ok(begun)
     }
 
-    /// The services in force that review what they gave.
+    /// The services that review what they gave: also those that are withdrawn, by the last version
+    /// that had them, as long as what they gave is in force.
     fn reviewed(&self) -> Vec<Reviewed> {
         let mut found: BTreeMap<ServiceCode, Reviewed> = BTreeMap::new();
         for installed in self.packs.all() {
             for code in installed.pack.services().keys() {
-                let Some(installed) = self.packs.in_force(code) else { continue };
+                let Some(installed) = self.packs.with_service(code) else { continue };
                 let one = Reviewed { code: code.clone(), installed };
                 if one.installed.service(code).is_some_and(|s| s.regulation.review.is_some()) {
                     found.insert(code.clone(), one);

@@ -137,7 +137,7 @@ impl<P: LedgerPort> CaseEngine<P> {
     ) -> Result<Accepted, EngineError> {
         let code = &application.service;
         let unknown = || EngineError::UnknownService { service: code.clone() };
-        let installed = self.packs.in_force(code).ok_or_else(unknown)?;
+        let installed = self.packs.with_service(code).ok_or_else(unknown)?;
         let service = installed.service(code).ok_or_else(unknown)?;
         let not_taken = application.entry.as_ref().is_some_and(|entry| entry.finding.is_some());
         // What an official does not take may be incomplete for that very reason.
@@ -145,7 +145,10 @@ impl<P: LedgerPort> CaseEngine<P> {
             true => service.check_partly(&application.form),
             false => service.check_form(&application.form),
         };
-        let form = form.map_err(|errors| EngineError::Form { errors })?;
+        // Nobody corrects a form for what is withdrawn.
+        let wrong =
+            |errors| self.packs.in_force(code).err().unwrap_or(EngineError::Form { errors });
+        let form = form.map_err(wrong)?;
         let mut attempt = Attempt {
             application,
             installed: &installed,
@@ -165,8 +168,14 @@ impl<P: LedgerPort> CaseEngine<P> {
             if submission.input != input {
                 return Err(EngineError::IdempotencyKeyReused);
             }
+            // What was submitted before a service was withdrawn is still answered the same.
+            self.catch_up().await?;
+            if self.model.case(submission.case)?.value.is_none() {
+                self.packs.in_force(code)?;
+            }
             return self.repeat(&attempt, submission).await;
         }
+        self.packs.in_force(code)?;
         if let Some(entry) = &application.renews {
             self.catch_up().await?;
             attempt.follow_up = Some(self.renewal(code, entry)?);

@@ -7,6 +7,7 @@ mod drafts;
 mod extract;
 mod facts;
 mod follow_up;
+mod lifecycle;
 mod offers;
 mod ownership;
 mod payments;
@@ -14,6 +15,7 @@ mod privacy;
 mod races;
 mod registries;
 mod silence;
+mod withdrawn;
 
 use futures::executor::block_on;
 use letopis_ledger::disclosure::Disclosure;

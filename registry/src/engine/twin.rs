@@ -217,8 +217,12 @@ impl TwinNode {
 
     /// A second node of the same agency: other tables, the same ledger and private store.
     pub(crate) fn beside(&self, seed: u64) -> Self {
+        self.beside_with(seed, crate::pack::fixture::zarechny())
+    }
+
+    /// The same with the pack that the first node has.
+    pub(crate) fn beside_with(&self, seed: u64, pack: crate::pack::Pack) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let pack = crate::pack::fixture::zarechny();
         Self::with((self.ledger.clone(), pack), seed, self.engine.private.clone(), folder)
     }
 

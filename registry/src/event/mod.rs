@@ -13,6 +13,7 @@ mod message;
 mod offer;
 mod pack;
 mod payment;
+mod proposal;
 mod staff;
 mod stream;
 mod trace;
@@ -43,10 +44,14 @@ pub use message::{MessageEvent, MessageQuarantined, Unrouted};
 pub use offer::{OfferEvent, OfferMade};
 pub use pack::{PackFile, PackPublished, RegistryWriter};
 pub use payment::{PaymentDue, PaymentEvent, PaymentSettled};
+pub use proposal::{
+    PackStageBreached, ProposalEvent, RemarkRaised, RemarkResolved, StageOpened, StageSigned,
+    VersionProposed,
+};
 pub use staff::{Appointed, HeldPost, StaffEvent};
 pub use stream::{
     CaseId, ComplexId, ConsultationId, DraftId, EntryId, InboundMessageId, OfferId, OfficialId,
-    PaymentsId, StreamError, pack_stream,
+    PaymentsId, StreamError, pack_stream, proposal_of_stream, proposal_stream,
 };
 pub use trace::{TraceEvent, TraceOpened, TraceStep};
 pub use upcast::schema_version;
@@ -73,8 +78,9 @@ pub enum EventError {
 }
 
 /// The kinds of streams that the domain has.
-const FAMILIES: [&str; 10] = [
+const FAMILIES: [&str; 11] = [
     "pack",
+    "proposal",
     "application",
     "complex",
     "registry",
@@ -91,6 +97,8 @@ const FAMILIES: [&str; 10] = [
 pub enum DomainEvent {
     /// On `pack/<code>`.
     Pack(PackPublished),
+    /// On `proposal/<pack code>/<version>`.
+    Proposal(ProposalEvent),
     /// On `application/<uuid>`.
     Case(CaseEvent),
     /// On `complex/<uuid>`.
@@ -117,6 +125,7 @@ impl DomainEvent {
     pub fn event_type(&self) -> &'static str {
         match self {
             Self::Pack(_) => pack::PACK_PUBLISHED,
+            Self::Proposal(event) => event.event_type(),
             Self::Case(event) => event.event_type(),
             Self::Complex(event) => event.event_type(),
             Self::Entry(event) => event.event_type(),
@@ -134,6 +143,7 @@ impl DomainEvent {
     pub fn data(&self) -> Object {
         match self {
             Self::Pack(event) => event.data(),
+            Self::Proposal(event) => event.data(),
             Self::Case(event) => event.data(),
             Self::Complex(event) => event.data(),
             Self::Entry(event) => event.data(),
@@ -164,6 +174,7 @@ impl DomainEvent {
         let data = upcast::to_current(name, event.schema, &event.data).ok_or_else(unknown)?;
         let read = match family {
             "pack" => PackPublished::read(name, &data)?.map(Self::Pack),
+            "proposal" => ProposalEvent::read(name, &data)?.map(Self::Proposal),
             "application" => CaseEvent::read(name, &data)?.map(Self::Case),
             "complex" => ComplexEvent::read(name, &data)?.map(Self::Complex),
             "registry" => EntryEvent::read(name, &data)?.map(Self::Entry),

@@ -97,21 +97,34 @@ impl PackPublished {
         })
     }
 
+    /// SHA-256 over the canonical JSON of the files, in ascending order of path: what officials
+    /// sign of a version.
+    #[must_use]
+    pub fn files_digest(&self) -> Hash {
+        let files: Vec<Json> = self.files.iter().map(PackFile::to_json).collect();
+        Hash::of(Json::Array(files).to_string().as_bytes())
+    }
+
     pub(super) fn read(event_type: &str, data: &Object) -> Result<Option<Self>, EventError> {
         if event_type == PACK_PUBLISHED { Ok(Some(Self::parse(data)?)) } else { Ok(None) }
     }
 
     fn parse(data: &Object) -> Result<Self, FieldError> {
         let mut fields = Fields::of_object("pack.published", data);
-        let read = Self {
+        let read = Self::take(&mut fields)?;
+        fields.finish()?;
+        Ok(read)
+    }
+
+    /// Reads these fields of an event that has others too.
+    pub(super) fn take(fields: &mut Fields<'_>) -> Result<Self, FieldError> {
+        Ok(Self {
             code: fields.parsed("code", PackCode::parse)?,
             version: u32::try_from(fields.unsigned("version")?)
                 .map_err(|_| fields.invalid("version", &"larger than 2^32"))?,
-            files: parse_array(&mut fields, "files", PackFile::parse)?,
-            registries: writers(&mut fields)?,
-        };
-        fields.finish()?;
-        Ok(read)
+            files: parse_array(fields, "files", PackFile::parse)?,
+            registries: writers(fields)?,
+        })
     }
 }
 

@@ -1,6 +1,6 @@
-//! Streams of the domain: `pack/<code>`, `application/<uuid>`, `complex/<uuid>`,
-//! `registry/<code>/<uuid>`, `offer/<uuid>`, `payments/<uuid>`, `staff/<uuid>`,
-//! `consultation/<uuid>`.
+//! Streams of the domain: `pack/<code>`, `proposal/<code>/<version>`, `application/<uuid>`,
+//! `complex/<uuid>`, `registry/<code>/<uuid>`, `offer/<uuid>`, `payments/<uuid>`,
+//! `staff/<uuid>`, `consultation/<uuid>`.
 //!
 //! The ids are UUIDs of version 7 (RFC 9562), lower-case and hyphenated. Not here: ids of records.
 
@@ -117,6 +117,31 @@ pub struct EntryId {
 #[must_use]
 pub fn pack_stream(code: &PackCode) -> StreamName {
     stream(&format!("pack/{code}"))
+}
+
+/// The stream of a version of a pack on its way into force.
+///
+/// # Panics
+/// Never: a pack code and a number fit into a stream name.
+#[must_use]
+pub fn proposal_stream(code: &PackCode, version: u32) -> StreamName {
+    stream(&format!("proposal/{code}/{version}"))
+}
+
+/// The pack and version of a stream of [`proposal_stream`].
+///
+/// # Errors
+/// The stream is none of these.
+pub fn proposal_of_stream(stream: &StreamName) -> Result<(PackCode, u32), StreamError> {
+    let parse = |text: &str| {
+        let (code, number) = text.strip_prefix("proposal/")?.split_once('/')?;
+        let version = number.parse::<u32>().ok().filter(|version| version.to_string() == number);
+        Some((PackCode::parse(code).ok()?, version?))
+    };
+    parse(stream.as_str()).ok_or_else(|| StreamError {
+        text: stream.to_string(),
+        expected: "the stream of a proposed version, proposal/<pack code>/<version>",
+    })
 }
 
 impl DraftId {

@@ -15,6 +15,7 @@ mod message;
 mod offer;
 mod pack;
 mod payment;
+mod proposal;
 mod withdrawal;
 mod work;
 
@@ -200,6 +201,7 @@ fn every_sample() -> impl Iterator<Item = (StreamName, DomainEvent)> {
         .chain(pack::samples())
         .chain(message::samples())
         .chain(escalation::samples())
+        .chain(proposal::samples())
 }
 
 fn lines(samples: &[(StreamName, DomainEvent)]) -> Vec<String> {
@@ -245,6 +247,9 @@ fn golden_bytes_of_every_shape() {
     let found = lines(&escalation::samples());
     let golden = include_str!("../../testdata/events-of-escalations.txt");
     assert_eq!(found, golden.lines().collect::<Vec<_>>(), "\n{}\n", found.join("\n"));
+    let found = lines(&proposal::samples());
+    let golden = include_str!("../../testdata/events-of-proposals.txt");
+    assert_eq!(found, golden.lines().collect::<Vec<_>>(), "\n{}\n", found.join("\n"));
 }
 
 #[test]
@@ -284,6 +289,7 @@ fn every_member_is_needed_and_no_other_is_taken() {
             let optional = [
                 &optional[..],
                 &["official", "by", "entered", "about", "ends", "scan", "retry_at", "system"],
+                &["file", "opens"],
             ]
             .concat();
             let optional = optional.contains(&name);

@@ -380,6 +380,14 @@ pub enum PackRule {
         /// The names that exist.
         known: String,
     },
+    /// A lifecycle of no stages, or of too many.
+    #[error("the lifecycle has {found} stages; give 1 to {most}, or leave it out")]
+    LifecycleShape {
+        /// Stages found.
+        found: usize,
+        /// Most stages.
+        most: usize,
+    },
     /// A term that cannot be counted.
     #[error("{what}: {reason}")]
     Term {

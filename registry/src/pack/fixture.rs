@@ -36,6 +36,69 @@ pub(crate) fn changed(path: &str, from: &str, to: &str) -> Result<Pack, Vec<Pack
     Pack::from_files(PackFiles::new(files)?)
 }
 
+/// What the parking permit and the child benefit have, and the building permit has not.
+const OF_TWO_SERVICES: [&str; 13] = [
+    "parking-permit",
+    "child-benefit",
+    "moved-in-with-newborn",
+    "subsistence_minimum",
+    "vehicle",
+    "residence",
+    "parking_permit",
+    "unpaid_fine",
+    "birth_record",
+    "income",
+    "social_payment",
+    "property",
+    "benefit_entitlement",
+];
+
+/// What the building permit has, and the other services have not.
+const OF_ONE_SERVICE: [&str; 11] = [
+    "building-permit",
+    "land_right",
+    "legal_entity",
+    "expert_review",
+    "tax_debt",
+    "historic_building",
+    "building_permit",
+    "planning_certificate",
+    "heritage_check",
+    "heritage_opinion",
+    "missing_file",
+];
+
+/// Version 2 of the pack, in which nothing is left but the building permit.
+pub(crate) fn building_permits_alone() -> Pack {
+    let emptied = ("complex:\nclassifiers:\n", "");
+    without(&OF_TWO_SERVICES, &[("version: 1", "version: 2"), emptied])
+}
+
+/// Another pack, `successor`, with everything but the building permit.
+pub(crate) fn successor_without_building_permits() -> Pack {
+    let emptied = ("requests:\n", "");
+    without(&OF_ONE_SERVICE, &[("code: zarechny", "code: successor"), emptied])
+}
+
+/// The pack without these parts, and with changes of its first file.
+fn without(gone: &[&str], changes: &[(&str, &str)]) -> Pack {
+    let mut files = files();
+    let manifest = String::from_utf8(files["pack.yaml"].clone()).unwrap();
+    let stays = |line: &&str| !gone.iter().any(|code| *line == format!("  - {code}"));
+    let manifest: Vec<&str> = manifest.lines().filter(stays).collect();
+    let changed = |text: String, (from, to): &(&str, &str)| text.replacen(from, to, 1);
+    let manifest = changes.iter().fold(manifest.join("\n"), changed);
+    files.insert("pack.yaml".to_owned(), manifest.into_bytes());
+    files.retain(|path, _| {
+        let place = path.split_once('/').map(|(_, rest)| rest).unwrap_or_default();
+        let of =
+            |code: &&str| place == format!("{code}.yaml") || place.starts_with(&format!("{code}/"));
+        !gone.iter().any(of)
+    });
+    let pack = PackFiles::new(files).and_then(Pack::from_files);
+    pack.unwrap_or_else(|errors| panic!("{}", lines(&errors)))
+}
+
 pub(crate) fn files() -> BTreeMap<String, Vec<u8>> {
     let files = PackFiles::read(&folder()).unwrap();
     files.iter().map(|(path, bytes)| (path.to_owned(), bytes.to_vec())).collect()

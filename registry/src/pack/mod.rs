@@ -7,6 +7,7 @@
 mod act;
 mod cases;
 mod classifier;
+mod compare;
 mod complex;
 mod error;
 mod files;
@@ -14,6 +15,7 @@ mod follow_up;
 mod form;
 mod graph;
 mod judgement;
+mod lifecycle;
 mod number;
 mod plan;
 mod read;
@@ -44,6 +46,7 @@ use letopis_rules::decision::AdmittedModel;
 pub use act::Act;
 pub use cases::{CaseExpectation, ExpectedOutcome, GivenAnswer, OfferedBy, RenewedEntry, TestCase};
 pub use classifier::{Classifier, Column, Day, Row, RowValues};
+pub use compare::{Change, KINDS, compare};
 pub use complex::{AskedOnce, ComplexService, JoinedForms, JoinedService, WaitRule};
 pub use error::{PackError, PackRule};
 pub use files::{PACK_MAX_BYTES, PACK_MAX_FILES, PackFiles};
@@ -53,6 +56,7 @@ pub use form::{
 };
 pub use graph::StepGraph;
 pub use judgement::{JudgeError, Judgement, VALID_MONTHS_MAX, VALID_YEARS_MAX, Validity, judge};
+pub use lifecycle::{Lifecycle, LifecycleStage};
 pub use number::{NumberTemplate, NumberTemplateError, TEMPLATE_MAX_BYTES, WIDTH_MAX};
 pub use plan::{PlanState, PlannedRequest, plan};
 pub use registry::{
@@ -89,6 +93,7 @@ pub struct Pack {
     issuer: Text,
     agency: AgencyId,
     calendar: LegalCalendar,
+    lifecycle: Option<Lifecycle>,
     services: BTreeMap<ServiceCode, Service>,
     complex: BTreeMap<ComplexCode, ComplexService>,
     routes: Vec<Route>,
@@ -205,6 +210,12 @@ impl Pack {
     #[must_use]
     pub const fn calendar(&self) -> &LegalCalendar {
         &self.calendar
+    }
+
+    /// What the next version passes before it is published; nothing without it.
+    #[must_use]
+    pub const fn lifecycle(&self) -> Option<&Lifecycle> {
+        self.lifecycle.as_ref()
     }
 
     /// The services by code.

@@ -15,9 +15,9 @@ use serde_saphyr::Spanned;
 
 use super::error::{PackError, PackRule, Problems};
 use super::{
-    Act, Classifier, Classifiers, ComplexService, DocumentKind, FormSchema, LegalCalendar, Pack,
-    PackFiles, Parts, Registry, Regulation, RequestKind, Route, Service, StepGraph, Template,
-    TestCase, Unit, act, validate,
+    Act, Classifier, Classifiers, ComplexService, DocumentKind, FormSchema, LegalCalendar,
+    Lifecycle, Pack, PackFiles, Parts, Registry, Regulation, RequestKind, Route, Service,
+    StepGraph, Template, TestCase, Unit, act, validate,
 };
 use crate::code::{
     ClassifierCode, ComplexCode, PackCode, RegistryCode, RequestKindCode, ServiceCode,
@@ -55,6 +55,8 @@ struct Manifest {
     routes: Vec<Route>,
     /// The acts that everything in the pack follows from.
     acts: Vec<Act>,
+    #[serde(default)]
+    lifecycle: Option<Lifecycle>,
 }
 
 /// One file of test cases.
@@ -78,6 +80,9 @@ pub(super) fn read(files: PackFiles) -> Result<Pack, Vec<PackError>> {
         }
     }
     let parts = reader.parts(&manifest);
+    if let Some(lifecycle) = &manifest.lifecycle {
+        validate::lifecycle(lifecycle, &parts.units, MANIFEST, &mut reader.problems);
+    }
     let services = reader.services(&manifest, &parts.classifiers);
     for service in services.values() {
         validate::service(service, &parts, &mut reader.problems);
@@ -101,6 +106,7 @@ pub(super) fn read(files: PackFiles) -> Result<Pack, Vec<PackError>> {
         issuer: manifest.issuer,
         agency,
         calendar,
+        lifecycle: manifest.lifecycle,
         services,
         complex,
         routes: manifest.routes,

@@ -32,6 +32,7 @@ mod escalation;
 mod facts;
 mod follow_up;
 mod language;
+mod lifecycle;
 mod offers;
 mod payments;
 

@@ -2,6 +2,7 @@
 
 mod complex;
 mod follow_ups;
+mod lifecycle;
 mod offers;
 mod parts;
 mod payments;
@@ -14,6 +15,7 @@ mod sources;
 mod typical;
 
 pub(super) use complex::complex;
+pub(super) use lifecycle::lifecycle;
 pub(super) use parts::{act, classifier, request_kind, units};
 pub(super) use registries::{registry, rests_on};
 pub(super) use routes::routes;

@@ -30,6 +30,7 @@ mod papers;
 mod past;
 mod payments;
 mod precedents;
+mod proposals;
 mod provided;
 mod requests;
 mod row;
@@ -69,6 +70,7 @@ pub use packs::PackRow;
 pub use papers::PaperRow;
 pub use payments::PaymentRow;
 pub use precedents::{PrecedentQuery, PrecedentRow};
+pub use proposals::ProposalRow;
 pub use provided::ProvidedRow;
 pub use requests::{EscalatedRow, RequestRow, SubrequestRow};
 pub use searched::{CaseSearch, FoundCase};
@@ -170,6 +172,7 @@ const PROJECTIONS: &[Projection] = &[
     searched::PROJECTION,
     papers::PROJECTION,
     packs::PROJECTION,
+    proposals::PROJECTION,
     provided::PROJECTION,
     system::PROJECTION,
     staff::PROJECTION,

@@ -8,6 +8,7 @@ use super::bundles::{Bundle, Incoming, read_ahead};
 use super::cases::Cases;
 use super::entries::Entries;
 use super::leaves::{ReadLeaf, Signed, batches, check_signatures, read_leaves};
+use super::lifecycle::Lifecycles;
 use super::offers::Offers;
 use super::root::merkle_root;
 use super::tiles::TileAudit;
@@ -49,6 +50,7 @@ struct Walk<'a> {
     offers: Offers,
     cases: Cases,
     entries: Entries,
+    lifecycles: Lifecycles<'a>,
     sequence: Sequence,
     tiles: TileAudit<'a>,
     signature_count: u64,
@@ -78,6 +80,7 @@ pub(super) fn walk(
         offers: Offers::default(),
         cases: Cases::default(),
         entries: Entries::default(),
+        lifecycles: Lifecycles::new(source),
         sequence: Sequence { link: genesis_link(), last_time: None },
         tiles: TileAudit::new(source, size),
         signature_count: 0,
@@ -166,6 +169,7 @@ impl Walk<'_> {
                     self.offers.take(place, leaf, report);
                     self.cases.take(place, leaf, report);
                     self.entries.take(place, leaf, report);
+                    self.findings.extend(self.lifecycles.take(place, leaf)?);
                     self.observer.leaf(place, leaf);
                     signed.push(Signed { place, leaf, keys });
                 }

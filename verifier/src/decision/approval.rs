@@ -3,36 +3,23 @@
 //!
 //! Written from `docs/EVENTS.md`. Who an official is as a person stays with the agency.
 
-use std::collections::{BTreeMap, BTreeSet};
-
+use letopis_ledger::Hash;
+use letopis_ledger::Timestamp;
 use letopis_ledger::json::{FieldError, Fields, Json, Object};
-use letopis_ledger::key::{AuthorKey, AuthorKeyId, AuthorSignature};
+use letopis_ledger::key::{AuthorKeyId, AuthorSignature};
 use letopis_ledger::record::Event;
-use letopis_ledger::{Hash, LeafIndex, Timestamp};
 
 use super::Stop;
 use super::case::{self, Case};
 use super::collect::{CaseEvent, Collector};
 use super::event::Decided;
-use super::procedure::{Post, Stage};
+use super::procedure::Stage;
 use super::rule::Regulation;
 use crate::finding::{Finding, Rule};
+use crate::staff::Post;
 
 /// Payload type of an agreement in the pre-authentication encoding.
 const PAYLOAD_TYPE: &str = "application/vnd.letopis.agreement.v1+json";
-
-/// What the log tells of officials of one agency, leaf by leaf.
-#[derive(Debug, Default)]
-pub(super) struct Staff {
-    appointments: BTreeMap<String, Vec<(LeafIndex, Appointment)>>,
-}
-
-/// What an official holds from some leaf on; nothing after dismissal.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Appointment {
-    posts: BTreeSet<(String, String)>,
-    key: Option<AuthorKey>,
-}
 
 /// An agreement as the log has it.
 struct Agreed {
@@ -42,42 +29,6 @@ struct Agreed {
     official: String,
     key: AuthorKeyId,
     signature: AuthorSignature,
-}
-
-impl Staff {
-    /// Takes an event of `staff/…`; one that cannot be read appoints nobody.
-    pub(super) fn take(&mut self, place: LeafIndex, event: &Event) {
-        let Some(official) = event.stream.as_str().strip_prefix("staff/") else { return };
-        let appointment = match event.event_type.as_str() {
-            "staff.appointed" => Appointment::read(&event.data).unwrap_or_default(),
-            "staff.dismissed" => Appointment::default(),
-            _ => return,
-        };
-        self.appointments.entry(official.to_owned()).or_default().push((place, appointment));
-    }
-
-    /// What an official held when a leaf was written.
-    pub(super) fn at(&self, official: &str, place: LeafIndex) -> Option<&Appointment> {
-        let known = self.appointments.get(official)?;
-        known.iter().rev().find(|(since, _)| *since < place).map(|(_, held)| held)
-    }
-}
-
-impl Appointment {
-    fn read(data: &Object) -> Result<Self, FieldError> {
-        let mut fields = Fields::of_object("staff.appointed", data);
-        let mut posts = BTreeSet::new();
-        for post in fields.array("posts")? {
-            let mut post = Fields::of("post", post)?;
-            posts.insert((post.string("unit")?.to_owned(), post.string("role")?.to_owned()));
-        }
-        let key = Some(fields.parsed("key", AuthorKey::from_base64)?);
-        Ok(Self { posts, key })
-    }
-
-    pub(super) fn holds(&self, post: &Post) -> bool {
-        self.posts.contains(&(post.unit.clone(), post.role.clone()))
-    }
 }
 
 /// Checks that stages with a term of their own are those of the regulation, counted rightly, and
@@ -205,15 +156,12 @@ fn check_agreement(
     let official = &agreed.official;
     let author = event.leaf.record().author();
     let staff = collected.staff.get(author);
-    let held = staff.and_then(|staff| staff.at(official, event.place));
-    let held = held
-        .filter(|held| held.holds(post))
-        .ok_or_else(|| broken(format!("{official} was not {} of {} then", post.role, post.unit)))?;
-    let key = held.key.filter(|key| key.id() == agreed.key);
-    let key = key.ok_or_else(|| broken(format!("{} was not the key of {official}", agreed.key)))?;
+    let staff = staff.ok_or_else(|| broken(format!("{official} holds no post")))?;
     let text = agreement_text(proposed.event(), agreed);
-    key.verify_as(PAYLOAD_TYPE, &text, &agreed.signature)
-        .map_err(|error| broken(format!("{official}: {error}")))
+    let by = (official.as_str(), post, event.place);
+    staff
+        .check_signature(by, (PAYLOAD_TYPE, &text), (agreed.key, &agreed.signature))
+        .map_err(broken)
 }
 
 /// The text that an official signs.

@@ -1,6 +1,8 @@
 //! Picks out of a log, as it goes by, what concerns one case.
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use letopis_ledger::id::{AgencyId, StreamName};
 use letopis_ledger::json::{Json, Object};
@@ -8,7 +10,6 @@ use letopis_ledger::leaf::Leaf;
 use letopis_ledger::record::Event;
 use letopis_ledger::{Hash, LeafIndex, Timestamp};
 
-use super::approval::Staff;
 use super::offer::Acceptance;
 use super::payments::{self, Due};
 use super::{case, follow_up, joint};
@@ -33,7 +34,7 @@ pub(super) struct Collector<'a> {
     /// when it is known which one counts, and compared with these.
     pub(super) packs: BTreeMap<LeafIndex, Hash>,
     /// Officials of every agency, as the leaves tell of them.
-    pub(super) staff: BTreeMap<AgencyId, Staff>,
+    pub(super) staff: BTreeMap<AgencyId, crate::staff::Staff>,
     /// Where each offer that is open was made, with the hash of that leaf.
     offers: BTreeMap<StreamName, (LeafIndex, Hash)>,
     /// The offer that the case accepts.
@@ -48,14 +49,35 @@ pub(super) struct Collector<'a> {
     awaited: Vec<String>,
     /// Their events that close a request or the case, with the leaf of each.
     pub(super) others: Vec<(LeafIndex, Event)>,
-    progress: &'a mut dyn Observer,
+}
+
+/// A leaf that is copied once, however many cases keep it.
+pub(super) struct Kept<'l> {
+    leaf: &'l Leaf,
+    copy: OnceCell<Arc<Leaf>>,
+}
+
+impl<'l> Kept<'l> {
+    pub(super) fn new(leaf: &'l Leaf) -> Self {
+        Self { leaf, copy: OnceCell::new() }
+    }
+
+    fn copy(&self) -> Arc<Leaf> {
+        Arc::clone(self.copy.get_or_init(|| Arc::new(self.leaf.clone())))
+    }
+}
+
+/// A collector that watches a log go by, for whoever is told how far it is.
+pub(super) struct Watching<'a, 'o> {
+    pub(super) collected: Collector<'a>,
+    pub(super) progress: &'o mut dyn Observer,
 }
 
 /// One event of the case.
 pub(super) struct CaseEvent {
     /// Where its leaf stands.
     pub(super) place: LeafIndex,
-    pub(super) leaf: Leaf,
+    pub(super) leaf: Arc<Leaf>,
     /// Position of the event in its record.
     position: usize,
 }
@@ -69,7 +91,7 @@ pub(super) struct EntryEvent {
 }
 
 impl<'a> Collector<'a> {
-    pub(super) fn new(wanted: &'a str, progress: &'a mut dyn Observer) -> Self {
+    pub(super) fn new(wanted: &'a str) -> Self {
         Self {
             wanted,
             stream: None,
@@ -85,7 +107,6 @@ impl<'a> Collector<'a> {
             changes: Vec::new(),
             awaited: Vec::new(),
             others: Vec::new(),
-            progress,
         }
     }
 
@@ -142,34 +163,9 @@ impl<'a> Collector<'a> {
         }
     }
 
-    /// The last day of an entry, as it was made.
-    pub(super) fn last_day_of(&self, entry: Option<&str>) -> Option<String> {
-        let found = self.entries.iter().find(|made| Some(made.stream.as_str()) == entry)?;
-        Some(found.data.get("valid_until")?.as_str()?.to_owned())
-    }
-
-    /// Takes an event of an entry that names the case as its basis; they are few.
-    fn take_entry(&mut self, place: LeafIndex, event: &Event) {
-        let basis = event.data.get("basis").and_then(Json::as_object);
-        let stream = basis.and_then(|basis| basis.get("stream")?.as_str());
-        let known = self.stream.as_ref().map(StreamName::as_str);
-        if stream.is_none() || stream != known || self.entries.len() == CASE_EVENTS_MAX {
-            return;
-        }
-        let (stream, data) = (event.stream.clone(), event.data.clone());
-        let event_type = event.event_type.to_string();
-        self.entries.push(EntryEvent { place, stream, event_type, data });
-    }
-}
-
-impl CaseEvent {
-    pub(super) fn event(&self) -> &Event {
-        &self.leaf.record().events()[self.position]
-    }
-}
-
-impl Observer for Collector<'_> {
-    fn leaf(&mut self, place: LeafIndex, leaf: &Leaf) {
+    /// Takes what a leaf has of the case.
+    pub(super) fn take(&mut self, place: LeafIndex, kept: &Kept<'_>) {
+        let leaf = kept.leaf;
         let events = leaf.record().events();
         if self.stream.is_none() {
             let found = events.iter().find(|event| self.is_wanted(event));
@@ -185,7 +181,7 @@ impl Observer for Collector<'_> {
                     self.awaited = joint::awaited(&event.data);
                 }
                 if self.events.len() < CASE_EVENTS_MAX {
-                    self.events.push(CaseEvent { place, leaf: leaf.clone(), position });
+                    self.events.push(CaseEvent { place, leaf: kept.copy(), position });
                 } else {
                     self.more_events += 1;
                 }
@@ -216,6 +212,42 @@ impl Observer for Collector<'_> {
                 _ => {}
             }
         }
+    }
+
+    /// Streams of the cases that this one waits for.
+    pub(super) fn awaited(&self) -> &[String] {
+        &self.awaited
+    }
+
+    /// The last day of an entry, as it was made.
+    pub(super) fn last_day_of(&self, entry: Option<&str>) -> Option<String> {
+        let found = self.entries.iter().find(|made| Some(made.stream.as_str()) == entry)?;
+        Some(found.data.get("valid_until")?.as_str()?.to_owned())
+    }
+
+    /// Takes an event of an entry that names the case as its basis; they are few.
+    fn take_entry(&mut self, place: LeafIndex, event: &Event) {
+        let basis = event.data.get("basis").and_then(Json::as_object);
+        let stream = basis.and_then(|basis| basis.get("stream")?.as_str());
+        let known = self.stream.as_ref().map(StreamName::as_str);
+        if stream.is_none() || stream != known || self.entries.len() == CASE_EVENTS_MAX {
+            return;
+        }
+        let (stream, data) = (event.stream.clone(), event.data.clone());
+        let event_type = event.event_type.to_string();
+        self.entries.push(EntryEvent { place, stream, event_type, data });
+    }
+}
+
+impl CaseEvent {
+    pub(super) fn event(&self) -> &Event {
+        &self.leaf.record().events()[self.position]
+    }
+}
+
+impl Observer for Watching<'_, '_> {
+    fn leaf(&mut self, place: LeafIndex, leaf: &Leaf) {
+        self.collected.take(place, &Kept::new(leaf));
         self.progress.leaf(place, leaf);
     }
 

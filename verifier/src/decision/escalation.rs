@@ -15,9 +15,10 @@ use super::case::{
     ANSWERED, BREACHED, Case, ESCALATED, OMITTED, RETRIED, SENT, TIMED_OUT, read_event,
 };
 use super::collect::{CaseEvent, Collector};
-use super::procedure::{GivesUp, NoData, Post};
+use super::procedure::{GivesUp, NoData};
 use super::rule::Regulation;
 use crate::finding::{Finding, Rule};
+use crate::staff::Post;
 
 /// A request as far as the case has come.
 #[derive(Default)]
@@ -204,10 +205,10 @@ impl Follow<'_, '_> {
         };
         let post = self.regulation.escalates_to.as_ref();
         let staff = self.collected.staff.get(self.event.leaf.record().author());
-        let held = staff.and_then(|staff| staff.at(&official, self.event.place));
-        let may = post.zip(held).is_some_and(|(post, held)| {
+        let may = post.zip(staff).is_some_and(|(post, staff)| {
             let head = Post { unit: post.unit.clone(), role: "head".to_owned() };
-            held.holds(post) || held.holds(&head)
+            let holds = |post| staff.check_post(&official, post, self.event.place).is_ok();
+            holds(post) || holds(&head)
         });
         if !may {
             return Err(self.broken(&format!("{official} did not hold the post that closes it")));

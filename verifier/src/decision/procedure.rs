@@ -6,12 +6,7 @@
 use letopis_rules::deadline::Term;
 use serde::Deserialize;
 
-/// A role in a unit.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub(super) struct Post {
-    pub(super) unit: String,
-    pub(super) role: String,
-}
+use crate::staff::Post;
 
 /// Who takes over what brings nothing.
 #[derive(Debug, Deserialize)]

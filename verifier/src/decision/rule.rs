@@ -23,11 +23,10 @@ use super::Stop;
 use super::event::{Decided, Registered};
 use super::offer::OfferDocument;
 use super::payments::PaymentsDocument;
-use super::procedure::{
-    ApprovalDocument, EscalationDocument, NoData, Post, Retry, Stage, TermDocument,
-};
+use super::procedure::{ApprovalDocument, EscalationDocument, NoData, Retry, Stage, TermDocument};
 use crate::finding::{Finding, Rule};
 use crate::source::LogSource;
+use crate::staff::Post;
 
 /// Longest time that a table may take. Admission bounds its work to far less.
 const EVALUATION_TIMEOUT: Duration = Duration::from_secs(60);

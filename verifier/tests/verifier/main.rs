@@ -10,6 +10,7 @@ mod escalation;
 mod follow_up;
 mod golden;
 mod joint;
+mod lifecycle;
 mod mirrors;
 mod nodes;
 mod offers;

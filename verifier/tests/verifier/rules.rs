@@ -17,6 +17,7 @@ use super::compare;
 use super::decision_case::CaseSpec;
 use super::decisions;
 use super::escalation;
+use super::lifecycle;
 use super::nodes;
 use super::offers;
 use super::payments;
@@ -142,6 +143,7 @@ fn break_rule(rule: Rule) -> Broken {
         Rule::OfferOrder | Rule::Offer => offers::break_rule(rule),
         Rule::Payments => payments::break_rule(),
         Rule::Escalation => escalation::break_rule(),
+        Rule::PackLifecycle => lifecycle::break_rule(),
     }
 }
 

@@ -104,6 +104,8 @@ fn accepted_page(
         }
         Err(EngineError::Form { errors }) => Ok(wrong(StatusCode::UNPROCESSABLE_ENTITY, &errors)),
         Err(EngineError::Offer(_)) => Ok(wrong(StatusCode::CONFLICT, &[])),
+        // The page says that the service is gone.
+        Err(EngineError::Withdrawn { .. }) => Ok(wrong(StatusCode::GONE, &[])),
         Err(error) => Err(engine_problem(&error)),
     }
 }

@@ -120,12 +120,11 @@ fn another_agency_changes_no_entry_and_keeps_nobody_from_changing_it() {
 #[test]
 fn a_pack_of_another_agency_takes_no_version_of_this_one() {
     let node = furnished();
-    let path = "pack.yaml";
-    let other = crate::pack::fixture::changed(path, "code: zarechny", "code: neighbours").unwrap();
+    let other = crate::pack::fixture::changed("pack.yaml", "version: 1", "version: 2").unwrap();
     let stream = crate::event::pack_stream(other.code());
     let event = NewEvent {
         stream,
-        version: StreamVersion::ZERO,
+        version: StreamVersion::new(1),
         event: DomainEvent::Pack(other.published()),
         private: vec![],
     };
@@ -136,10 +135,10 @@ fn a_pack_of_another_agency_takes_no_version_of_this_one() {
     let record = SignedRecord::sign(sealed.unwrap().record, &AuthorSigner::from_seed(&[5; 32]));
     let foreign = node.ledger.append_now(record).unwrap();
     let own = block_on(node.engine.publish_pack(&other)).unwrap();
-    assert_eq!(own.version, 1);
+    assert_eq!(own.version, 2);
     assert!(own.leaf > foreign.leaf);
     let packs = node.engine.model().packs().unwrap().value;
-    let authors = packs.iter().filter(|row| &row.published.code == other.code());
+    let authors = packs.iter().filter(|row| row.published == other.published());
     let authors: Vec<_> = authors.map(|row| (row.author.clone(), row.leaf)).collect();
     assert_eq!(authors.len(), 2);
     assert!(authors.contains(&(agency, foreign.leaf)));

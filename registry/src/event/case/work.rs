@@ -82,13 +82,13 @@ pub struct OfficialSignature {
 }
 
 impl OfficialSignature {
-    fn data(&self) -> Object {
+    pub(in crate::event) fn data(&self) -> Object {
         Object::new()
             .with("key", text(self.key))
             .with("ed25519", self.signature.to_base64().as_str())
     }
 
-    fn read(data: &Object) -> Result<Self, FieldError> {
+    pub(in crate::event) fn read(data: &Object) -> Result<Self, FieldError> {
         let mut fields = Fields::of_object("signature", data);
         let read = Self {
             key: fields.parsed("key", AuthorKeyId::parse)?,

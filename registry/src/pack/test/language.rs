@@ -26,6 +26,7 @@ fn the_pack_of_another_country_is_run_by_the_same_code() {
     let folder = fixture::folder().join("../harbourview");
     let pack = Pack::load(&folder).unwrap_or_else(|errors| panic!("{}", lines(&errors)));
     pack.check().unwrap_or_else(|errors| panic!("{}", lines(&errors)));
+    assert_eq!(pack.lifecycle().map(|lifecycle| lifecycle.stages.len()), Some(3));
 }
 
 #[test]

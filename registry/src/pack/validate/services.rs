@@ -117,14 +117,8 @@ impl Check<'_, '_> {
         what: &str,
         term: letopis_rules::deadline::Term,
     ) {
-        use letopis_rules::deadline::{DAYS_MAX, HOURS_MAX, Term};
-        let (found, most) = match term {
-            Term::WorkingDays(days) | Term::CalendarDays(days) => (days, DAYS_MAX),
-            Term::Hours(hours) => (hours, HOURS_MAX),
-        };
-        if found == 0 || found > most {
-            let reason = format!("a term of {found}; give 1 to {most}");
-            self.add(line, PackRule::Term { what: what.to_owned(), reason });
+        if let Err(rule) = check_term(what, term) {
+            self.add(line, rule);
         }
     }
 
@@ -435,4 +429,18 @@ fn misplaced(action: &Action, earlier: &Action) -> Option<&'static str> {
         Action::Grant | Action::Refuse => "it comes after the decision",
     };
     (!fits).then_some(expected)
+}
+
+/// That a term can be counted.
+pub(super) fn check_term(what: &str, term: letopis_rules::deadline::Term) -> Result<(), PackRule> {
+    use letopis_rules::deadline::{DAYS_MAX, HOURS_MAX, Term};
+    let (found, most) = match term {
+        Term::WorkingDays(days) | Term::CalendarDays(days) => (days, DAYS_MAX),
+        Term::Hours(hours) => (hours, HOURS_MAX),
+    };
+    if (1..=most).contains(&found) {
+        return Ok(());
+    }
+    let reason = format!("a term of {found}; give 1 to {most}");
+    Err(PackRule::Term { what: what.to_owned(), reason })
 }
