@@ -118,20 +118,6 @@ pub(crate) fn router(state: AppState) -> Router {
         .routes(routes!(typical::list))
         .routes(routes!(decision::decision_proof))
         .routes(routes!(decision::public_disclosures))
-        .routes(routes!(registry::list))
-        .routes(routes!(registry::entries, registry::create))
-        .routes(routes!(registry::entry))
-        .routes(routes!(system::digest))
-        .routes(routes!(registry::keeper::amend))
-        .routes(routes!(registry::keeper::exclude))
-        .routes(routes!(registry::entry_proof))
-        .routes(routes!(registry::extract::extract))
-        .routes(routes!(features::landing))
-        .routes(routes!(features::conformance))
-        .routes(routes!(features::collections))
-        .routes(routes!(features::collection))
-        .routes(routes!(features::items))
-        .routes(routes!(features::item))
         .routes(routes!(pack::list, pack::publish))
         .routes(routes!(proposal::status))
         .routes(routes!(import::statistics))
@@ -149,6 +135,7 @@ pub(crate) fn router(state: AppState) -> Router {
         .routes(routes!(backup::state, backup::begin))
         .routes(routes!(operation::health))
         .routes(routes!(operation::metrics))
+        .merge(of_registries())
         .merge(of_offers())
         .merge(of_officials())
         .split_for_parts();
@@ -177,6 +164,25 @@ pub(crate) fn router(state: AppState) -> Router {
         }))
         .layer(middleware::from_fn_with_state(state.clone(), finish))
         .with_state(state)
+}
+
+/// Routes of registries and their entries, for map programs too.
+fn of_registries() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .routes(routes!(registry::list))
+        .routes(routes!(registry::entries, registry::create))
+        .routes(routes!(registry::entry))
+        .routes(routes!(system::digest))
+        .routes(routes!(registry::keeper::amend))
+        .routes(routes!(registry::keeper::exclude))
+        .routes(routes!(registry::entry_proof))
+        .routes(routes!(registry::extract::extract))
+        .routes(routes!(features::landing))
+        .routes(routes!(features::conformance))
+        .routes(routes!(features::collections))
+        .routes(routes!(features::collection))
+        .routes(routes!(features::items))
+        .routes(routes!(features::item))
 }
 
 /// Routes of what comes to a person beside a case: payments, notices and offers.
