@@ -223,8 +223,8 @@ fn verify(
     verifier.expect_in_order(&["proof", &proof, "--policy", &policy], print)
 }
 
-/// On copies of the log: alters a refusal, deletes one, swaps two entries; each must be found.
-/// Runs every decision again on what the applicants disclose; each of theirs must come out as it was.
+/// Runs every decision again on what the applicants disclose; each of theirs must come out as it
+/// was.
 fn run_again(
     verifier: &Verifier,
     (address, mirror): (&str, &str),
@@ -251,6 +251,7 @@ fn run_again(
     Ok(())
 }
 
+/// On copies of the log: alters a refusal, deletes one, swaps two entries; each must be found.
 fn show_tampering(
     verifier: &Verifier,
     address: &str,

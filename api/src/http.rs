@@ -107,8 +107,6 @@ pub(crate) fn router(state: AppState) -> Router {
         .routes(routes!(complex::list))
         .routes(routes!(complex::submit))
         .routes(routes!(complex::status))
-        .routes(routes!(asked::of_applicant))
-        .routes(routes!(work::applicant_answer))
         .routes(routes!(work::cancel))
         .routes(routes!(paper::document))
         .routes(routes!(paper::paper))
@@ -185,9 +183,11 @@ fn of_registries() -> OpenApiRouter<AppState> {
         .routes(routes!(features::item))
 }
 
-/// Routes of what comes to a person beside a case: payments, notices and offers.
+/// Routes of what comes to a person: what is asked in a case, payments, notices and offers.
 fn of_offers() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
+        .routes(routes!(asked::of_applicant))
+        .routes(routes!(work::applicant_answer))
         .routes(routes!(payment::of_case))
         .routes(routes!(notice::notices))
         .routes(routes!(offer::of_case))
@@ -222,6 +222,7 @@ fn of_officials() -> OpenApiRouter<AppState> {
         .routes(routes!(work::inbox))
         .routes(routes!(work::card))
         .routes(routes!(work::answer))
+        .routes(routes!(work::answer_text))
         .routes(routes!(work::subrequest))
         .routes(routes!(work::propose))
         .routes(routes!(work::agree))

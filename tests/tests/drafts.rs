@@ -35,7 +35,10 @@ impl Home {
             ["parking-permit", "moved-in-with-newborn", "parking_permit", "unpaid_fine", "vehicle"];
         self.folder.publish_edited(&self.node, 2, |pack| {
             let manifest = fs::read_to_string(pack.join("pack.yaml")).unwrap();
-            let stays = |line: &&str| !gone.iter().any(|code| *line == format!("  - {code}"));
+            let stays = |line: &&str| {
+                let is_route = line.contains("service: parking-permit");
+                !is_route && !gone.iter().any(|code| *line == format!("  - {code}"))
+            };
             let lines: Vec<&str> = manifest.lines().filter(stays).collect();
             let manifest = lines.join("\n").replace("complex:\n", "");
             fs::write(pack.join("pack.yaml"), manifest).unwrap();

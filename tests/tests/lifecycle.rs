@@ -19,12 +19,12 @@ lifecycle:
       title: {en: Draft, ru: Проект}
       by: {unit: permits, role: executor}
       term: {working_days: 10}
-      law: {en: Rules of making regulations, ru: Порядок разработки регламентов}
+      law: {en: Resolution No 7, clause 1.1, ru: Постановление № 7, пункт 1.1}
     - code: approval
       title: {en: Approval, ru: Утверждение}
       by: {unit: administration, role: head}
       term: {working_days: 5}
-      law: {en: Rules of making regulations, ru: Порядок разработки регламентов}
+      law: {en: Resolution No 7, clause 1.1, ru: Постановление № 7, пункт 1.1}
 ";
 
 struct Town {

@@ -348,6 +348,6 @@ fn only_who_was_asked_asks_on_and_answers() {
     let taken = run(&planner, &heard);
     assert!(taken.status.success(), "{}", String::from_utf8_lossy(&taken.stderr));
     // What the regulation never asks is refused, and nobody sets another agency's notices aside.
-    let unknown = work(&planner, &["answer", &case, "smoke"]);
+    let unknown = work(&executor, &["answer", &case, "smoke"]);
     assert!(refused(&unknown).contains("smoke"));
 }

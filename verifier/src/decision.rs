@@ -5,9 +5,11 @@
 //! the same rules; the legal term must have been counted rightly and kept; and the registry must
 //! have changed exactly as the decision says.
 
+mod answers;
 mod approval;
 mod case;
 mod collect;
+mod disclosed;
 mod effect;
 mod escalation;
 mod event;
@@ -23,7 +25,6 @@ mod term;
 use std::collections::BTreeMap;
 
 use letopis_ledger::bundle::EntryBundle;
-use letopis_ledger::disclosure::Disclosure;
 use letopis_ledger::hash::leaf_hash;
 use letopis_ledger::id::AgencyId;
 use letopis_ledger::json::{Fields, Json};
@@ -46,9 +47,6 @@ use follow_up::{Followed, History};
 use rule::{PackFiles, Regulation};
 
 pub use every::{Breach, CheckedDecisions, check_decisions};
-
-/// Most bytes of a list of disclosures.
-const DISCLOSURES_MAX_BYTES: usize = 1 << 20;
 
 /// How to check.
 #[derive(Debug, Default)]
@@ -190,6 +188,7 @@ impl Check<'_> {
         self.check_deadline(&case, &mut regulation)?;
         self.check_approval(&case, &regulation)?;
         self.check_requests(&case, &regulation)?;
+        self.check_answers(&regulation, given)?;
         let outputs = self.check_model(&case, &files, given)?;
         let followed = self.check_follow_up(&case, &regulation)?;
         let (regulation, outputs, followed) = (&regulation, outputs.as_ref(), followed.as_ref());
@@ -533,76 +532,26 @@ impl Check<'_> {
         Ok(Some(outputs))
     }
 
-    /// The inputs of the decision: every digest that it commits to, opened.
-    fn inputs(&self, case: &Case, given: &[String]) -> Result<Map<String, Value>, Stop> {
-        let decided = &self.collected.events[case.decided_at];
-        let broken =
-            |detail: String| Stop::Found(Finding::at(Rule::InputsDisclosed, decided.place, detail));
-        let mut open = BTreeMap::new();
-        for text in self.disclosures(given).map_err(|stop| stop.or_found(broken))? {
-            let disclosure = Disclosure::parse(&text).map_err(|e| broken(e.to_string()))?;
-            open.insert(disclosure.digest(), disclosure);
+    /// Every signature under an answer that is disclosed must hold.
+    fn check_answers(&mut self, regulation: &Regulation, given: &[String]) -> Result<(), Stop> {
+        // What cannot be read of the disclosures is said where the inputs are.
+        let unreadable =
+            |detail: String| Stop::Found(Finding::whole(Rule::InputsDisclosed, detail));
+        let open = match self.opened(given, unreadable) {
+            Ok(open) => open,
+            Err(Stop::Found(_)) => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        match answers::check(&self.collected, regulation, &open) {
+            Ok(0) => {}
+            Ok(count) => self.say("decision.answers", [("count", count.to_string())]),
+            Err(Stop::Found(finding)) => self.findings.push(finding),
+            Err(error) => return Err(error),
         }
-        let mut inputs = Map::new();
-        let mut closed = 0_usize;
-        for digest in &decided.event().private {
-            let Some(disclosure) = open.get(digest) else {
-                closed += 1;
-                continue;
-            };
-            let name = disclosure.name();
-            let Some(input) = name.strip_prefix("input.") else {
-                return Err(broken(format!("disclosure {name:?} is no input")));
-            };
-            if inputs.insert(input.to_owned(), disclosure.value().to_value()).is_some() {
-                return Err(broken(format!("the decision commits to {name:?} twice")));
-            }
-        }
-        if closed > 0 {
-            return Err(broken(format!(
-                "{closed} of {} facts are not disclosed; ask the applicant for them and give \
-                 them with --disclosures",
-                decided.event().private.len()
-            )));
-        }
-        Ok(inputs)
-    }
-
-    /// The disclosures that are public and those that were given.
-    fn disclosures(&self, given: &[String]) -> Result<Vec<String>, Unreadable> {
-        let mut texts = given.to_vec();
-        let stream = self.collected.stream.as_ref().map_or("", |stream| stream.as_str());
-        let path = format!("disclosure/{}", stream.trim_start_matches("application/"));
-        match self.source.get(&path, DISCLOSURES_MAX_BYTES) {
-            Ok(bytes) => {
-                let public = parse_disclosures(&bytes);
-                texts.extend(public.map_err(|e| Unreadable::Form(format!("{path}: {e}")))?);
-            }
-            Err(SourceError::NotFound { .. }) => {}
-            Err(error) if error.is_of_log() => return Err(Unreadable::Form(error.to_string())),
-            Err(error) => return Err(Unreadable::Source(error)),
-        }
-        Ok(texts)
+        Ok(())
     }
 
     fn say<const N: usize>(&mut self, key: &'static str, values: [(&'static str, String); N]) {
         self.statements.push(Message::new(key, values));
-    }
-}
-
-/// Why there are no disclosures to look at.
-enum Unreadable {
-    /// The published list is not one.
-    Form(String),
-    /// The log could not be read.
-    Source(SourceError),
-}
-
-impl Unreadable {
-    fn or_found(self, broken: impl Fn(String) -> Stop) -> Stop {
-        match self {
-            Self::Form(reason) => broken(reason),
-            Self::Source(error) => Stop::Source(error),
-        }
     }
 }

@@ -114,6 +114,8 @@ rules! {
     Approval = "approval",
     /// Requests that brought nothing were followed up as the regulation says, to their end.
     Escalation = "escalation",
+    /// An answer that officials sign is signed by the official who gave it.
+    AnswerSignature = "answer-signature",
     /// A grant made its registry entry in the same record, or revised it; a refusal made none.
     RegistryEffect = "registry-effect",
     /// Every month of what the case granted is due once, on its day, and no other.

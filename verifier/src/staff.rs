@@ -60,12 +60,29 @@ impl Staff {
         (payload_type, text): (&str, &[u8]),
         (key, signature): (AuthorKeyId, &AuthorSignature),
     ) -> Result<(), String> {
-        let held = self.holder(official, post, place)?;
-        let known = held.key.filter(|known| known.id() == key);
+        self.check_post(official, post, place)?;
+        self.check_key((official, place), (payload_type, text), (key, signature))
+    }
+
+    /// That an official signed a text with the key that the log had of them when a leaf was written.
+    pub(crate) fn check_key(
+        &self,
+        (official, place): (&str, LeafIndex),
+        (payload_type, text): (&str, &[u8]),
+        (key, signature): (AuthorKeyId, &AuthorSignature),
+    ) -> Result<(), String> {
+        let held = self.at(official, place).and_then(|held| held.key);
+        let known = held.filter(|known| known.id() == key);
         let known = known.ok_or_else(|| format!("{key} was not the key of {official}"))?;
         known
             .verify_as(payload_type, text, signature)
             .map_err(|error| format!("{official}: {error}"))
+    }
+
+    /// What an official held when a leaf was written.
+    fn at(&self, official: &str, place: LeafIndex) -> Option<&Appointment> {
+        let known = self.appointments.get(official)?;
+        known.iter().rev().find(|(since, _)| *since < place).map(|(_, held)| held)
     }
 
     fn holder(
@@ -74,8 +91,7 @@ impl Staff {
         post: &Post,
         place: LeafIndex,
     ) -> Result<&Appointment, String> {
-        let known = self.appointments.get(official).into_iter().flatten();
-        let held = known.rev().find(|(since, _)| *since < place).map(|(_, held)| held);
+        let held = self.at(official, place);
         let named = (post.unit.clone(), post.role.clone());
         held.filter(|held| held.posts.contains(&named))
             .ok_or_else(|| format!("{official} was not {} of {} then", post.role, post.unit))

@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
 use letopis_ledger::key::AuthorSigner;
-use letopis_registry::case::signing::AGREEMENT_PAYLOAD_TYPE;
+use letopis_registry::case::signing::{AGREEMENT_PAYLOAD_TYPE, ANSWER_PAYLOAD_TYPE};
 use letopis_registry::environment::{Entropy, random};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -226,7 +226,17 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
             remote.post(&path, call.body()?.to_string().as_bytes())?.ok()?
         }
         Command::Refuse(refuse) => post(&refuse.case, "intake-refusal", &refuse.body()?)?,
-        Command::Answer(answer) => post(&answer.case, "answers", &answer.body(&remote)?)?,
+        Command::Answer(answer) => {
+            let mut body = answer.body(&remote)?;
+            if answer.is_signed(&remote) {
+                let text = post(&answer.case, "answers/text", &body)?;
+                let text = text["text"].as_str().unwrap_or_default();
+                let signer = credentials.signer()?;
+                let signature = signer.sign_as(ANSWER_PAYLOAD_TYPE, text.as_bytes());
+                body["signature"] = json!(signature.to_base64());
+            }
+            post(&answer.case, "answers", &body)?
+        }
         Command::Ask { case, path, addressee, way, optional, working_days } => {
             let body = json!({
                 "path": path, "addressee": addressee, "way": way, "mandatory": !optional,

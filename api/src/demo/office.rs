@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use letopis_ledger::Hash;
 use letopis_ledger::key::AuthorSigner;
-use letopis_registry::case::signing::AGREEMENT_PAYLOAD_TYPE;
+use letopis_registry::case::signing::{AGREEMENT_PAYLOAD_TYPE, ANSWER_PAYLOAD_TYPE};
 use letopis_registry::environment::random;
 use serde_json::{Value, json};
 
@@ -240,7 +240,16 @@ impl Official {
             let card = self.remote.get(&path)?;
             Ok((card.status == 200 && is_open(&card.body)).then_some(()))
         })?;
-        until(&request, || self.try_post(case, "answers", body)).map(|_| ())
+        let mut body = body.clone();
+        let card = self.card(case)?;
+        let mut requests = card["requests"].as_array().into_iter().flatten();
+        if requests.any(|one| one["request"] == request && one["signature"] == "official") {
+            let signed = until(&request, || self.try_post(case, "answers/text", &body))?;
+            let text = text(&signed, "text")?;
+            let signature = self.signer.sign_as(ANSWER_PAYLOAD_TYPE, text.as_bytes());
+            body["signature"] = json!(signature.to_base64());
+        }
+        until(&request, || self.try_post(case, "answers", &body)).map(|_| ())
     }
 
     /// The number of the historic building that the card of a case shows, once it shows one.

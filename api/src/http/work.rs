@@ -7,6 +7,7 @@ mod inbox;
 
 use axum::Json;
 use axum::extract::State;
+use axum::response::Response;
 use letopis_ledger::key::AuthorSignature;
 use letopis_ledger::{StreamVersion, Timestamp};
 use letopis_registry::case::Motive;
@@ -15,6 +16,7 @@ use letopis_registry::engine::{Appended, GivenAnswer, GivenSubanswer, Subrequest
 use letopis_registry::environment::Clock;
 use letopis_registry::event::{Arrival, CancelledBy, CaseId, Way};
 use letopis_registry::messages::Language;
+use letopis_registry::staff::Official;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -25,7 +27,7 @@ use super::document::Uuid7;
 use super::intake::ScanDto;
 use super::problem::{Problem, ProblemDto};
 use super::staff::{Acting, official_id};
-use super::{AppState, PathOf};
+use super::{AppState, PathOf, no_store};
 use crate::service::environment::System;
 
 pub(super) use card::{__path_card, card};
@@ -63,6 +65,17 @@ pub(crate) struct AnswerDto {
     #[serde(default)]
     #[schema(min_length = 1, max_length = 4000)]
     motive: Option<String>,
+    /// Ed25519 signature of the official, 64 bytes in base64, over the text of the answer
+    /// (`/api/v1/cases/{id}/answers/text`) in the DSSE encoding of type
+    /// `application/vnd.letopis.answer.v1+json`; needed where the card says so.
+    #[serde(default)]
+    signature: Option<String>,
+}
+
+/// A text to sign.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct AnswerTextDto {
+    text: String,
 }
 
 /// What became of an answer.
@@ -178,13 +191,7 @@ pub(super) async fn answer(
     JsonOf(body): JsonOf<AnswerDto>,
 ) -> Result<Json<AnsweredDto>, Problem> {
     let case = case_id(&id.0)?;
-    let way =
-        Way::parse(body.way.as_deref().unwrap_or("workplace")).map_err(Problem::bad_request)?;
-    if !matches!(way, Way::Workplace | Way::Paper | Way::Phone) {
-        return Err(Problem::bad_request("an official answers by workplace, paper or phone"));
-    }
-    let second = body.second.as_deref().map(official_id).transpose()?;
-    let came = Arrival { official: Some(official.id), second, ..body.arrival(way)? };
+    let came = body.by(&official)?;
     let engine = app.service.engine();
     if body.request.contains('.') {
         if body.motive.is_some() || body.scan.is_some() {
@@ -199,6 +206,34 @@ pub(super) async fn answer(
     let aside = aside.map_err(|error| engine_problem(&error))?;
     app.service.worker().take_up(case);
     Ok(Json(AnsweredDto { set_aside: aside.map(|reason| reason.as_str()) }))
+}
+
+/// The text that an official signs to give an answer, with the facts in their normal form.
+#[utoipa::path(
+    post, path = "/api/v1/cases/{id}/answers/text", tag = "officials",
+    params(("id" = inline(Uuid7), Path, description = "Id of the case")),
+    request_body = AnswerDto, security(("official" = [])),
+    responses(
+        (status = 200, description = "The text", body = AnswerTextDto),
+        (status = 400, description = "Not of this shape", body = ProblemDto),
+        (status = 401, description = "Not an official's token", body = ProblemDto),
+        (status = 404, description = "No such case", body = ProblemDto),
+        (status = 422, description = "A rule forbids it", body = ProblemDto),
+        (status = 503, description = "Busy or stopping", body = ProblemDto),
+    )
+)]
+pub(super) async fn answer_text(
+    State(app): State<AppState>,
+    Acting(official): Acting,
+    id: PathOf<String>,
+    JsonOf(body): JsonOf<AnswerDto>,
+) -> Result<Response, Problem> {
+    let case = case_id(&id.0)?;
+    let given = body.given(body.by(&official)?)?;
+    let text = app.service.engine().answer_text(case, &official, &given).await;
+    let text = text.map_err(|error| engine_problem(&error))?;
+    let text = String::from_utf8_lossy(&text).into_owned();
+    Ok(no_store(Json(AnswerTextDto { text })))
 }
 
 /// Takes the applicant's answer to a request.
@@ -414,6 +449,17 @@ impl ProposalDto {
 }
 
 impl AnswerDto {
+    /// How it came to the official who gives or enters it.
+    fn by(&self, official: &Official) -> Result<Arrival, Problem> {
+        let way = self.way.as_deref().unwrap_or("workplace");
+        let way = Way::parse(way).map_err(Problem::bad_request)?;
+        if !matches!(way, Way::Workplace | Way::Paper | Way::Phone) {
+            return Err(Problem::bad_request("an official answers by workplace, paper or phone"));
+        }
+        let second = self.second.as_deref().map(official_id).transpose()?;
+        Ok(Arrival { official: Some(official.id), second, ..self.arrival(way)? })
+    }
+
     fn arrival(&self, way: Way) -> Result<Arrival, Problem> {
         let now = System.now();
         let at = match &self.at {
@@ -430,7 +476,9 @@ impl AnswerDto {
         let request = StepCode::parse(&self.request).map_err(Problem::bad_request)?;
         let facts = self.facts.clone().map(Value::Object);
         let scan = self.scan.as_ref().map(ScanDto::scan).transpose()?;
-        Ok(GivenAnswer { request, facts, came, scan, motive: self.motive.clone() })
+        let signature = self.signature.as_deref().map(AuthorSignature::from_base64).transpose();
+        let signature = signature.map_err(Problem::bad_request)?;
+        Ok(GivenAnswer { request, facts, came, scan, motive: self.motive.clone(), signature })
     }
 }
 

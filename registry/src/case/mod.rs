@@ -15,7 +15,7 @@ mod state;
 
 pub use claim::{case_number_claim, entry_number_claim, follow_up_claim, slot_claim, unique_claim};
 pub use clock::CaseClock;
-pub use command::answer::{AnswerRequest, SetAsideAnswer};
+pub use command::answer::{AnswerRequest, AnswerSignature, SetAsideAnswer};
 pub use command::approve::{
     AgreeToDecision, ProposeDecision, REMARKS_MAX_CHARS, ReturnDecision, open_posts, stage_of,
 };

@@ -8,6 +8,7 @@ use letopis_ledger::json::Json;
 use thiserror::Error;
 
 use super::command::source::SOURCE;
+use super::signing::ANSWER_SIGNATURE;
 use super::state::CaseState;
 use crate::code::FieldPath;
 use crate::event::RequestOutcome;
@@ -82,7 +83,12 @@ impl Opened {
                 RequestOutcome::NoData => AnswerValues::NoData,
                 RequestOutcome::Answered => {
                     let prefix = format!("answer.{code}.");
-                    let facts = answered.private.iter().map(|digest| {
+                    // A signature decides nothing.
+                    let is_fact = |digest: &&DisclosureDigest| {
+                        let name = self.get(digest).map(|(name, _)| name);
+                        !name.is_some_and(|name| name.starts_with(ANSWER_SIGNATURE))
+                    };
+                    let facts = answered.private.iter().filter(is_fact).map(|digest| {
                         let (name, value) = self.named(digest, &prefix)?;
                         Ok::<_, OpenedError>((field(&name, &name)?, value))
                     });

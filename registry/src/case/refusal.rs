@@ -228,6 +228,12 @@ pub enum CaseRefusal {
         /// The official.
         official: OfficialId,
     },
+    /// The regulation asks for the signature of who answers.
+    #[error("the answer of {request} is signed by the official who gives it; sign its text")]
+    SignatureMissing {
+        /// The request.
+        request: StepCode,
+    },
     /// The signature does not hold.
     #[error("the signature of official {official} does not hold: {reason}; sign the text again")]
     BadSignature {

@@ -130,6 +130,7 @@ fn answer(request: &str, facts: &[(&str, &str)]) -> AnswerRequest {
         source: None,
         came: None,
         scan: None,
+        signature: None,
         taken_over: None,
         at: at("2026-11-20T08:00:00.000Z"),
         executors: Executors::new(),

@@ -330,6 +330,7 @@ impl<P: LedgerPort> CaseEngine<P> {
                 source,
                 came: None,
                 scan: None,
+                signature: None,
                 taken_over: None,
                 at,
                 executors,

@@ -77,6 +77,8 @@ pub struct CaseCard {
     pub omitted: Vec<(StepCode, Option<String>)>,
     /// The facts that each open request takes, with their types where the pack says one.
     pub asked: BTreeMap<StepCode, Vec<(FieldPath, Option<ValueType>)>>,
+    /// The requests whose answers are signed by who gives them.
+    pub signed: BTreeSet<StepCode>,
     /// Everything that happened in the case, in order.
     pub history: Vec<TimelineEvent>,
 }
@@ -139,7 +141,10 @@ impl<P: LedgerPort> CaseEngine<P> {
         let pack: (&InstalledPack, _) = (&installed, service);
         let open = state.requests().iter().filter(|(_, request)| request.is_open());
         let facts = |request: &StepCode| installed.pack.asked_facts(service, request);
+        let requests = service.regulation.requests();
+        let signed = requests.filter(|(_, rule)| rule.signature.is_some());
         Ok(CaseCard {
+            signed: signed.map(|(step, _)| step.code.value.clone()).collect(),
             to_agree: to_agree(case, &state, service, official),
             shown: self.shown(&state, service)?,
             answers: answers::tables(&state, pack, (&disclosures, &leaves)),

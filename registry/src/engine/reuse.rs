@@ -56,6 +56,7 @@ impl<P: LedgerPort> CaseEngine<P> {
                 came,
                 scan,
                 taken_over,
+                signature: None,
                 at: now,
                 executors,
                 escalates_to,

@@ -14,9 +14,9 @@ use serde_json::Value;
 use super::advance::Pinned;
 use super::{Appended, CaseEngine, EngineError, LedgerPort, Race, TRIES_MAX};
 use crate::case::{
-    AgreeToDecision, AnswerRequest, AnswerSubrequest, CancelCase, CaseRefusal, CaseRules,
-    CaseState, IntakeFinding, Motive, OpenSubrequest, Opened, ProposeDecision, ReassignCase,
-    RefuseIntake, ReturnDecision, SetAsideAnswer, TakenOver,
+    AgreeToDecision, AnswerRequest, AnswerSignature, AnswerSubrequest, CancelCase, CaseRefusal,
+    CaseRules, CaseState, IntakeFinding, Motive, OpenSubrequest, Opened, ProposeDecision,
+    ReassignCase, RefuseIntake, ReturnDecision, SetAsideAnswer, TakenOver,
 };
 use crate::code::{FieldPath, StepCode};
 use crate::event::{
@@ -33,6 +33,8 @@ pub struct GivenAnswer {
     pub request: StepCode,
     /// An object with the facts by field, or nothing.
     pub facts: Option<Value>,
+    /// The signature of the official who gives it.
+    pub signature: Option<AuthorSignature>,
     /// How it came.
     pub came: Arrival,
     /// The scan of the paper that it stands on.
@@ -88,22 +90,7 @@ impl<P: LedgerPort> CaseEngine<P> {
             let rules = engine.rules(state, installed)?;
             let opened = engine.open(state)?;
             engine.check_second(&answer.came)?;
-            let taken_over = taken_over(acting, answer, (state, &rules))?;
-            let escalates_to = match answer.facts {
-                Some(_) => None,
-                None => engine.escalates_to(&rules)?,
-            };
-            let command = AnswerRequest {
-                request: answer.request.clone(),
-                facts: facts(&rules, answer)?,
-                source: None,
-                came: Some(answer.came.clone()),
-                scan: answer.scan.clone(),
-                taken_over,
-                at: engine.clock.now(),
-                executors: engine.executors(&rules)?,
-                escalates_to,
-            };
+            let command = engine.answering(acting, answer, (state, &rules))?;
             let refusal = match command.decide(state, &opened, &rules) {
                 Ok(decision) => return Ok(decision),
                 Err(refusal) => refusal,
@@ -115,6 +102,53 @@ impl<P: LedgerPort> CaseEngine<P> {
         })
         .await?;
         Ok(aside)
+    }
+
+    /// The text that an official signs to give an answer.
+    ///
+    /// # Errors
+    /// The facts are wrong, or the official may not give the answer.
+    pub async fn answer_text(
+        &self,
+        case: CaseId,
+        acting: &Official,
+        answer: &GivenAnswer,
+    ) -> Result<Vec<u8>, EngineError> {
+        self.catch_up().await?;
+        let state = self.case_state(case).await?;
+        let installed = self.pinned(&state)?;
+        let rules = self.rules(&state, &installed)?;
+        let command = self.answering(Some(acting), answer, (&state, &rules))?;
+        Ok(command.text(&state, acting.id))
+    }
+
+    /// The command of an answer, by whoever may give it.
+    fn answering(
+        &self,
+        acting: Option<&Official>,
+        answer: &GivenAnswer,
+        (state, rules): (&CaseState, &CaseRules<'_>),
+    ) -> Result<AnswerRequest, EngineError> {
+        let signature = acting.zip(answer.signature).map(|(official, signature)| AnswerSignature {
+            official: official.id,
+            key: official.key,
+            signature,
+        });
+        Ok(AnswerRequest {
+            request: answer.request.clone(),
+            taken_over: taken_over(acting, answer, (state, rules))?,
+            facts: facts(rules, answer)?,
+            source: None,
+            came: Some(answer.came.clone()),
+            scan: answer.scan.clone(),
+            signature,
+            at: self.clock.now(),
+            executors: self.executors(rules)?,
+            escalates_to: match answer.facts {
+                Some(_) => None,
+                None => self.escalates_to(rules)?,
+            },
+        })
     }
 
     /// Opens a request below one that is open.

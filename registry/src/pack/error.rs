@@ -71,6 +71,12 @@ pub enum PackRule {
         /// What must cite.
         what: String,
     },
+    /// Only people of the agency have keys that the log knows.
+    #[error("the answer of {request} cannot be signed: no official is asked; remove \"signature\"")]
+    NobodySigns {
+        /// The request.
+        request: String,
+    },
     /// Who comes on paper is not told on a page that nobody gave them.
     #[error(
         "channel {channel} is for officials who enter: say with \"notice\" how people are told"

@@ -66,8 +66,8 @@ pub use regulation::{
     Action, ApplicantKind, ApplicantRule, Approval, ApprovalStage, Asked, Channel, Condition, Days,
     DecisionRule, DocumentAsked, Effect, Escalation, Every, EvidenceRule, GivesUp, Ground,
     InputRule, IntakeCheck, Level, NoData, Offer, PORTAL, Payments, Post, Regulation, RenewalRule,
-    RepresentativeRule, RequestRule, Retry, Reuse, ReviewRule, Role, Shows, Standard, Step,
-    TermRule, TimedOut, Trigger, TypicalDecision, TypicalOutcome,
+    RepresentativeRule, RequestRule, Retry, Reuse, ReviewRule, Role, Shows, SignedBy, Standard,
+    Step, TermRule, TimedOut, Trigger, TypicalDecision, TypicalOutcome,
 };
 pub use request_kind::{ANSWER_TEXT_CHARS_MAX, KindField, RequestKind, ValueType};
 pub use route::{ROUTE_TEXT_MAX_BYTES, Route};

@@ -32,7 +32,7 @@ pub use condition::Condition;
 pub use follow_up::{RenewalRule, ReviewRule};
 pub use offer::{Days, Offer, Trigger};
 pub use payments::{Every, Payments};
-pub use request::{Asked, GivesUp, NoData, RequestRule, Retry, Reuse, Shows, TimedOut};
+pub use request::{Asked, GivesUp, NoData, RequestRule, Retry, Reuse, Shows, SignedBy, TimedOut};
 pub use standard::{Level, Standard};
 pub use typical::{TypicalDecision, TypicalOutcome};
 

@@ -168,6 +168,9 @@ pub(super) struct RequestDocument {
     /// Whether nothing else begins while it is open.
     #[serde(default)]
     blocking: bool,
+    /// Who signs its answer.
+    #[serde(default)]
+    signature: Option<String>,
     #[serde(default)]
     pub(super) mandatory: bool,
     #[serde(default)]
@@ -334,6 +337,11 @@ impl Regulation {
         let rule = self.requests.get(request).and_then(|request| request.suspends.as_ref());
         let rule = rule.ok_or_else(|| format!("request {request:?} does not stop the clock"))?;
         Ok(self.count(at, rule.length, &[])?.due)
+    }
+
+    /// Whether the official who answers a request signs the answer.
+    pub(super) fn is_signed(&self, request: &str) -> bool {
+        self.requests.get(request).is_some_and(|request| request.signature.is_some())
     }
 
     /// Whether nothing else begins while a request is open.

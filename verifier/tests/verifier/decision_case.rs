@@ -10,6 +10,7 @@ use letopis_verifier::decision::{CheckedDecision, Options, check_decision};
 use letopis_verifier::source::DirectorySource;
 use tempfile::TempDir;
 
+use super::answers::Signed;
 use super::escalation::Silence;
 use super::follow_up::Follow;
 use super::joint::Joint;
@@ -92,6 +93,8 @@ pub(crate) struct CaseSpec {
     /// The entry that the case is about.
     pub(crate) follow: Option<Follow>,
     /// How the result goes out of its registry again.
+    /// How the answer is signed, where the regulation asks for that.
+    pub(crate) signed: Option<Signed>,
     pub(crate) withdrawn: Option<Withdrawn>,
     /// How a request that brings nothing is followed up.
     pub(crate) silence: Option<Silence>,
@@ -173,6 +176,7 @@ impl CaseSpec {
             offered: None,
             paid: None,
             follow: None,
+            signed: None,
             withdrawn: None,
             silence: None,
         }
@@ -211,7 +215,8 @@ impl CaseSpec {
     pub(crate) fn written(&self) -> Written {
         let mut written = Written::new();
         let published = self.publish_pack(&mut written);
-        written.push(ZARECHNY, vec![published]);
+        let appointed = self.signed.map(|signed| signed.appointed(&mut written));
+        written.push(ZARECHNY, [published].into_iter().chain(appointed).collect());
         if let Some(offered) = self.offered {
             offered.make(&mut written);
         }
@@ -231,6 +236,10 @@ impl CaseSpec {
             _ if let Some(silence) = self.silence => silence.follow(&mut written),
             (Some(joint), _) => joint.release(&mut written, self.sent()),
             (None, Some(follow)) => follow.answers(&mut written),
+            _ if let Some(signed) = self.signed => {
+                let answer = signed.answer(&mut written);
+                written.push(ZARECHNY, vec![answer]);
+            }
             (None, None) => {
                 let answer = Object::new().with("request", self.answered);
                 let answer = answer.with("outcome", "answered");

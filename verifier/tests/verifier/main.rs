@@ -2,6 +2,7 @@
 //!
 //! The writer of these logs checks nothing, so every rule can be broken alone.
 
+mod answers;
 mod command;
 mod compare;
 mod decision_case;

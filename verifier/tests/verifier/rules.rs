@@ -13,6 +13,7 @@ use letopis_ledger::record::ClaimOperation::{Release, Take};
 use letopis_ledger::{Hash, TreeSize};
 use letopis_verifier::finding::Rule;
 
+use super::answers;
 use super::compare;
 use super::decision_case::CaseSpec;
 use super::decisions;
@@ -102,6 +103,7 @@ fn break_rule(rule: Rule) -> Broken {
         | Rule::RegistryEffect => decisions::break_rule(rule),
         Rule::OfferOrder | Rule::Offer => offers::break_rule(rule),
         Rule::Payments => payments::break_rule(),
+        Rule::AnswerSignature => answers::break_rule(),
         Rule::Escalation => escalation::break_rule(),
         Rule::LeafIndex
         | Rule::LeafLink

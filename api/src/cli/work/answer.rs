@@ -70,13 +70,23 @@ impl Answer {
         Ok(body)
     }
 
+    /// Whether the card says that the official signs the answer.
+    pub(super) fn is_signed(&self, remote: &Remote) -> bool {
+        self.asked(remote).is_some_and(|asked| asked["signature"] == "official")
+    }
+
+    /// The request as the card of the case has it.
+    fn asked(&self, remote: &Remote) -> Option<Value> {
+        let card = card(remote, &self.case).ok()?;
+        let mut requests = card["requests"].as_array()?.iter();
+        requests.find(|one| one["request"] == self.request.as_str()).cloned()
+    }
+
     /// The types of the facts by field, as the card of the case says; who may not see it is told
     /// so by the answer itself.
     fn types(&self, remote: &Remote) -> BTreeMap<String, String> {
-        let card = card(remote, &self.case).unwrap_or_default();
-        let requests = card["requests"].as_array().into_iter().flatten();
-        let asked = requests.filter(|one| one["request"] == self.request.as_str());
-        let facts = asked.flat_map(|one| one["asks"].as_array().into_iter().flatten());
+        let asked = self.asked(remote).unwrap_or_default();
+        let facts = asked["asks"].as_array().into_iter().flatten();
         let typed = |fact: &Value| {
             Some((fact["field"].as_str()?.to_owned(), fact["type"].as_str()?.to_owned()))
         };

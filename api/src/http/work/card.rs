@@ -192,6 +192,8 @@ pub(crate) struct RequestDto {
     /// What an answer brings, while it is open.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     asks: Vec<AskedFactDto>,
+    /// `official` where the official who answers signs the answer.
+    signature: Option<&'static str>,
 }
 
 /// An official takes over a request that brought nothing.
@@ -381,6 +383,7 @@ impl RequestDto {
             breached: request.breached,
             escalated: request.escalated.as_ref().map(EscalatedDto::of),
             asks: asks.collect(),
+            signature: card.signed.contains(code).then_some("official"),
         }
     }
 }

@@ -4,18 +4,20 @@ use std::collections::BTreeMap;
 
 use letopis_ledger::Timestamp;
 use letopis_ledger::json::Json;
+use letopis_ledger::key::{AuthorKey, AuthorSignature};
 
 use super::approve::REMARKS_MAX_CHARS;
 use super::escalate::{TakenOver, escalated};
 use super::request::{Executors, Progress, has_more_to_send, send_enabled};
 use super::{CaseEvents, check_text, check_under_way};
+use crate::case::signing::{ANSWER_PAYLOAD_TYPE, ANSWER_SIGNATURE, answer_signature, answer_text};
 use crate::case::{CaseRefusal, CaseRules, CaseState, CaseStatus, Opened};
 use crate::code::{FIELD_PATH_MAX_BYTES, FieldPath, StepCode};
 use crate::event::{
     AnswerSetAside, Arrival, CaseEvent, ClockResumed, EscalationReason, OfficialId,
-    RequestAnswered, RequestOutcome, Scan, SetAside, Source, Way,
+    OfficialSignature, RequestAnswered, RequestOutcome, Scan, SetAside, Source, Way,
 };
-use crate::pack::AnswerValues;
+use crate::pack::{AnswerValues, SignedBy};
 use crate::record_draft::{Decision, PrivateField};
 
 /// The answer of a request.
@@ -33,12 +35,25 @@ pub struct AnswerRequest {
     pub scan: Option<Scan>,
     /// That the official gives it to whom the request was escalated; nobody else may then.
     pub taken_over: Option<TakenOver>,
+    /// The signature of the official who gives it, over its text.
+    pub signature: Option<AnswerSignature>,
     /// When it is taken.
     pub at: Timestamp,
     /// Whom the rule of assignment names where a request that follows asks a person.
     pub executors: Executors,
     /// Whom the rule of assignment names where there is no data and an official takes over.
     pub escalates_to: Option<OfficialId>,
+}
+
+/// The signature of an official who answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AnswerSignature {
+    /// Who.
+    pub official: OfficialId,
+    /// The key that the log has of them now.
+    pub key: Option<AuthorKey>,
+    /// The signature.
+    pub signature: AuthorSignature,
 }
 
 impl AnswerRequest {
@@ -66,7 +81,9 @@ impl AnswerRequest {
             came: self.came.clone(),
             scan: self.scan.clone(),
         };
-        events.push(CaseEvent::RequestAnswered(event), self.private()?);
+        let mut private = self.private()?;
+        private.extend(self.signed(state, rules)?);
+        events.push(CaseEvent::RequestAnswered(event), private);
         self.resume(state, rules, &mut events);
         if let Some(event) = self.escalation(state, rules) {
             events.extend([event]);
@@ -131,6 +148,40 @@ impl AnswerRequest {
                 check_text("the motive", motive, REMARKS_MAX_CHARS)
             }
         }
+    }
+
+    /// The text that is signed.
+    #[must_use]
+    pub fn text(&self, state: &CaseState, official: OfficialId) -> Vec<u8> {
+        let letter = self.came.as_ref().and_then(|came| came.letter.as_deref());
+        let scan = self.scan.as_ref().map(|scan| &scan.sha256);
+        answer_text(state.stream(), &self.request, self.facts.as_ref(), (official, letter, scan))
+    }
+
+    /// The signature as it is kept, where there is one or the regulation asks for one.
+    fn signed(
+        &self,
+        state: &CaseState,
+        rules: &CaseRules<'_>,
+    ) -> Result<Option<PrivateField>, CaseRefusal> {
+        let request = || self.request.clone();
+        let rule = rules.service.regulation.request(&self.request);
+        let Some(given) = &self.signature else {
+            return match rule.and_then(|rule| rule.signature) {
+                Some(SignedBy::Official) => {
+                    Err(CaseRefusal::SignatureMissing { request: request() })
+                }
+                None => Ok(None),
+            };
+        };
+        let official = given.official;
+        let bad = |reason: String| CaseRefusal::BadSignature { official, reason };
+        let key = given.key.ok_or_else(|| bad("the official has no key".to_owned()))?;
+        key.verify_as(ANSWER_PAYLOAD_TYPE, &self.text(state, official), &given.signature)
+            .map_err(|error| bad(error.to_string()))?;
+        let signature = OfficialSignature { key: key.id(), signature: given.signature };
+        let name = format!("{ANSWER_SIGNATURE}{}", self.request);
+        Ok(Some(PrivateField::new(name, answer_signature(official, &signature))))
     }
 
     /// The facts, or why there are none.

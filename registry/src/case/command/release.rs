@@ -111,6 +111,7 @@ impl ReleaseRequest {
             at: self.at,
             executors: self.executors.clone(),
             scan: None,
+            signature: None,
             taken_over: None,
             escalates_to: self.escalates_to,
         }

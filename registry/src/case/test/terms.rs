@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::case::{PassTime, RecountTerm};
-use crate::event::{Arrival, TermCause, Way};
+use crate::event::{Arrival, OfficialId, TermCause, Way};
 use crate::pack::Regulation;
 use crate::pack::fixture::regulated;
 
@@ -191,5 +191,50 @@ fn hard_case_5_a_provisional_end_is_counted_again_when_the_calendar_is_published
         };
         assert_eq!(changed.cause, TermCause::Calendar(LeafIndex::new(90)));
         assert!(recount.decide(&given.state, &rules).unwrap().events.is_empty(), "once");
+    });
+}
+
+/// U22, U46: where the regulation asks for it, an answer without the official's signature, or with
+/// one over anything else, is none.
+#[test]
+fn u22_u46_an_answer_is_signed_where_the_regulation_says_so() {
+    let pack = regulated(|regulation| {
+        rule(regulation, "vehicle").signature = Some(crate::pack::SignedBy::Official);
+    });
+    with_rules_of(&pack, |rules| {
+        let mut given = Given::submitted(rules);
+        let command = answer("vehicle", &[("owner_snils", ANNA)]);
+        let request = step("vehicle");
+        let unsigned = given.answer(&command);
+        assert_eq!(unsigned, Err(CaseRefusal::SignatureMissing { request }));
+        let official = OfficialId::from_parts(1, &[9; 10]);
+        let signer = letopis_ledger::key::AuthorSigner::from_seed(&[9; 32]);
+        let sign = |text: &[u8]| signer.sign_as(crate::case::signing::ANSWER_PAYLOAD_TYPE, text);
+        let text = command.text(&given.state, official);
+        let signed = |signature, key| AnswerRequest {
+            signature: Some(crate::case::AnswerSignature { official, key, signature }),
+            ..command.clone()
+        };
+        for (signature, key) in [
+            // Another fact, the text of another type, somebody without a key.
+            (
+                sign(&answer("vehicle", &[("owner_snils", "x")]).text(&given.state, official)),
+                Some(signer.key()),
+            ),
+            (signer.sign_as("text/plain", &text), Some(signer.key())),
+            (sign(&text), None),
+        ] {
+            let refused = given.answer(&signed(signature, key));
+            assert!(matches!(refused, Err(CaseRefusal::BadSignature { .. })), "{refused:?}");
+        }
+        let taken = given.answer(&signed(sign(&text), Some(signer.key()))).unwrap();
+        let names: Vec<&str> =
+            taken.events[0].private.iter().map(|field| field.name.as_str()).collect();
+        assert_eq!(names, ["answer.vehicle.owner_snils", "signature.vehicle"]);
+        // The signature decides nothing, and does not stand in the way of what follows.
+        given.take(&taken);
+        let opened = Opened::new(&given.disclosures);
+        let values = opened.values(&given.state).unwrap();
+        assert_eq!(values.answers.len(), 1);
     });
 }

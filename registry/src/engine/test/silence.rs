@@ -108,7 +108,7 @@ fn given(request: &str, facts: Option<Value>, official: &Official) -> GivenAnswe
     let at = letopis_ledger::Timestamp::parse("2026-11-20T08:00:00.000Z").unwrap();
     let came = Arrival { way: Way::Workplace, at, official, second, letter };
     let request = StepCode::parse(request).unwrap();
-    GivenAnswer { request, facts, came, scan: None, motive: None }
+    GivenAnswer { request, facts, came, scan: None, motive: None, signature: None }
 }
 
 fn inbox(node: &TwinNode, official: &Official) -> Vec<String> {

@@ -53,6 +53,9 @@ pub struct RequestRule {
     /// When a fact that is known already serves instead.
     #[serde(default)]
     pub reuse: Option<Reuse>,
+    /// Who signs the answer beside the agency; nobody without it.
+    #[serde(default)]
+    pub signature: Option<SignedBy>,
     /// How long the clock of the case stands still while the applicant answers.
     #[serde(default)]
     pub suspends: Option<TermRule>,
@@ -61,6 +64,14 @@ pub struct RequestRule {
     pub changes_term: Option<TermRule>,
     /// How long the one asked may take.
     pub term: TermRule,
+}
+
+/// Whose signature an answer has beside that of the agency.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SignedBy {
+    /// The official who gives it.
+    Official,
 }
 
 /// Entries in force that an official looks at to answer: those whose area meets one of the case.

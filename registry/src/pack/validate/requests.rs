@@ -35,6 +35,10 @@ impl Check<'_, '_> {
             self.condition(line(code), condition, &format!("the condition of {what}"), &code.value);
         }
         self.asked(step, request);
+        if request.signature.is_some() && !request.from.is_internal() {
+            let request = code.value.to_string();
+            self.add(line(code), PackRule::NobodySigns { request });
+        }
         if let Some(retry) = request.retry {
             self.retry(step, request, retry);
         }

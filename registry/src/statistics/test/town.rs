@@ -333,6 +333,7 @@ impl Town {
             source: None,
             came,
             scan,
+            signature: None,
             taken_over,
             at,
             executors,
@@ -353,7 +354,14 @@ impl Town {
         let came = Arrival { way: Way::Workplace, at, official: by, second, letter };
         let motive = (!found).then(|| "Нигде не значится".to_owned());
         let request = StepCode::parse("residence").unwrap();
-        let answer = crate::engine::GivenAnswer { request, facts, came, scan: None, motive };
+        let answer = crate::engine::GivenAnswer {
+            request,
+            facts,
+            came,
+            scan: None,
+            motive,
+            signature: None,
+        };
         block_on(self.node.engine.give_answer(case, Some(&official), &answer)).unwrap();
     }
 
