@@ -107,8 +107,6 @@ pub(crate) fn router(state: AppState) -> Router {
         .routes(routes!(complex::list))
         .routes(routes!(complex::submit))
         .routes(routes!(complex::status))
-        .routes(routes!(asked::of_applicant))
-        .routes(routes!(work::applicant_answer))
         .routes(routes!(work::cancel))
         .routes(routes!(paper::document))
         .routes(routes!(paper::paper))
@@ -118,20 +116,6 @@ pub(crate) fn router(state: AppState) -> Router {
         .routes(routes!(typical::list))
         .routes(routes!(decision::decision_proof))
         .routes(routes!(decision::public_disclosures))
-        .routes(routes!(registry::list))
-        .routes(routes!(registry::entries, registry::create))
-        .routes(routes!(registry::entry))
-        .routes(routes!(system::digest))
-        .routes(routes!(registry::keeper::amend))
-        .routes(routes!(registry::keeper::exclude))
-        .routes(routes!(registry::entry_proof))
-        .routes(routes!(registry::extract::extract))
-        .routes(routes!(features::landing))
-        .routes(routes!(features::conformance))
-        .routes(routes!(features::collections))
-        .routes(routes!(features::collection))
-        .routes(routes!(features::items))
-        .routes(routes!(features::item))
         .routes(routes!(pack::list, pack::publish))
         .routes(routes!(proposal::status))
         .routes(routes!(import::statistics))
@@ -149,6 +133,7 @@ pub(crate) fn router(state: AppState) -> Router {
         .routes(routes!(backup::state, backup::begin))
         .routes(routes!(operation::health))
         .routes(routes!(operation::metrics))
+        .merge(of_registries())
         .merge(of_offers())
         .merge(of_officials())
         .split_for_parts();
@@ -179,9 +164,30 @@ pub(crate) fn router(state: AppState) -> Router {
         .with_state(state)
 }
 
-/// Routes of what comes to a person beside a case: payments, notices and offers.
+/// Routes of registries and their entries, for map programs too.
+fn of_registries() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .routes(routes!(registry::list))
+        .routes(routes!(registry::entries, registry::create))
+        .routes(routes!(registry::entry))
+        .routes(routes!(system::digest))
+        .routes(routes!(registry::keeper::amend))
+        .routes(routes!(registry::keeper::exclude))
+        .routes(routes!(registry::entry_proof))
+        .routes(routes!(registry::extract::extract))
+        .routes(routes!(features::landing))
+        .routes(routes!(features::conformance))
+        .routes(routes!(features::collections))
+        .routes(routes!(features::collection))
+        .routes(routes!(features::items))
+        .routes(routes!(features::item))
+}
+
+/// Routes of what comes to a person: what is asked in a case, payments, notices and offers.
 fn of_offers() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
+        .routes(routes!(asked::of_applicant))
+        .routes(routes!(work::applicant_answer))
         .routes(routes!(payment::of_case))
         .routes(routes!(notice::notices))
         .routes(routes!(offer::of_case))

@@ -136,7 +136,7 @@ impl<P: LedgerPort> CaseEngine<P> {
         });
         Ok(AnswerRequest {
             request: answer.request.clone(),
-            taken_over: taken_over(acting, answer, state)?,
+            taken_over: taken_over(acting, answer, (state, rules))?,
             facts: facts(rules, answer)?,
             source: None,
             came: Some(answer.came.clone()),
@@ -377,7 +377,7 @@ impl<P: LedgerPort> CaseEngine<P> {
 fn taken_over(
     acting: Option<&Official>,
     answer: &GivenAnswer,
-    state: &CaseState,
+    (state, rules): (&CaseState, &CaseRules<'_>),
 ) -> Result<Option<TakenOver>, CaseRefusal> {
     let request = state.requests().get(&answer.request);
     let escalated = request.and_then(|request| request.escalated.as_ref());
@@ -396,6 +396,10 @@ fn taken_over(
         });
     }
     let Some(request) = request else {
+        if rules.service.regulation.request(&answer.request).is_none() {
+            let (step, pack) = (answer.request.clone(), rules.pack_ref.clone());
+            return Err(CaseRefusal::StepNotInRegulation { step, pack });
+        }
         // What nobody is asked for yet may come all the same; not just anybody enters it.
         return entitle_entering(acting, state).map(|()| None);
     };

@@ -75,6 +75,56 @@ fn break_rule(rule: Rule) -> Broken {
         Rule::TileHash => published(5, Some(3), |folder| {
             edit(folder, "tile/0/000.p/5", |bytes| bytes[3 * 32] ^= 1);
         }),
+        Rule::AuthorRemoved | Rule::NodeChange | Rule::RecoveryRoot => nodes::break_rule(rule),
+        Rule::Equivocation => compare::break_rule(),
+        Rule::AuthorSignature => forged_signature(),
+        // A tile above the leaves is named by the first leaf below it.
+        Rule::TreeTile => published(600, Some(0), |folder| {
+            edit(folder, "tile/1/000.p/2", |bytes| bytes[32] ^= 1);
+        }),
+        Rule::TreeRoot => published(3, None, |folder| {
+            let root = Hash::of(b"another tree");
+            let other = Checkpoint::new(Origin::new(ORIGIN).unwrap(), TreeSize::new(3), root);
+            write(folder, "checkpoint", note(&other, 2).to_string().as_bytes());
+        }),
+        Rule::ProofForm | Rule::ProofInclusion | Rule::DocumentIssued => proofs::break_rule(rule),
+        Rule::CaseExists
+        | Rule::CaseTerminal
+        | Rule::CaseForm
+        | Rule::RulePublished
+        | Rule::RuleFiles
+        | Rule::InputsDisclosed
+        | Rule::ReExecution
+        | Rule::GroundsClosed
+        | Rule::Deadline
+        | Rule::Approval
+        | Rule::ComplexRequest
+        | Rule::FollowUp
+        | Rule::RegistryEffect => decisions::break_rule(rule),
+        Rule::OfferOrder | Rule::Offer => offers::break_rule(rule),
+        Rule::Payments => payments::break_rule(),
+        Rule::AnswerSignature => answers::break_rule(),
+        Rule::Escalation => escalation::break_rule(),
+        Rule::LeafIndex
+        | Rule::LeafLink
+        | Rule::TimeOrder
+        | Rule::LogOrigin
+        | Rule::AuthorAdmitted
+        | Rule::KeyInForce
+        | Rule::CaseOrder
+        | Rule::EntryBasis
+        | Rule::Governance
+        | Rule::RecordIdUnique
+        | Rule::StreamDense
+        | Rule::StreamOwner
+        | Rule::ClaimUnique => break_record(rule),
+        Rule::PackLifecycle => lifecycle::break_rule(),
+    }
+}
+
+/// A record that breaks one of its own rules.
+fn break_record(rule: Rule) -> Broken {
+    match rule {
         Rule::LeafIndex => record(|_, draft| draft.index = draft.index.next()),
         Rule::LeafLink => record(|_, draft| draft.previous = Hash::of(b"another")),
         Rule::TimeOrder => record(|_, draft| draft.time_ms -= 10_001),
@@ -84,10 +134,7 @@ fn break_rule(rule: Rule) -> Broken {
             draft.author = AgencyId::parse("stranger").unwrap();
             draft.signer = signer("stranger");
         }),
-        Rule::AuthorRemoved | Rule::NodeChange | Rule::RecoveryRoot => nodes::break_rule(rule),
-        Rule::Equivocation => compare::break_rule(),
         Rule::KeyInForce => record(|_, draft| draft.signer = signer("stranger")),
-        Rule::AuthorSignature => forged_signature(),
         Rule::CaseOrder => record(|written, draft| {
             let case = "application/019ba000-0000-7000-8000-000000000099";
             draft.events = [("application.submitted"), ("application.refusal_issued")]
@@ -118,34 +165,7 @@ fn break_rule(rule: Rule) -> Broken {
         Rule::ClaimUnique => record(|_, draft| {
             draft.claims = vec![claim("number/1", "note/1", Take)];
         }),
-        // A tile above the leaves is named by the first leaf below it.
-        Rule::TreeTile => published(600, Some(0), |folder| {
-            edit(folder, "tile/1/000.p/2", |bytes| bytes[32] ^= 1);
-        }),
-        Rule::TreeRoot => published(3, None, |folder| {
-            let root = Hash::of(b"another tree");
-            let other = Checkpoint::new(Origin::new(ORIGIN).unwrap(), TreeSize::new(3), root);
-            write(folder, "checkpoint", note(&other, 2).to_string().as_bytes());
-        }),
-        Rule::ProofForm | Rule::ProofInclusion | Rule::DocumentIssued => proofs::break_rule(rule),
-        Rule::CaseExists
-        | Rule::CaseTerminal
-        | Rule::CaseForm
-        | Rule::RulePublished
-        | Rule::RuleFiles
-        | Rule::InputsDisclosed
-        | Rule::ReExecution
-        | Rule::GroundsClosed
-        | Rule::Deadline
-        | Rule::Approval
-        | Rule::ComplexRequest
-        | Rule::FollowUp
-        | Rule::RegistryEffect => decisions::break_rule(rule),
-        Rule::OfferOrder | Rule::Offer => offers::break_rule(rule),
-        Rule::Payments => payments::break_rule(),
-        Rule::AnswerSignature => answers::break_rule(),
-        Rule::Escalation => escalation::break_rule(),
-        Rule::PackLifecycle => lifecycle::break_rule(),
+        other => panic!("{} is no rule of records", other.code()),
     }
 }
 

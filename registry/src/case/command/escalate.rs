@@ -7,7 +7,7 @@
 use crate::case::{CaseRules, CaseState};
 use crate::code::StepCode;
 use crate::event::{CaseEvent, EscalationReason, HeldPost, OfficialId, RequestEscalated};
-use crate::pack::Role;
+use crate::pack::{Post, Role};
 use crate::staff::Official;
 
 /// That an official who took a request over closes it.
@@ -28,12 +28,8 @@ pub(super) fn escalated(
     let regulation = &rules.service.regulation;
     let to = regulation.escalates_to()?;
     let proposes = regulation.approval.as_ref().map(|approval| &approval.proposes);
-    let assigned = state.assigned().filter(|assigned| {
-        proposes.is_some_and(|post| {
-            (&post.unit.value, post.role) == (&to.unit.value, to.role)
-                && assigned.unit == to.unit.value
-        })
-    });
+    let is_to = |post: &Post| (&post.unit.value, post.role) == (&to.unit.value, to.role);
+    let assigned = state.assigned().filter(|_| proposes.is_some_and(is_to));
     Some(CaseEvent::RequestEscalated(RequestEscalated {
         request: request.clone(),
         reason,

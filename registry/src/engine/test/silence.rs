@@ -261,16 +261,18 @@ fn a_motive_is_for_whom_a_request_was_escalated_to() {
 #[test]
 fn several_entries_are_no_reply_and_an_official_says_which_is_meant() {
     let node = furnished();
-    let double = json!({"snils": ANNA, "kopecks": 12_000_000});
-    block_on(node.engine.create_entries(&registry("income"), &[double], &document())).unwrap();
+    let double =
+        json!({"record_number": BIRTH, "parent_snils": ANNA, "child_birth_date": "2021-05-01"});
+    block_on(node.engine.create_entries(&registry("birth_record"), &[double], &document()))
+        .unwrap();
     let specialist = appoint(&node, 7, ("social", Role::Executor));
     let case = apply(&node, BIRTH);
     for day in 20..=24 {
         let now = format!("2026-11-{day}T09:{day}:00.000Z");
         assert_eq!(advance(&node, case, &now).status, CaseStatus::InProgress);
     }
-    assert_eq!(inbox(&node, &specialist), ["income"]);
-    let facts = given("income", Some(json!({"kopecks": 12_000_000})), &specialist);
+    assert_eq!(inbox(&node, &specialist), ["birth"]);
+    let facts = given("birth", Some(json!({"child_birth_date": "2021-05-01"})), &specialist);
     block_on(node.engine.give_answer(case, Some(&specialist), &facts)).unwrap();
     assert_eq!(advance(&node, case, "2026-11-25T10:00:00.000Z").status, CaseStatus::Granted);
 }
