@@ -235,6 +235,7 @@ fn of_officials() -> OpenApiRouter<AppState> {
         .routes(routes!(statistics::services))
         .routes(routes!(statistics::months))
         .routes(routes!(statistics::load))
+        .routes(routes!(statistics::consultations))
         .routes(routes!(statistics::suppliers))
         .routes(routes!(statistics::refusals))
 }

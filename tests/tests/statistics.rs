@@ -114,6 +114,12 @@ fn figures_are_for_everybody_and_control_is_for_officials() {
     let hours = load["hours"].as_array().unwrap();
     let came: u64 = hours.iter().map(|hour| hour["applications"].as_u64().unwrap()).sum();
     assert_eq!((hours.len(), came), (168, 2));
+    let topics = node.get("/api/v1/statistics/consultations?service=parking-permit").json();
+    let topic = &topics["topics"][0];
+    assert_eq!((&topic["topic"], &topic["answered"]), (&json!("documents-needed"), &json!(1)));
+    assert_eq!(topic["elapsed"]["p90_ms"], 240_000, "{topics:#}");
+    let other = node.get("/api/v1/statistics/consultations?service=child-benefit").json();
+    assert_eq!(other["topics"], json!([]));
     let suppliers = node.get("/api/v1/statistics/suppliers").json();
     assert_eq!(suppliers["suppliers"].as_array().unwrap().len(), 3, "{suppliers:#}");
     let refusals = node.get("/api/v1/statistics/refusals").json();

@@ -12,8 +12,9 @@ use letopis_registry::code::ServiceCode;
 use letopis_registry::environment::Clock;
 use letopis_registry::projection::ConsultationRow;
 use letopis_registry::statistics::{
-    self as figures, CalendarBook, GroundWeek, LoadCell, MonthCounts, MonthEvent, MonthFact,
-    MonthKey, Percentiles, SPIKE_WEEKS, ServiceTimes, Supplier, SupplierHealth, week_of,
+    self as figures, Advice, CalendarBook, GroundWeek, LoadCell, MonthCounts, MonthEvent,
+    MonthFact, MonthKey, Percentiles, SPIKE_WEEKS, ServiceTimes, Supplier, SupplierHealth,
+    TopicFigures, week_of,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -132,6 +133,33 @@ pub(crate) struct MonthDto {
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct MonthsDto {
     months: Vec<MonthDto>,
+    /// Leaves that this answer reflects.
+    position: u64,
+}
+
+/// Consultations on one topic.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct TopicDto {
+    agency: String,
+    service: String,
+    topic: String,
+    consultations: u64,
+    answered: u64,
+    sent_on: u64,
+    /// Those that ended with an application.
+    applied: u64,
+    /// The same in thousandths of all.
+    applied_per_mille: Option<u32>,
+    /// How long they took on the clock.
+    elapsed: PercentilesDto,
+    /// How much of that was working time.
+    working: PercentilesDto,
+}
+
+/// What people ask about, the most frequent first.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct TopicsDto {
+    topics: Vec<TopicDto>,
     /// Leaves that this answer reflects.
     position: u64,
 }
@@ -284,9 +312,7 @@ pub(super) async fn load(
     let Query(query) = query.map_err(|e| Problem::bad_request(e.body_text()))?;
     let book = app.service.engine().calendar_book();
     let window = window(&book, query.from.as_deref(), query.until.as_deref())?;
-    let only = query.service.as_deref().map(ServiceCode::parse).transpose();
-    let only = only.map_err(Problem::bad_request)?;
-    let asked = |service: &ServiceCode| only.as_ref().is_none_or(|only| only == service);
+    let asked = asked(query.service.as_deref())?;
     let model = app.service.model();
     let found = model.month_facts(window).map_err(|e| tables(&e))?;
     let advised = model.consultations(window).map_err(|e| tables(&e))?.value;
@@ -299,6 +325,37 @@ pub(super) async fn load(
         (0_u8..).zip(hours).map(move |(hour, cell)| HourDto::of(weekday, hour, cell))
     });
     Ok(Json(LoadDto { hours: hours.collect(), position: found.size.get() }))
+}
+
+/// What people ask about: how often, how long it takes, and how many apply at once.
+#[utoipa::path(
+    get, path = "/api/v1/statistics/consultations", tag = "statistics",
+    params(LoadQuery),
+    responses(
+        (status = 200, description = "Consultations of these days", body = TopicsDto),
+        (status = 400, description = "Not days, or not a code", body = ProblemDto),
+    )
+)]
+pub(super) async fn consultations(
+    State(app): State<AppState>,
+    query: Result<Query<LoadQuery>, QueryRejection>,
+) -> Result<Json<TopicsDto>, Problem> {
+    let Query(query) = query.map_err(|e| Problem::bad_request(e.body_text()))?;
+    let book = app.service.engine().calendar_book();
+    let window = window(&book, query.from.as_deref(), query.until.as_deref())?;
+    let asked = asked(query.service.as_deref())?;
+    let found = app.service.model().consultations(window).map_err(|e| tables(&e))?;
+    let rows = found.value.into_iter().filter(|row| asked(&row.service));
+    let advice: Vec<Advice> = rows.map(Advice::from).collect();
+    let topics = figures::topics(&advice, &book);
+    let topics = topics.iter().map(TopicDto::of).collect();
+    Ok(Json(TopicsDto { topics, position: found.size.get() }))
+}
+
+/// Whether a service is the one that was asked for; every one is when none was.
+fn asked(only: Option<&str>) -> Result<impl Fn(&ServiceCode) -> bool, Problem> {
+    let only = only.map(ServiceCode::parse).transpose().map_err(Problem::bad_request)?;
+    Ok(move |service: &ServiceCode| only.as_ref().is_none_or(|only| only == service))
 }
 
 /// How fast those who are asked answer, how often not, and what still waits.
@@ -447,6 +504,23 @@ impl MonthDto {
             cancelled: counts.cancelled,
             consultations: counts.consultations,
             consultation_ms: counts.consultation_ms,
+        }
+    }
+}
+
+impl TopicDto {
+    fn of(figures: &TopicFigures) -> Self {
+        Self {
+            agency: figures.topic.agency.to_string(),
+            service: figures.topic.service.to_string(),
+            topic: figures.topic.topic.to_string(),
+            consultations: figures.consultations,
+            answered: figures.answered,
+            sent_on: figures.sent_on,
+            applied: figures.applied,
+            applied_per_mille: figures.applied_per_mille,
+            elapsed: PercentilesDto::of(figures.elapsed),
+            working: PercentilesDto::of(figures.working),
         }
     }
 }

@@ -6,8 +6,9 @@ use rusqlite::params;
 
 use super::row::{number, parsed, time, to_sql};
 use super::{Fold, Place, Projection, ProjectionError, ReadModel, Reflected};
-use crate::code::{ChannelCode, ServiceCode};
-use crate::event::{ConsultationId, DomainEvent};
+use crate::code::{ChannelCode, ServiceCode, TopicCode};
+use crate::event::{ConsultationId, ConsultationOutcome, DomainEvent};
+use crate::statistics::{Advice, Topic};
 
 pub(super) const PROJECTION: Projection = Projection {
     tables: "
@@ -30,16 +31,26 @@ pub struct ConsultationRow {
     pub agency: AgencyId,
     /// The service that it was about.
     pub service: ServiceCode,
+    /// What was asked.
+    pub topic: TopicCode,
     /// How the person came.
     pub channel: ChannelCode,
     /// How long it took.
     pub duration_ms: u64,
-    /// `answered`, `sent_on` or `applied`.
-    pub outcome: String,
+    /// What it led to.
+    pub outcome: ConsultationOutcome,
     /// When it was put on record, at its end.
     pub registered_at: Timestamp,
     /// The leaf that says so.
     pub leaf: LeafIndex,
+}
+
+impl From<ConsultationRow> for Advice {
+    fn from(row: ConsultationRow) -> Self {
+        let ConsultationRow { agency, service, topic, duration_ms, outcome, .. } = row;
+        let topic = Topic { agency, service, topic };
+        Self { topic, duration_ms, ended_at: row.registered_at, outcome }
+    }
 }
 
 fn fold(fold: &Fold<'_>, place: &Place<'_>, event: &DomainEvent) -> Result<(), ProjectionError> {
@@ -83,9 +94,12 @@ impl ReadModel {
                 Ok(ConsultationRow {
                     agency: parsed(row, "author", AgencyId::parse)?,
                     service: parsed(row, "service", ServiceCode::parse)?,
+                    topic: parsed(row, "topic", TopicCode::parse)?,
                     channel: parsed(row, "channel", ChannelCode::parse)?,
                     duration_ms: number(row, "duration_ms")?,
-                    outcome: row.get("outcome")?,
+                    outcome: parsed(row, "outcome", |text| {
+                        ConsultationOutcome::parse(text).ok_or(std::fmt::Error)
+                    })?,
                     registered_at: time(row, "registered_ms")?,
                     leaf: LeafIndex::new(number(row, "leaf")?),
                 })

@@ -74,12 +74,22 @@ pub struct Measured {
 /// Percentiles by nearest rank, in milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Percentiles {
-    /// Half of the cases took at most this.
+    /// Half of them took at most this.
     pub p50_ms: i64,
     /// 90 of 100 did.
     pub p90_ms: i64,
     /// 99 of 100 did.
     pub p99_ms: i64,
+}
+
+impl Percentiles {
+    /// The percentiles of values in any order; nothing of none.
+    #[must_use]
+    pub fn of(mut values: Vec<i64>) -> Option<Self> {
+        values.sort_unstable();
+        let at = |percent| nearest_rank(&values, percent);
+        Some(Self { p50_ms: at(50)?, p90_ms: at(90)?, p99_ms: at(99)? })
+    }
 }
 
 /// The times of one service of one agency.
@@ -161,10 +171,7 @@ fn times_of(group: &[&FinishedCase], book: &CalendarBook) -> ServiceTimes {
     let calendar = book.of(&service);
     let measured: Vec<Measured> = group.iter().map(|case| measure(case, calendar)).collect();
     let percentiles = |of: fn(&Measured) -> i64| {
-        let mut values: Vec<i64> = measured.iter().map(of).collect();
-        values.sort_unstable();
-        let at = |percent| nearest_rank(&values, percent).expect("invariant: a group has a case");
-        Percentiles { p50_ms: at(50), p90_ms: at(90), p99_ms: at(99) }
+        Percentiles::of(measured.iter().map(of).collect()).expect("invariant: a group has a case")
     };
     let of_pace = |pace| measured.iter().filter(|case| case.pace == pace).count() as u64;
     let pace = [Pace::Fast, Pace::Ordinary, Pace::Slow].map(of_pace);

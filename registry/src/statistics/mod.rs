@@ -11,6 +11,7 @@ mod rank;
 mod risk;
 mod spike;
 mod supplier;
+mod topic;
 
 pub use calendar::{CalendarBook, working_ms};
 pub use duration::{
@@ -24,6 +25,7 @@ pub use risk::{
 };
 pub use spike::{DecidedCase, GroundWeek, SPIKE_WEEKS, refusal_spikes, week_of};
 pub use supplier::{Supplier, SupplierHealth, SupplierRequest, supplier_health};
+pub use topic::{Advice, Topic, TopicFigures, topics};
 
 #[cfg(test)]
 pub(crate) mod test;

@@ -3,4 +3,5 @@
 mod formulas;
 mod leaves;
 mod recount;
+mod topics;
 pub(crate) mod town;

@@ -16,7 +16,7 @@ use super::town::{Town, ends, town};
 use crate::projection::{ControlQuery, OpenRequest, ReadModel};
 use crate::statistics::*;
 
-const CALENDARS: [&str; 2] = [
+pub(super) const CALENDARS: [&str; 2] = [
     include_str!("../../../../deploy/packs/zarechny/calendars/ru-2025.json"),
     include_str!("../../../../deploy/packs/zarechny/calendars/ru-2026.json"),
 ];

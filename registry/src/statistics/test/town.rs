@@ -410,11 +410,13 @@ impl Town {
             ConsultationOutcome::Applied,
         ];
         let service = ["parking-permit", "guest-permit"][usize::try_from(self.below(2)).unwrap()];
+        let duration_ms = 1 + self.below(900_000);
+        let topic = if duration_ms % 3 == 0 { "opening-hours" } else { "documents-needed" };
         let given = Consultation {
             service: ServiceCode::parse(service).unwrap(),
-            topic: TopicCode::parse("documents-needed").unwrap(),
+            topic: TopicCode::parse(topic).unwrap(),
             channel: ChannelCode::parse("phone").unwrap(),
-            duration_ms: 1 + self.below(900_000),
+            duration_ms,
             outcome: outcomes[usize::try_from(self.below(3)).unwrap()],
         };
         let official = self.official("executor");
