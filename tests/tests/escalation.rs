@@ -80,8 +80,7 @@ impl Town {
         let path = format!("/api/v1/control/cases?stage={stage}");
         wait_for("the stage of the case", LIMIT, || {
             let found = self.node.client().get_with_token(&path, &token).unwrap().json();
-            let found = found["cases"].as_array()?.iter().find(|row| row["id"] == case).cloned();
-            found
+            found["cases"].as_array()?.iter().find(|row| row["id"] == case).cloned()
         })
     }
 

@@ -65,7 +65,7 @@ enum Command {
         /// Web address or folder of the log.
         place: String,
         /// Folder with files of disclosures that applicants gave you, each named after its case:
-        /// <id>.json.
+        /// `<id>.json`.
         #[arg(long, value_name = "FOLDER")]
         disclosures: Option<PathBuf>,
     },

@@ -64,7 +64,8 @@ impl Staff {
         self.check_key((official, place), (payload_type, text), (key, signature))
     }
 
-    /// That an official signed a text with the key that the log had of them when a leaf was written.
+    /// That an official signed a text with the key that the log had of them when a leaf was
+    /// written.
     pub(crate) fn check_key(
         &self,
         (official, place): (&str, LeafIndex),
