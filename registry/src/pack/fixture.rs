@@ -84,8 +84,19 @@ pub(crate) fn successor_without_building_permits() -> Pack {
 fn without(gone: &[&str], changes: &[(&str, &str)]) -> Pack {
     let mut files = files();
     let manifest = String::from_utf8(files["pack.yaml"].clone()).unwrap();
-    let stays = |line: &&str| !gone.iter().any(|code| *line == format!("  - {code}"));
+    // Lists name a part by its code, routes by that of the service that they lead to.
+    let names = |line: &str, code: &str| {
+        line == format!("  - {code}") || line.contains(&format!("service: {code},"))
+    };
+    let stays = |line: &&str| !gone.iter().any(|code| names(line, code));
     let manifest: Vec<&str> = manifest.lines().filter(stays).collect();
+    // A list that has lost everything is left out with its name.
+    let is_empty = |at: usize| {
+        let next = manifest.get(at + 1).is_some_and(|next| next.starts_with(' '));
+        manifest[at].starts_with("routes:") && !next
+    };
+    let kept = (0..manifest.len()).filter(|at| !is_empty(*at));
+    let manifest: Vec<&str> = kept.map(|at| manifest[at]).collect();
     let changed = |text: String, (from, to): &(&str, &str)| text.replacen(from, to, 1);
     let manifest = changes.iter().fold(manifest.join("\n"), changed);
     files.insert("pack.yaml".to_owned(), manifest.into_bytes());

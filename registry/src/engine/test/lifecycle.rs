@@ -20,12 +20,12 @@ lifecycle:
       title: {en: Draft, ru: Проект}
       by: {unit: permits, role: executor}
       term: {working_days: 3}
-      law: {en: Clause 1, ru: Пункт 1}
+      law: {en: \"Resolution No 9, clause 3.1\", ru: \"Постановление № 9, пункт 3.1\"}
     - code: law
       title: {en: Law, ru: Право}
       by: {unit: legal, role: lawyer}
       term: {working_days: 10}
-      law: {en: Clause 2, ru: Пункт 2}
+      law: {en: \"Resolution No 9, clause 3.2\", ru: \"Постановление № 9, пункт 3.2\"}
 ";
 
 /// A version of the pack of Zarechny with its lifecycle, or with none.

@@ -3,7 +3,7 @@
 use super::*;
 
 const STAGE: &str = "{code: draft, title: {en: Draft, ru: Проект}, \
-    by: {unit: permits, role: executor}, term: {working_days: 3}, law: {en: C 1, ru: П 1}}";
+    by: {unit: permits, role: executor}, term: {working_days: 3}, law: {en: \"Resolution No 9, clause 3.1\", ru: \"Постановление № 9, пункт 3.1\"}}";
 
 /// The errors of `pack.yaml` with these stages.
 fn errors(stages: &str) -> Vec<PackError> {
@@ -28,7 +28,10 @@ fn a_lifecycle_is_read_and_every_rule_of_it_is_checked() {
     assert!(found[0].line.is_some());
     let found = errors(&STAGE.replace("working_days: 3", "working_days: 0"));
     assert!(matches!(found[0].rule, PackRule::Term { .. }));
-    let found = errors(&STAGE.replace(", law: {en: C 1, ru: П 1}", ""));
+    let found = errors(&STAGE.replace(
+        ", law: {en: \"Resolution No 9, clause 3.1\", ru: \"Постановление № 9, пункт 3.1\"}",
+        "",
+    ));
     assert!(matches!(found[0].rule, PackRule::MissingCitation { .. }));
     let found = errors(&STAGE.replace(", ru: Проект", ""));
     assert!(matches!(found[0].rule, PackRule::MissingLanguage { .. }));
