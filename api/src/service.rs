@@ -244,7 +244,7 @@ impl Service {
     /// A file is missing, or the proposal cannot be read by this release.
     pub(crate) async fn changes(
         &self,
-        in_force: &InstalledPack,
+        in_force: &Arc<InstalledPack>,
         proposed: &PackPublished,
     ) -> anyhow::Result<Arc<Vec<Change>>> {
         self.comparisons.changes(&self.ledger, in_force, proposed).await

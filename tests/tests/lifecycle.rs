@@ -150,6 +150,14 @@ fn a_version_comes_into_force_by_proposal_remarks_and_signatures() {
     let waits = &town.node.get("/api/v1/packs").json()["proposals"][0];
     assert_eq!((&waits["state"], &waits["stage"]), (&json!("open"), &json!("draft")));
 
+    let inbox = |file: &Path| {
+        let mut work = Command::new(binary("letopis"));
+        let shown = work.args(["work", "--as"]).arg(file).arg("inbox").output().unwrap();
+        done(&shown)["versions"].clone()
+    };
+    assert_eq!(inbox(&drafter)[0]["version"], 2);
+    assert_eq!(inbox(&head), json!([]), "it is not the head's turn yet");
+
     let remark = ["remark", "zarechny", "2", "--text", "Срок не тот", "--file", REGULATION];
     done(&pack(&remark, Some(&head)));
     refused(&pack(&["sign", wrong_text], Some(&drafter)), "remarks are open: 1");
@@ -164,6 +172,7 @@ fn a_version_comes_into_force_by_proposal_remarks_and_signatures() {
     done(&pack(&["sign", right_text], Some(&drafter)));
     refused(&pack(&["sign", right_text], Some(&drafter)), "rule-broken");
     refused(&town.folder.try_publish(&town.node, &right), "stage approval of proposal 2");
+    assert_eq!((&inbox(&drafter), &inbox(&head)[0]["stage"]), (&json!([]), &json!("approval")));
     let signed = done(&pack(&["sign", right_text], Some(&head)));
     assert_eq!(signed["state"], "signed");
     refused(&town.folder.try_publish(&town.node, &wrong), "other files");

@@ -170,7 +170,7 @@ impl NewPackDto {
 }
 
 impl ProposedDto {
-    fn of(row: &ProposalRow) -> Self {
+    pub(super) fn of(row: &ProposalRow) -> Self {
         Self {
             code: row.code.to_string(),
             version: row.version,

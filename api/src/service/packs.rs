@@ -1,8 +1,7 @@
 //! Regulation packs of a running node: published with their files, installed from them again.
 
-use std::collections::BTreeMap;
-
-use std::sync::{Arc, Mutex};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use letopis_consensus::LedgerHandle;
@@ -77,13 +76,13 @@ async fn kept(
     Ok(pack)
 }
 
-/// What a proposed version changes, kept for the version that was asked for last: reading a pack
-/// takes a while, and everybody who looks at a proposal asks for the same.
+/// What proposed versions change, each computed once: reading a pack takes a while, and everybody
+/// who looks at a proposal asks for the same.
 #[derive(Debug, Default)]
-pub(crate) struct Comparisons(Mutex<Option<Compared>>);
+pub(crate) struct Comparisons(tokio::sync::Mutex<HashMap<Compared, Arc<Vec<Change>>>>);
 
-/// The version in force, the digest of the files proposed, and what is otherwise.
-type Compared = (LeafIndex, Hash, Arc<Vec<Change>>);
+/// The leaf of the version in force, and the digest of the files proposed.
+type Compared = (LeafIndex, Hash);
 
 impl Comparisons {
     /// What a proposed version changes of the one in force.
@@ -93,20 +92,23 @@ impl Comparisons {
     pub(crate) async fn changes(
         &self,
         ledger: &LedgerHandle,
-        in_force: &InstalledPack,
+        in_force: &Arc<InstalledPack>,
         proposed: &PackPublished,
     ) -> anyhow::Result<Arc<Vec<Change>>> {
+        // Held meanwhile, so that many who ask at once have it computed once.
+        let mut known = self.0.lock().await;
         let key = (in_force.pack_ref.leaf, proposed.files_digest());
-        let known = self.0.lock().expect("invariant: no holder panics").clone();
-        if let Some((leaf, digest, changes)) = known
-            && (leaf, digest) == key
-        {
-            return Ok(changes);
+        if let Some(changes) = known.get(&key) {
+            return Ok(Arc::clone(changes));
         }
-        let pack = fetch(ledger, proposed).await?;
-        let changes = Arc::new(compare(&in_force.pack, &pack));
-        let kept = (key.0, key.1, Arc::clone(&changes));
-        *self.0.lock().expect("invariant: no holder panics") = Some(kept);
+        let files = fetch(ledger, proposed).await?;
+        let (in_force, proposed) = (Arc::clone(in_force), proposed.clone());
+        let compared = tokio::task::spawn_blocking(move || {
+            let pack = read(&proposed, files)?;
+            anyhow::Ok(Arc::new(compare(&in_force.pack, &pack)))
+        });
+        let changes = compared.await??;
+        known.insert(key, Arc::clone(&changes));
         Ok(changes)
     }
 }
@@ -124,13 +126,17 @@ pub(crate) async fn install_published(
     // As they were published: one pack may give up what a later one takes over.
     packs.sort_by_key(|row| row.leaf);
     for row in packs.into_iter().filter(|row| &row.author == engine.agency()) {
-        engine.install_pack(fetch(ledger, &row.published).await?).await?;
+        let files = fetch(ledger, &row.published).await?;
+        engine.install_pack(read(&row.published, files)?).await?;
     }
     Ok(())
 }
 
-/// A pack whose files the log names.
-async fn fetch(ledger: &LedgerHandle, published: &PackPublished) -> anyhow::Result<Pack> {
+/// The files of a pack that the log names.
+async fn fetch(
+    ledger: &LedgerHandle,
+    published: &PackPublished,
+) -> anyhow::Result<BTreeMap<String, Vec<u8>>> {
     let mut files = BTreeMap::new();
     for file in &published.files {
         let bytes = ledger.fetch_blob(&file.sha256).await?;
@@ -140,6 +146,11 @@ async fn fetch(ledger: &LedgerHandle, published: &PackPublished) -> anyhow::Resu
         })?;
         files.insert(file.path.clone(), bytes);
     }
+    Ok(files)
+}
+
+/// The pack that the log names, of its files.
+fn read(published: &PackPublished, files: BTreeMap<String, Vec<u8>>) -> anyhow::Result<Pack> {
     match PackFiles::new(files).and_then(Pack::from_files) {
         Ok(pack) => Ok(pack),
         Err(errors) => {

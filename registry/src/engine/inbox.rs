@@ -19,7 +19,7 @@ use crate::case::{CaseRefusal, CaseState, open_posts, stage_of};
 use crate::code::{FieldPath, StepCode};
 use crate::event::{CaseId, HeldPost, RequestTarget};
 use crate::pack::{Role, Service, ValueType};
-use crate::projection::{NoticeRow, RequestRow, WorkRow};
+use crate::projection::{NoticeRow, ProposalRow, RequestRow, WorkRow};
 use crate::staff::Official;
 
 /// Most rows of each part of an inbox.
@@ -34,6 +34,8 @@ pub struct Inbox {
     pub requests: Vec<AskedOfficial>,
     /// Proposals that the official may agree to.
     pub proposals: Vec<ToAgree>,
+    /// Versions of packs whose open stage the official may sign.
+    pub versions: Vec<ProposalRow>,
     /// Notices that the official posts or tells by telephone.
     pub notices: Vec<NoticeRow>,
 }
@@ -124,7 +126,8 @@ impl<P: LedgerPort> CaseEngine<P> {
             let installed = self.pinned(&state)?;
             proposals.extend(to_agree(row.case, &state, service(&state, &installed)?, official));
         }
-        Ok(Inbox { cases, requests, proposals, notices })
+        let versions = self.versions_to_sign(official)?;
+        Ok(Inbox { cases, requests, proposals, versions, notices })
     }
 
     /// A case as an official sees it whom it concerns.

@@ -17,6 +17,7 @@ use crate::lifecycle::{
     InForce, LifecycleRefusal, ProposeVersion, RaiseRemark, ResolveRemark, SignStage, VersionState,
 };
 use crate::pack::Pack;
+use crate::projection::ProposalRow;
 use crate::record_draft::Decision;
 use crate::staff::Official;
 
@@ -119,6 +120,23 @@ impl<P: LedgerPort> CaseEngine<P> {
         let in_force = self.version_before((code, version))?;
         let state = self.version_state((code, version)).await?;
         Ok(VersionStatus { state, in_force })
+    }
+
+    /// Versions whose open stage waits for somebody in a post that the official holds.
+    pub(super) fn versions_to_sign(
+        &self,
+        official: &Official,
+    ) -> Result<Vec<ProposalRow>, EngineError> {
+        let mut waiting = Vec::new();
+        for row in self.model.proposals()?.value {
+            let Some((stage, _)) = &row.open else { continue };
+            let in_force = self.version_before((&row.code, row.version))?;
+            let stage = in_force.pack.lifecycle().and_then(|rules| rules.stage(stage));
+            if stage.is_some_and(|stage| official.holds(&stage.by)) {
+                waiting.push(row);
+            }
+        }
+        Ok(waiting)
     }
 
     /// Notes every open stage whose term has passed. Gives how many were noted, and when the next

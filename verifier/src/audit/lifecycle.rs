@@ -116,7 +116,9 @@ impl<'a> Lifecycles<'a> {
                 _ => {}
             }
         }
-        let publishes = |event: &&Event| event.event_type.as_str() == "pack.published";
+        let publishes = |event: &&Event| {
+            event.stream.kind() == "pack" && event.event_type.as_str() == "pack.published"
+        };
         for event in leaf.record().events().iter().filter(publishes) {
             match self.published(place, author, event) {
                 Ok(()) => {}
@@ -136,7 +138,8 @@ impl<'a> Lifecycles<'a> {
         author: &AgencyId,
         event: &Event,
     ) -> Result<(), Stop> {
-        let published = Published::read(place, &event.data).map_err(broken)?;
+        // What cannot be read publishes nothing, to whoever follows the log.
+        let Ok(published) = Published::read(place, &event.data) else { return Ok(()) };
         let (code, version) = (published.code.clone(), published.version);
         let stream = format!("proposal/{code}/{version}");
         let steps = StreamName::parse(&stream).ok();

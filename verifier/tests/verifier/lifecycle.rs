@@ -297,6 +297,16 @@ fn every_step_of_a_lifecycle_that_is_made_otherwise_is_found() {
     }
 }
 
+/// An event that cannot be read publishes nothing, so nothing is asked of it.
+#[test]
+fn what_cannot_be_read_is_no_version() {
+    let mut written = How::Rightly.log();
+    let data = Object::new().with("code", ZARECHNY).with("version", 3_u32);
+    let unreadable = written.event("pack/zarechny", "pack.published", data);
+    written.push(ZARECHNY, vec![unreadable]);
+    assert!(written.found().is_empty());
+}
+
 /// Without the files of the version before nobody can say what it asked for.
 #[test]
 fn the_files_of_the_version_before_must_be_there() {

@@ -15,6 +15,7 @@ use super::super::no_store;
 use crate::http::AppState;
 use crate::http::application::{TextDto, engine_problem};
 use crate::http::notice::notice_text;
+use crate::http::pack::ProposedDto;
 use crate::http::problem::{Problem, ProblemDto};
 use crate::http::staff::Acting;
 
@@ -27,6 +28,8 @@ pub(crate) struct InboxDto {
     requests: Vec<AskedDto>,
     /// Proposals that the official may agree to.
     proposals: Vec<ToAgreeDto>,
+    /// Versions of packs whose open stage the official may sign.
+    versions: Vec<ProposedDto>,
     /// Notices that the official posts or tells by telephone, and then settles.
     notices: Vec<QueuedNoticeDto>,
     /// Leaves that this answer reflects.
@@ -110,6 +113,7 @@ pub(in crate::http) async fn inbox(
             .map(|asked| AskedDto::of(asked.case.to_string(), &asked.request))
             .collect(),
         proposals: inbox.proposals.iter().map(ToAgreeDto::of).collect(),
+        versions: inbox.versions.iter().map(ProposedDto::of).collect(),
         notices: inbox.notices.iter().map(QueuedNoticeDto::of).collect(),
         position: app.service.position().get(),
     })))

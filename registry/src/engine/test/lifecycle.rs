@@ -116,9 +116,16 @@ fn a_version_goes_through_the_lifecycle_of_the_one_before() {
     let resolved = ResolveRemark { acting: &lawyer, remark, text: "Есть".into() };
     block_on(node.engine.resolve_remark((&code, 2), &resolved)).unwrap();
 
+    let waits_for = |official: &Official| {
+        let inbox = block_on(node.engine.inbox(official)).unwrap();
+        inbox.versions.len()
+    };
+    assert_eq!((waits_for(&drafter), waits_for(&lawyer)), (1, 0));
     sign(&node, (&drafter, 1), "draft", &published).unwrap();
+    assert_eq!((waits_for(&drafter), waits_for(&lawyer)), (0, 1));
     assert!(matches!(refused(publish(&node, two())), LifecycleRefusal::NotSigned { .. }));
     sign(&node, (&lawyer, 2), "law", &published).unwrap();
+    assert_eq!((waits_for(&drafter), waits_for(&lawyer)), (0, 0));
     assert_eq!(row(&node).state, "signed");
     let other = version(2, &format!("{LIFECYCLE}# another byte\n"));
     assert!(matches!(refused(publish(&node, other)), LifecycleRefusal::OtherFiles { .. }));
