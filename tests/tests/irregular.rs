@@ -1,6 +1,7 @@
 //! U26, U32: what an agency signs against the rules stands in the log, counts for nothing, is
 //! listed with its reason, and is found by the verifier.
 
+use std::process::Command;
 use std::time::Duration;
 
 use letopis_ledger::StreamVersion;
@@ -10,7 +11,7 @@ use letopis_ledger::json::{Json, Object};
 use letopis_ledger::record::{Event, Record};
 use letopis_tests::node::{AGENCY, Answer, NodeFolder, ORIGIN, RunningNode, signed, verify};
 use letopis_tests::office::OUTLINE;
-use letopis_tests::wait_for;
+use letopis_tests::{binary, wait_for};
 use serde_json::json;
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -105,6 +106,14 @@ fn u26_u32_what_does_not_follow_counts_for_nothing_and_is_found() {
     assert_eq!(entry.status, 404);
     let status = node.get(&format!("/api/v1/applications/{case}")).json();
     assert_eq!(status["status"], "in_progress");
+    // An official is told why nobody can go on with the case.
+    let place = tempfile::tempdir().unwrap();
+    let file = place.path().join("official.json");
+    folder.appoint(&node, "permits:executor", &file);
+    let mut show = Command::new(binary("letopis"));
+    let shown = show.arg("work").arg("--as").arg(&file).args(["show", &case]).output().unwrap();
+    let complaint = String::from_utf8_lossy(&shown.stderr);
+    assert!(!shown.status.success() && complaint.contains("refusal_issued"), "{complaint}");
     // The verifier names both rules.
     published(&node);
     let (code, report) = verify(&log);

@@ -434,6 +434,8 @@ pub(super) fn engine_problem(error: &EngineError) -> Problem {
         )
         | EngineError::Payment(PaymentRefusal::Reference { .. })
         | EngineError::Staff { .. } => Problem::new(Code::RuleBroken, error.to_string()),
+        // What the log has of the case does not follow; nobody can go on with it.
+        EngineError::OutOfPlace(_) => specific(Code::Conflict, "case-irregular"),
         EngineError::Message { .. } => specific(Code::BadRequest, "message-malformed"),
         EngineError::MessageSettled { .. } => specific(Code::Conflict, "message-settled"),
         EngineError::TooManyMessages { .. } => specific(Code::Busy, "quarantine-full"),
