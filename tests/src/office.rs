@@ -2,6 +2,7 @@
 //!
 //! Not here: the node itself (`node`).
 
+use std::ffi::OsStr;
 use std::path::Path;
 use std::process::{Command, Output};
 use std::time::Duration;
@@ -86,4 +87,49 @@ impl RunningNode {
         let named = |field: &&Value| field["name"].as_str().is_some_and(|n| n.starts_with(names));
         fields.filter(named).map(|field| field["disclosure"].clone()).collect()
     }
+}
+
+/// Runs `letopis work` as the official whose file it is given.
+///
+/// # Panics
+/// The command does not start.
+pub fn work(credentials: impl AsRef<OsStr>, arguments: &[&str]) -> Output {
+    let mut command = Command::new(binary("letopis"));
+    command.args(["work", "--as"]).arg(credentials).args(arguments);
+    command.output().expect("letopis starts")
+}
+
+/// What `letopis work` shows, or its complaint. Some commands show nothing.
+///
+/// # Errors
+/// The command failed; the text is its complaint.
+///
+/// # Panics
+/// The command does not start.
+pub fn try_work(credentials: impl AsRef<OsStr>, arguments: &[&str]) -> Result<Value, String> {
+    let output = work(credentials, arguments);
+    match output.status.success() {
+        true => Ok(serde_json::from_slice(&output.stdout).unwrap_or_default()),
+        false => Err(String::from_utf8_lossy(&output.stderr).into_owned()),
+    }
+}
+
+/// What a command of the program shows.
+///
+/// # Panics
+/// The command failed, or shows no JSON.
+#[expect(clippy::must_use_candidate, reason = "often only that it did not fail is of interest")]
+pub fn shown(output: &Output) -> Value {
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).expect("JSON is shown")
+}
+
+/// What a command of the program complains of.
+///
+/// # Panics
+/// The command did not fail.
+#[must_use]
+pub fn complaint(output: &Output) -> String {
+    assert!(!output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    String::from_utf8_lossy(&output.stderr).into_owned()
 }

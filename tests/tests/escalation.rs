@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use letopis_ledger::Hash;
 use letopis_tests::node::{NodeFolder, RunningNode};
-use letopis_tests::office::OUTLINE;
+use letopis_tests::office::{OUTLINE, complaint, shown};
 use letopis_tests::{binary, wait_for};
 use serde_json::{Value, json};
 
@@ -91,16 +91,6 @@ impl Town {
         let benefit = services.iter().find(|one| one["service"] == "child-benefit").unwrap();
         (benefit["automatic"].clone(), benefit["automatic_per_mille"].clone())
     }
-}
-
-fn shown(output: &Output) -> Value {
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    serde_json::from_slice(&output.stdout).unwrap()
-}
-
-fn complaint(output: &Output) -> String {
-    assert!(!output.status.success());
-    String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
 /// Where people decide, who works on the case takes over what brings nothing; then the proposal has

@@ -2,12 +2,11 @@
 //! all of them with the tests that hold them; those of one command stand beside its code.
 
 use std::path::Path;
-use std::process::{Command, Output};
 use std::time::Duration;
 
 use letopis_tests::node::{Answer, NodeFolder, RunningNode};
-use letopis_tests::office::OUTLINE;
-use letopis_tests::{binary, wait_for};
+use letopis_tests::office::{OUTLINE, work};
+use letopis_tests::wait_for;
 use serde_json::{Value, json};
 
 const ANNA: &str = "112-233-445 95";
@@ -105,12 +104,6 @@ fn building(applicant: &Value) -> Value {
         "object": {"name": "Дом", "area_m2": 100}, "geometry": OUTLINE,
         "project": file, "survey": file,
     }})
-}
-
-fn work(file: &str, arguments: &[&str]) -> Output {
-    let mut command = Command::new(binary("letopis"));
-    command.args(["work", "--as", file]).args(arguments);
-    command.output().expect("letopis starts")
 }
 
 /// Repeats a command of an official until it is possible: registries are asked meanwhile.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use letopis_ledger::Hash;
 use letopis_tests::node::{NodeFolder, RunningNode};
-use letopis_tests::office::OUTLINE;
+use letopis_tests::office::{OUTLINE, complaint, shown};
 use letopis_tests::{binary, wait_for};
 use serde_json::{Value, json};
 
@@ -95,16 +95,6 @@ fn form() -> Value {
 
 fn text<'v>(value: &'v Value, name: &str) -> &'v str {
     value[name].as_str().unwrap_or_else(|| panic!("no {name}: {value}"))
-}
-
-fn shown(output: &Output) -> Value {
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    serde_json::from_slice(&output.stdout).unwrap()
-}
-
-fn complaint(output: &Output) -> String {
-    assert!(!output.status.success());
-    String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
 /// U2, U7, K2: only the channel, and who entered a paper, differ.

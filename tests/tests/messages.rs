@@ -5,11 +5,10 @@
 use std::time::Duration;
 
 use letopis_tests::node::{Answer, NodeFolder, RunningNode};
-use letopis_tests::office::OUTLINE;
-use letopis_tests::{binary, wait_for};
+use letopis_tests::office::{OUTLINE, complaint, shown, work};
+use letopis_tests::wait_for;
 use serde_json::{Value, json};
 use std::path::Path;
-use std::process::{Command, Output};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -37,21 +36,6 @@ impl Town {
     fn send(&self, message: &Value) -> Answer {
         self.node.post("/api/v1/messages", message.to_string().as_bytes())
     }
-}
-
-fn work(file: &str, arguments: &[&str]) -> Output {
-    let mut command = Command::new(binary("letopis"));
-    command.args(["work", "--as", file]).args(arguments).output().expect("letopis starts")
-}
-
-fn shown(output: &Output) -> Value {
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    serde_json::from_slice(&output.stdout).unwrap()
-}
-
-fn complaint(output: &Output) -> String {
-    assert!(!output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
-    String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
 /// Id and token of an official's file.

@@ -4,11 +4,11 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::Duration;
 
 use letopis_tests::node::{Answer, NodeFolder, RunningNode};
-use letopis_tests::{binary, wait_for};
+use letopis_tests::office::try_work;
+use letopis_tests::wait_for;
 use serde_json::{Value, json};
 
 const ANNA: &str = "112-233-445 95";
@@ -58,7 +58,7 @@ impl Town {
     /// Waits until an official sees so many open offers.
     fn offers(&self, operator: &Path, count: usize) -> Vec<Value> {
         wait_for("the offers", Duration::from_secs(30), || {
-            let open = work(operator, &["offers"]).ok()?;
+            let open = try_work(operator, &["offers"]).ok()?;
             let open = open["offers"].as_array().unwrap().clone();
             (open.len() == count).then_some(open)
         })
@@ -94,19 +94,6 @@ impl Town {
 }
 
 /// What an official does from the command line.
-fn work(operator: &Path, arguments: &[&str]) -> Result<Value, String> {
-    let output = Command::new(binary("letopis"))
-        .args(["work", "--as"])
-        .arg(operator)
-        .args(arguments)
-        .output()
-        .unwrap();
-    match output.status.success() {
-        true => Ok(serde_json::from_slice(&output.stdout).unwrap_or_default()),
-        false => Err(String::from_utf8_lossy(&output.stderr).into_owned()),
-    }
-}
-
 fn text<'v>(value: &'v Value, member: &str) -> &'v str {
     value[member].as_str().unwrap_or_else(|| panic!("no {member} in {value}"))
 }
@@ -125,13 +112,13 @@ fn k8_a_birth_brings_a_letter_and_one_consent_brings_the_benefit() {
     let open = town.offers(&operator, 1);
     let offer = text(&open[0], "id");
     assert_eq!((text(&open[0], "channel"), text(&open[0], "notice")), ("paper", "queued"));
-    let letter = work(&operator, &["offer", "letter", offer]).unwrap();
+    let letter = try_work(&operator, &["offer", "letter", offer]).unwrap();
     let code = text(&letter, "code");
     for language in ["ru", "en"] {
         let letter = text(&letter["text"], language);
         assert!(letter.contains(code) && letter.contains(&format!("/offer/{offer}")), "{letter}");
     }
-    work(&operator, &["offer", "settle", offer]).unwrap();
+    try_work(&operator, &["offer", "settle", offer]).unwrap();
     assert_eq!(text(&town.offers(&operator, 1)[0], "notice"), "delivered");
 
     // Without the code nothing is seen, and the answer is the same where there is no offer.
@@ -186,7 +173,7 @@ fn a_refusal_on_the_page_is_respected_and_a_restart_makes_nothing_twice() {
     let operator = town.operator();
     town.born(ANNA, "mother");
     let offer = text(&town.offers(&operator, 1)[0], "id").to_owned();
-    let letter = work(&operator, &["offer", "letter", &offer]).unwrap();
+    let letter = try_work(&operator, &["offer", "letter", &offer]).unwrap();
     let code = text(&letter, "code");
     town.node.kill();
     town.node = town.folder.start();
@@ -218,7 +205,7 @@ fn a_refusal_on_the_page_is_respected_and_a_restart_makes_nothing_twice() {
     let open = town.offers(&operator, 1);
     assert_ne!(text(&open[0], "id"), offer);
     let others = text(&open[0], "id");
-    let letter = work(&operator, &["offer", "letter", others]).unwrap();
+    let letter = try_work(&operator, &["offer", "letter", others]).unwrap();
     assert_eq!(
         town.read(others, text(&letter, "code")).json()["form"]["applicant"]["snils"],
         BORIS
@@ -244,13 +231,13 @@ fn at_the_front_desk_an_official_writes_the_answer_down() {
     let operator = town.operator();
     town.born(ANNA, "mother");
     let offer = text(&town.offers(&operator, 1)[0], "id").to_owned();
-    let shown = work(&operator, &["offer", "show", &offer]).unwrap();
+    let shown = try_work(&operator, &["offer", "show", &offer]).unwrap();
     assert_eq!(shown["form"]["birth_record"], RECORD);
     let form = town.place.path().join("form.json");
     fs::write(&form, added()["form"].to_string()).unwrap();
     let form = form.to_str().unwrap();
     let accept = ["offer", "accept", &offer, "--channel", "front-desk", "--form", form];
-    let accepted = work(&operator, &accept).unwrap();
+    let accepted = try_work(&operator, &accept).unwrap();
     let leaf = town.node.get(&format!("/api/v1/leaves/{}", accepted["leaf"])).json();
     let events = leaf["record"]["events"].as_array().unwrap();
     assert!(events[0]["data"]["entered"]["official"].is_string(), "{leaf}");
@@ -258,10 +245,10 @@ fn at_the_front_desk_an_official_writes_the_answer_down() {
 
     town.born(BORIS, "mother");
     let other = text(&town.offers(&operator, 1)[0], "id").to_owned();
-    let declined = work(&operator, &["offer", "decline", &other]).unwrap();
+    let declined = try_work(&operator, &["offer", "decline", &other]).unwrap();
     let leaf = town.node.get(&format!("/api/v1/leaves/{}", declined["leaf"])).json();
     assert!(leaf["record"]["events"][0]["data"]["official"].is_string(), "{leaf}");
-    let again = work(&operator, &["offer", "decline", &other]).unwrap_err();
+    let again = try_work(&operator, &["offer", "decline", &other]).unwrap_err();
     assert!(again.contains("offer-closed"), "{again}");
 }
 

@@ -2,11 +2,10 @@
 //! work` do what they say; the demonstration has the whole way of a signed decision.
 
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Output;
 
-use letopis_tests::binary;
 use letopis_tests::node::{NodeFolder, RunningNode};
-use letopis_tests::office::OUTLINE;
+use letopis_tests::office::{OUTLINE, shown, work};
 use serde_json::{Value, json};
 
 struct Office {
@@ -48,17 +47,6 @@ impl Office {
         let text = |name: &str| answer.json()[name].as_str().unwrap().to_owned();
         (text("id"), text("token"))
     }
-}
-
-fn work(file: &str, arguments: &[&str]) -> Output {
-    let mut command = Command::new(binary("letopis"));
-    command.args(["work", "--as", file]).args(arguments);
-    command.output().expect("letopis starts")
-}
-
-fn shown(output: &Output) -> Value {
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    serde_json::from_slice(&output.stdout).unwrap()
 }
 
 #[test]

@@ -2,13 +2,13 @@
 //! is due. That months become due on their day is shown where the clock can be set, with the engine
 //! (`registry/src/engine/test/payments.rs`).
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use letopis_tests::node::{NodeFolder, RunningNode};
-use letopis_tests::{binary, wait_for};
-use serde_json::{Value, json};
+use letopis_tests::office::try_work;
+use letopis_tests::wait_for;
+use serde_json::json;
 
 const ANNA: &str = "112-233-445 95";
 const DWELLING: &str = "0c5b2444-70a0-4932-980c-b4dc0d3f02b5";
@@ -70,19 +70,6 @@ impl Town {
     }
 }
 
-fn work(official: &Path, arguments: &[&str]) -> Result<Value, String> {
-    let output = Command::new(binary("letopis"))
-        .args(["work", "--as"])
-        .arg(official)
-        .args(arguments)
-        .output()
-        .unwrap();
-    match output.status.success() {
-        true => Ok(serde_json::from_slice(&output.stdout).unwrap()),
-        false => Err(String::from_utf8_lossy(&output.stderr).into_owned()),
-    }
-}
-
 #[test]
 fn nothing_is_due_on_the_day_of_the_grant_and_strangers_see_nothing() {
     let town = Town::new();
@@ -93,14 +80,14 @@ fn nothing_is_due_on_the_day_of_the_grant_and_strangers_see_nothing() {
     assert_eq!((own.status, &own.json()["payments"]), (200, &json!([])));
 
     let treasurer = town.appoint("treasury:executor");
-    assert_eq!(work(&treasurer, &["payments"]).unwrap()["payments"], json!([]));
+    assert_eq!(try_work(&treasurer, &["payments"]).unwrap()["payments"], json!([]));
     assert_eq!(town.node.get("/api/v1/payments").status, 401);
-    let wrong = work(&treasurer, &["payments", "--after", "yesterday"]).unwrap_err();
+    let wrong = try_work(&treasurer, &["payments", "--after", "yesterday"]).unwrap_err();
     assert!(wrong.contains("bad-request"), "{wrong}");
     let id = "01a20006-66a1-7e3f-b5d0-585925c3de63";
-    let unknown = work(&treasurer, &["pay", id, "2026-12", "--reference", "ПП-1"]).unwrap_err();
+    let unknown = try_work(&treasurer, &["pay", id, "2026-12", "--reference", "ПП-1"]).unwrap_err();
     assert!(unknown.contains("not-found"), "{unknown}");
-    let wrong = work(&treasurer, &["pay", id, "2026-13"]).unwrap_err();
+    let wrong = try_work(&treasurer, &["pay", id, "2026-13"]).unwrap_err();
     assert!(wrong.contains("bad-request"), "{wrong}");
 
     // The account that the benefit goes to stands in no leaf.

@@ -387,6 +387,7 @@ fn status_text(status: CaseStatus) -> TextDto {
 /// Why the engine did not do what it was asked, as a problem.
 pub(super) fn engine_problem(error: &EngineError) -> Problem {
     let specific = |class, code: &str| Problem::with_specific_code(class, code, error.to_string());
+    let conflict = |code| specific(Code::Conflict, code);
     match error {
         EngineError::Form { errors } => Problem::new(Code::InvalidForm, error.to_string())
             .with_errors(errors.iter().map(field_problem).collect()),
@@ -403,23 +404,19 @@ pub(super) fn engine_problem(error: &EngineError) -> Problem {
         EngineError::ChannelClosed { .. } => specific(Code::InvalidForm, "channel-closed"),
         EngineError::DraftOnly { .. } => specific(Code::InvalidForm, "channel-draft-only"),
         EngineError::NotTakenTogether { .. } => specific(Code::InvalidForm, "not-taken"),
-        EngineError::FollowUpOpen { .. } => specific(Code::Conflict, "follow-up-open"),
-        EngineError::Case(CaseRefusal::EntryGone { .. }) => specific(Code::Conflict, "entry-gone"),
+        EngineError::FollowUpOpen { .. } => conflict("follow-up-open"),
+        EngineError::Case(CaseRefusal::EntryGone { .. }) => conflict("entry-gone"),
         EngineError::Case(CaseRefusal::NotRenewed(_)) => specific(Code::InvalidForm, "not-renewed"),
-        EngineError::IdempotencyKeyReused => specific(Code::Conflict, "idempotency-key-reused"),
+        EngineError::IdempotencyKeyReused => conflict("idempotency-key-reused"),
         EngineError::PackVersionTaken { .. } | EngineError::PackVersionGap { .. } => {
-            specific(Code::Conflict, "pack-version")
+            conflict("pack-version")
         }
         EngineError::ForeignPack { .. } | EngineError::Offered { .. } => {
-            specific(Code::Conflict, "pack-not-for-this-node")
+            conflict("pack-not-for-this-node")
         }
-        EngineError::Payment(PaymentRefusal::AlreadyPaid { .. }) => {
-            specific(Code::Conflict, "payment-paid")
-        }
-        EngineError::Offer(OfferRefusal::Closed { .. }) => specific(Code::Conflict, "offer-closed"),
-        EngineError::Offer(OfferRefusal::TooLate { .. }) => {
-            specific(Code::Conflict, "offer-expired")
-        }
+        EngineError::Payment(PaymentRefusal::AlreadyPaid { .. }) => conflict("payment-paid"),
+        EngineError::Offer(OfferRefusal::Closed { .. }) => conflict("offer-closed"),
+        EngineError::Offer(OfferRefusal::TooLate { .. }) => conflict("offer-expired"),
         EngineError::Lifecycle(refusal) => lifecycle_problem(refusal),
         EngineError::Entry(EntryRefusal::System { .. }) => {
             specific(Code::InvalidForm, "system-registry")
@@ -434,10 +431,9 @@ pub(super) fn engine_problem(error: &EngineError) -> Problem {
         )
         | EngineError::Payment(PaymentRefusal::Reference { .. })
         | EngineError::Staff { .. } => Problem::new(Code::RuleBroken, error.to_string()),
-        // What the log has of the case does not follow; nobody can go on with it.
-        EngineError::OutOfPlace(_) => specific(Code::Conflict, "case-irregular"),
+        EngineError::OutOfPlace(_) => conflict("case-irregular"),
         EngineError::Message { .. } => specific(Code::BadRequest, "message-malformed"),
-        EngineError::MessageSettled { .. } => specific(Code::Conflict, "message-settled"),
+        EngineError::MessageSettled { .. } => conflict("message-settled"),
         EngineError::TooManyMessages { .. } => specific(Code::Busy, "quarantine-full"),
         EngineError::PackFails { .. } => specific(Code::InvalidForm, "pack-refused"),
         EngineError::TooManyRaces { .. } | EngineError::Append(AppendRefused::Busy { .. }) => {
@@ -446,9 +442,7 @@ pub(super) fn engine_problem(error: &EngineError) -> Problem {
         EngineError::Append(AppendRefused::TooLarge { .. }) => {
             specific(Code::TooLarge, "leaf-too-large")
         }
-        EngineError::Append(AppendRefused::ClaimTaken { .. }) => {
-            specific(Code::Conflict, "claim-taken")
-        }
+        EngineError::Append(AppendRefused::ClaimTaken { .. }) => conflict("claim-taken"),
         EngineError::Partly { .. } => specific(Code::Unavailable, "partly-entered"),
         EngineError::Append(AppendRefused::Unavailable { .. }) | EngineError::Read(_) => {
             Problem::new(Code::Unavailable, error.to_string())

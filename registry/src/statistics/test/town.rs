@@ -411,7 +411,8 @@ impl Town {
         ];
         let service = ["parking-permit", "guest-permit"][usize::try_from(self.below(2)).unwrap()];
         let duration_ms = 1 + self.below(900_000);
-        let topic = if duration_ms % 3 == 0 { "opening-hours" } else { "documents-needed" };
+        let topic =
+            if duration_ms.is_multiple_of(3) { "opening-hours" } else { "documents-needed" };
         let given = Consultation {
             service: ServiceCode::parse(service).unwrap(),
             topic: TopicCode::parse(topic).unwrap(),
