@@ -264,11 +264,12 @@ pub(super) fn official_id(text: &str) -> Result<OfficialId, Problem> {
 }
 
 fn post(post: &PostDto) -> Result<HeldPost, Problem> {
-    let role = Role::parse(&post.role);
-    Ok(HeldPost {
-        unit: UnitCode::parse(&post.unit).map_err(Problem::bad_request)?,
-        role: role.ok_or_else(|| Problem::bad_request(format!("{:?} is not a role", post.role)))?,
-    })
+    let unit = UnitCode::parse(&post.unit).map_err(Problem::bad_request)?;
+    let role = Role::parse(&post.role).ok_or_else(|| {
+        let roles = Role::ALL.map(Role::as_str).join(", ");
+        Problem::bad_request(format!("{:?} is not a role: {roles} are", post.role))
+    })?;
+    Ok(HeldPost { unit, role })
 }
 
 impl OfficialDto {
