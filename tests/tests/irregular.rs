@@ -1,7 +1,6 @@
 //! U26, U32: what an agency signs against the rules stands in the log, counts for nothing, is
 //! listed with its reason, and is found by the verifier.
 
-use std::process::Command;
 use std::time::Duration;
 
 use letopis_ledger::StreamVersion;
@@ -10,8 +9,8 @@ use letopis_ledger::id::{AgencyId, EventType, RecordId, StreamName};
 use letopis_ledger::json::{Json, Object};
 use letopis_ledger::record::{Event, Record};
 use letopis_tests::node::{AGENCY, Answer, NodeFolder, ORIGIN, RunningNode, signed, verify};
-use letopis_tests::office::OUTLINE;
-use letopis_tests::{binary, wait_for};
+use letopis_tests::office::{OUTLINE, complaint, work};
+use letopis_tests::wait_for;
 use serde_json::json;
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -44,11 +43,8 @@ fn published(node: &RunningNode) {
     });
 }
 
-#[test]
-fn u26_u32_what_does_not_follow_counts_for_nothing_and_is_found() {
-    let folder = NodeFolder::init();
-    let node = folder.start();
-    folder.publish_pack(&node);
+/// Applies for a building permit; gives the case.
+fn apply(node: &RunningNode) -> String {
     let file = json!({
         "sha256": "ab".repeat(32), "size_bytes": 1, "media_type": "application/pdf",
     });
@@ -59,7 +55,40 @@ fn u26_u32_what_does_not_follow_counts_for_nothing_and_is_found() {
     });
     let path = "/api/v1/services/building-permit/applications";
     let case = node.post(path, json!({ "form": form }).to_string().as_bytes()).json();
-    let case = case["id"].as_str().unwrap().to_owned();
+    case["id"].as_str().unwrap().to_owned()
+}
+
+/// Enters a permit into the automatic registry on a basis that gives no right to.
+fn enter_permit(
+    folder: &NodeFolder,
+    node: &RunningNode,
+    (number, stream): (u8, &str),
+    basis: Object,
+) {
+    let permit = Object::new()
+        .with("registry", "building_permit")
+        .with("number", format!("67-323-{number:04}-2026").as_str())
+        .with("fields", Object::new())
+        .with("basis", basis);
+    let entered = forge(folder, node, number, event(stream, 0, "registry.entry_created", permit));
+    assert!(entered.status < 300, "{}", String::from_utf8_lossy(&entered.bytes));
+}
+
+/// An official is told why nobody can go on with the case.
+fn told_why(folder: &NodeFolder, node: &RunningNode, case: &str) {
+    let place = tempfile::tempdir().unwrap();
+    let file = place.path().join("official.json");
+    folder.appoint(node, "permits:executor", &file);
+    let complaint = complaint(&work(&file, &["show", case]));
+    assert!(complaint.contains("refusal_issued"), "{complaint}");
+}
+
+#[test]
+fn u26_u32_what_does_not_follow_counts_for_nothing_and_is_found() {
+    let folder = NodeFolder::init();
+    let node = folder.start();
+    folder.publish_pack(&node);
+    let case = apply(&node);
     let irregularities = || node.get("/api/v1/irregularities").json()["irregularities"].clone();
     assert_eq!(irregularities(), json!([]));
     published(&node);
@@ -67,15 +96,13 @@ fn u26_u32_what_does_not_follow_counts_for_nothing_and_is_found() {
     let (code, report) = verify(&log);
     assert_eq!(code, 0, "{report:#}");
 
-    // A permit that no decision made.
-    let basis = Object::new().with("kind", "document").with("number", "1");
-    let permit = Object::new()
-        .with("registry", "building_permit")
-        .with("number", "67-323-0999-2026")
-        .with("fields", Object::new())
-        .with("basis", basis.with("date", "2026-01-12"));
-    let entered = forge(&folder, &node, 1, event(ENTRY, 0, "registry.entry_created", permit));
-    assert!(entered.status < 300, "{}", String::from_utf8_lossy(&entered.bytes));
+    // Permits that no decision made.
+    let document = Object::new().with("kind", "document").with("number", "1");
+    let document = document.with("date", "2026-01-12");
+    let fact = Object::new().with("kind", "fact").with("rule", "owner-changed");
+    let fact = fact.with("stream", ENTRY).with("version", 0).with("leaf", 0);
+    enter_permit(&folder, &node, (1, ENTRY), document);
+    enter_permit(&folder, &node, (100, &ENTRY.replace("809", "808")), fact);
     // An end that nobody decided, after whatever the case has come to.
     let mut length = 2;
     wait_for("the case to rest", PATIENCE, || {
@@ -90,12 +117,16 @@ fn u26_u32_what_does_not_follow_counts_for_nothing_and_is_found() {
     });
     let listed = wait_for("the list", PATIENCE, || {
         let listed = irregularities();
-        (listed.as_array().unwrap().len() == 2).then_some(listed)
+        (listed.as_array().unwrap().len() == 3).then_some(listed)
     });
     let reasons = listed.as_array().unwrap().iter().map(|row| row["reason"].as_str().unwrap());
     assert_eq!(
         reasons.collect::<Vec<_>>(),
-        ["the registry is written by decisions alone", "its record refuses nothing"]
+        [
+            "the registry is written by decisions alone",
+            "a fact takes an entry out and does nothing else",
+            "its record refuses nothing"
+        ]
     );
     assert_eq!(listed[0]["stream"], ENTRY);
     // Neither stands in an answer.
@@ -106,21 +137,14 @@ fn u26_u32_what_does_not_follow_counts_for_nothing_and_is_found() {
     assert_eq!(entry.status, 404);
     let status = node.get(&format!("/api/v1/applications/{case}")).json();
     assert_eq!(status["status"], "in_progress");
-    // An official is told why nobody can go on with the case.
-    let place = tempfile::tempdir().unwrap();
-    let file = place.path().join("official.json");
-    folder.appoint(&node, "permits:executor", &file);
-    let mut show = Command::new(binary("letopis"));
-    let shown = show.arg("work").arg("--as").arg(&file).args(["show", &case]).output().unwrap();
-    let complaint = String::from_utf8_lossy(&shown.stderr);
-    assert!(!shown.status.success() && complaint.contains("refusal_issued"), "{complaint}");
+    told_why(&folder, &node, &case);
     // The verifier names both rules.
     published(&node);
     let (code, report) = verify(&log);
     assert_eq!(code, 1, "{report:#}");
     let broken = report["findings"].as_array().unwrap().iter();
     let broken: Vec<_> = broken.map(|finding| finding["rule"].as_str().unwrap()).collect();
-    assert_eq!(broken, ["entry-basis", "case-order"]);
+    assert_eq!(broken, ["entry-basis", "entry-basis", "case-order"]);
     // The same tables come of the same log.
     assert_eq!(irregularities(), listed);
 }

@@ -73,6 +73,9 @@ fn d1_d15_a_route_leads_to_the_service_and_the_case_is_found_by_every_name_of_it
     other["form"]["zone"] = json!("Z2");
     let refused = town.send(&other);
     assert_eq!((refused.status, refused.code()), (409, "idempotency-key-reused".to_owned()));
+    let mut other = message("m-1", "10002230000", "67323000");
+    other["receipt"] = json!("R-another");
+    assert_eq!(town.send(&other).code(), "idempotency-key-reused");
     // What is wrong in the form is named to the sender at once, and nothing waits.
     let mut wrong = message("m-2", "10002230000", "67323000");
     wrong["form"]["plate"] = json!("A");
@@ -224,4 +227,16 @@ fn d19_d18_d17_d5_the_card_goes_on_as_the_case_does() {
     assert!(types.contains(&"request.sent") && types.contains(&"application.assigned"));
     let outsider = town.appoint("treasury:keeper");
     assert!(complaint(&work(&outsider, &["history", &case])).contains("does not hold a post"));
+}
+
+#[test]
+fn d1_what_a_route_took_is_answered_as_before_after_the_routes_change() {
+    let town = Town::new();
+    let first = town.send(&message("m-1", "10002230000", "67323000"));
+    assert_eq!(first.status, 201, "{}", String::from_utf8_lossy(&first.bytes));
+    let moved = [("\"10002230000\", territory", "\"10009990000\", territory")];
+    town.folder.publish_changed(&town.node, 2, ("pack.yaml", &moved));
+    let again = town.send(&message("m-1", "10002230000", "67323000"));
+    assert_eq!((again.status, &again.json()["id"]), (201, &first.json()["id"]));
+    assert_eq!(town.send(&message("m-2", "10002230000", "67323000")).status, 202);
 }

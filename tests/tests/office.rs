@@ -339,3 +339,30 @@ fn only_who_was_asked_asks_on_and_answers() {
     let unknown = work(&executor, &["answer", &case, "smoke"]);
     assert!(refused(&unknown).contains("smoke"));
 }
+
+/// Who was only asked sees what they were asked and what they answered, and nothing else that is
+/// private; who works on the case sees all of it.
+#[test]
+fn who_was_asked_sees_their_own_request_and_nothing_private_beside_it() {
+    let office = Office::new();
+    let place = tempfile::tempdir().unwrap();
+    let (executor, _) = office.appoint(place.path(), "executor");
+    let planner = place.path().join("planner.json").display().to_string();
+    office.folder.appoint(&office.node, "planning:executor", Path::new(&planner));
+    let (case, _) = office.submit();
+    let facts =
+        ["--fact", "number=ГП-1", "--fact", "issued_on=2026-11-20", "--fact", "complies=true"];
+    shown(&work(&planner, &[&["answer", &case, "planning"][..], &facts].concat()));
+    let seen = |who: &str| {
+        let card = shown(&work(who, &["show", &case]));
+        let history = shown(&work(who, &["history", &case]));
+        let text = format!("{card}{history}");
+        ["form.applicant.snils", "112-233-445 95", "request.planning.parcel", "ГП-1"]
+            .map(|name| text.contains(name))
+    };
+    assert_eq!(seen(&planner), [false, false, true, true]);
+    letopis_tests::wait_for("the case to be given", std::time::Duration::from_secs(20), || {
+        work(&executor, &["show", &case]).status.success().then_some(())
+    });
+    assert_eq!(seen(&executor), [true; 4]);
+}

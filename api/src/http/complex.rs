@@ -4,6 +4,7 @@
 //! joins services, which the pack says.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
@@ -26,6 +27,9 @@ use super::intake::AcceptedDto;
 use super::problem::{Code, Problem, ProblemDto};
 use super::registry::tables;
 use super::{AppState, PathOf};
+
+/// How long an answer waits at most for the tables to know what it tells of.
+const TABLES_PATIENCE: Duration = Duration::from_secs(5);
 
 /// The complex requests that are offered.
 #[derive(Debug, Serialize, ToSchema)]
@@ -187,6 +191,9 @@ pub(super) async fn submit(
     for (_, case) in &accepted.cases {
         app.service.worker().take_up(case.case);
     }
+    // Who asks at once where the answer leads to finds it.
+    let known = || app.service.model().complex_request(accepted.complex).ok()?.value.map(drop);
+    app.service.wait_for(TABLES_PATIENCE, known).await;
     let location = format!("/api/v1/complex-requests/{}", accepted.complex);
     // The tokens are for the applicant alone; nobody on the way may keep them.
     let headers = [(header::LOCATION, location), (header::CACHE_CONTROL, "no-store".to_owned())];

@@ -69,7 +69,7 @@ pub(super) async fn list(
     let Query(query) = query.map_err(|e| Problem::bad_request(e.body_text()))?;
     let found = app.service.model().misplaced_events(query.after.map(LeafIndex::new), PAGE_MAX);
     let Reflected { size, value } = found.map_err(|e| tables(&e))?;
-    let full = value.len() as u64 == u64::from(PAGE_MAX);
+    let full = value.len() as u64 >= u64::from(PAGE_MAX);
     Ok(Json(IrregularitiesDto {
         next: value.last().filter(|_| full).map(|row| row.leaf.get()),
         irregularities: value.iter().map(IrregularityDto::of).collect(),

@@ -1,6 +1,7 @@
 //! What waits for an official, and all that an official who works on a case needs to see of it.
 //!
-//! Only who holds a post that the case concerns sees its private values. Not here: putting the
+//! Only who holds a post that the case concerns sees its private values, and who was only asked
+//! sees those of the request. Not here: putting the
 //! reads themselves on record.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,7 +19,7 @@ use crate::case::signing::agreement_text;
 use crate::case::{CaseRefusal, CaseState, open_posts, stage_of};
 use crate::code::{FieldPath, StepCode};
 use crate::event::{CaseId, HeldPost, RequestTarget};
-use crate::pack::{Role, Service, ValueType};
+use crate::pack::{Role, Service, ValueType, Visibility};
 use crate::projection::{NoticeRow, ProposalRow, RequestRow, WorkRow};
 use crate::staff::Official;
 
@@ -65,7 +66,9 @@ pub struct ToAgree {
 pub struct CaseCard {
     /// The state.
     pub state: CaseState,
-    /// Every private value of the case that the agency holds.
+    /// The private values of the case that the official may see: all for who works on it, enters
+    /// what comes in or decides it; for who was asked, their own request's and what the pack shows
+    /// to officials.
     pub disclosures: Vec<Disclosure>,
     /// What the official signs to agree, if the official may.
     pub to_agree: Option<ToAgree>,
@@ -122,7 +125,11 @@ impl<P: LedgerPort> CaseEngine<P> {
         let notices = self.model.queued_notices(works, INBOX_MAX)?.value;
         let mut proposals = Vec::new();
         for row in self.model.waiting_proposals(INBOX_MAX)?.value {
-            let state = self.state(row.case).await?;
+            let state = match self.state(row.case).await {
+                // Nobody can go on with it; its card says why.
+                Err(EngineError::OutOfPlace(_)) => continue,
+                other => other?,
+            };
             let installed = self.pinned(&state)?;
             proposals.extend(to_agree(row.case, &state, service(&state, &installed)?, official));
         }
@@ -137,7 +144,15 @@ impl<P: LedgerPort> CaseEngine<P> {
     pub async fn card(&self, case: CaseId, official: &Official) -> Result<CaseCard, EngineError> {
         let (state, installed) = self.admit_to_case(case, official).await?;
         let service = service(&state, &installed)?;
-        let history = self.history(&case.stream()).await?;
+        let mut history = self.history(&case.stream()).await?;
+        if !sees_all(&state, service, official) {
+            let code = &service.regulation.service.value;
+            let own = |field: &Disclosure| {
+                installed.visibility(code, field.name()) <= Visibility::Official
+                    || of_own_request(&state, official, field.name())
+            };
+            history.iter_mut().for_each(|event| event.private.retain(own));
+        }
         let disclosures: Vec<Disclosure> =
             history.iter().flat_map(|event| event.private.iter().cloned()).collect();
         let leaves: Vec<LeafIndex> = history.iter().map(|event| event.leaf).collect();
@@ -201,15 +216,35 @@ fn omitted(state: &CaseState, service: &Service) -> Vec<(StepCode, Option<String
 
 /// Whether an official works on a case, was asked in it, or decides it.
 fn concerns(state: &CaseState, service: &Service, official: &Official) -> bool {
+    let asked = state.requests().values().any(|request| is_asked(&request.sent.target, official));
+    asked || sees_all(state, service, official)
+}
+
+fn is_asked(target: &RequestTarget, official: &Official) -> bool {
+    match target {
+        RequestTarget::Unit(unit) | RequestTarget::Executor(unit, _) => official.is_of(unit),
+        RequestTarget::Head(unit) => official.has_role(unit, Role::Head),
+        _ => false,
+    }
+}
+
+/// Whether a private value, by its name, was sent to an official or came in their answer.
+fn of_own_request(state: &CaseState, official: &Official, name: &str) -> bool {
+    state.requests().iter().any(|(code, request)| {
+        let own = ["request", "answer"].map(|kind| format!("{kind}.{code}."));
+        let own = own.iter().any(|prefix| name.starts_with(prefix))
+            || name == format!("signature.{code}");
+        own && is_asked(&request.sent.target, official)
+    })
+}
+
+/// Whether an official works on a case, enters what comes in, or decides it: who sees every
+/// private value of it.
+fn sees_all(state: &CaseState, service: &Service, official: &Official) -> bool {
     let works = state.assigned().is_some_and(|assigned| {
         assigned.official == official.id || official.has_role(&assigned.unit, Role::Head)
     });
     let operates = official.posts.iter().any(|held| held.role == Role::Operator);
-    let asked = state.requests().values().any(|request| match &request.sent.target {
-        RequestTarget::Unit(unit) | RequestTarget::Executor(unit, _) => official.is_of(unit),
-        RequestTarget::Head(unit) => official.has_role(unit, Role::Head),
-        _ => false,
-    });
     let approval = service.regulation.approval.as_ref();
     let decides = approval.is_some_and(|approval| {
         let mut posts = approval.stages.iter().flat_map(|stage| &stage.posts);
@@ -218,7 +253,7 @@ fn concerns(state: &CaseState, service: &Service, official: &Official) -> bool {
     let takes_over = state.requests().values().any(|request| {
         request.escalated.as_ref().is_some_and(|escalated| escalated.may_close(official))
     });
-    works || operates || asked || decides || takes_over
+    works || operates || decides || takes_over
 }
 
 /// What the official signs to agree to the proposal that waits, if the official may.

@@ -6,17 +6,18 @@
 
 use letopis_ledger::id::{ClaimName, StreamName};
 use letopis_ledger::json::Json;
-use letopis_ledger::record::{Claim, ClaimOperation};
+use letopis_ledger::record::{Claim, ClaimOperation, SignedRecord};
 use letopis_ledger::{Hash, StreamVersion};
 use serde_json::Value;
 
-use super::submit::Answers;
+use super::submit::{Answers, keyed};
 use super::{Accepted, Appended, Application, CaseEngine, EngineError, LedgerPort, Race};
 use crate::case::{CaseRefusal, Source, check_may_enter};
 use crate::code::{ChannelCode, ServiceCode};
 use crate::environment::random;
 use crate::event::{
-    CaseId, DomainEvent, InboundMessageId, MessageEvent, MessageQuarantined, OfficialId, Unrouted,
+    CaseEvent, CaseId, DomainEvent, InboundMessageId, MessageEvent, MessageQuarantined, OfficialId,
+    Unrouted,
 };
 use crate::pack::{Role, Route};
 use crate::private::{AccessToken, PrivateBatch, TokenDigest};
@@ -89,15 +90,18 @@ impl<P: LedgerPort> CaseEngine<P> {
         if let Some(row) = self.model.message_of_sender(system, sender_id)?.value {
             return self.delivered_before(row, message).await;
         }
-        match self.route(&message.source) {
+        // No key of a client has a space.
+        let key = format!("message {system} {sender_id}");
+        // What a route took once is answered as before, whatever the routes say now.
+        let taken = self.submitted_as(&key)?;
+        match taken.map_or_else(|| self.route(&message.source), Ok) {
             Ok((service, channel)) => {
                 let application = Application {
                     service,
                     channel,
                     form: message.form.clone(),
                     registered_at: None,
-                    // No key of a client has a space.
-                    idempotency_key: Some(format!("message {system} {sender_id}")),
+                    idempotency_key: Some(key),
                     entry: None,
                     renews: None,
                     source: Some(message.source.clone()),
@@ -165,7 +169,7 @@ impl<P: LedgerPort> CaseEngine<P> {
             channel: channel.clone(),
             form,
             registered_at: None,
-            idempotency_key: Some(format!("released {id}")),
+            idempotency_key: Some(format!("released {id} {service} {channel}")),
             entry: None,
             renews: None,
             source: Some(source),
@@ -212,6 +216,20 @@ impl<P: LedgerPort> CaseEngine<P> {
             Some(appended) => Ok(appended),
             None => Err(self.waiting(id).err().unwrap_or_else(|| unknown_message(id))),
         }
+    }
+
+    /// The service and channel of what was submitted under a key before.
+    fn submitted_as(&self, key: &str) -> Result<Option<(ServiceCode, ChannelCode)>, EngineError> {
+        let (key, _) = keyed(&self.secret, key, &Json::from(""));
+        let Some(submission) = self.private.submission(&key)? else { return Ok(None) };
+        let record = SignedRecord::parse(&submission.signed_record)
+            .map_err(|e| EngineError::StoredRecord { reason: e.to_string() })?;
+        let submitted =
+            record.record().events().iter().find_map(|event| match DomainEvent::read(event) {
+                Ok(Some(DomainEvent::Case(CaseEvent::Submitted(submitted)))) => Some(submitted),
+                _ => None,
+            });
+        Ok(submitted.map(|submitted| (submitted.service, submitted.channel)))
     }
 
     /// The service and channel that the newest packs name for a message.

@@ -440,6 +440,8 @@ fn keys(
         let codes = entry.finding.iter().flat_map(|finding| &finding.grounds);
         input.extend(codes.map(|ground| Json::from(ground.code.as_str())));
     }
+    let told = application.source.iter().flat_map(Source::texts);
+    input.extend(told.flat_map(|(name, text)| [Json::from(name), text]));
     input.extend(application.renews.iter().map(|entry| Json::from(entry.as_str())));
     keyed(secret, key, &Json::Array(input))
 }

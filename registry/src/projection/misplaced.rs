@@ -202,6 +202,9 @@ fn basis_fails(
         (Basis::Document(_), Some(RegistryWriter::Automatic)) => {
             Some("the registry is written by decisions alone")
         }
+        (Basis::Fact { .. }, _) if outcome == GRANTED => {
+            Some("a fact takes an entry out and does nothing else")
+        }
         _ => None,
     }
 }
@@ -220,7 +223,8 @@ fn writer_of(
 }
 
 impl ReadModel {
-    /// Events that count for nothing, of every agency, in the order of the log, after a leaf.
+    /// Events that count for nothing, of every agency, in the order of the log, after a leaf:
+    /// those of whole leaves, until there are `most`.
     ///
     /// # Errors
     /// The database failed.
@@ -229,13 +233,15 @@ impl ReadModel {
         after: Option<LeafIndex>,
         most: u32,
     ) -> Result<Reflected<Vec<MisplacedRow>>, ProjectionError> {
-        let after = after.map_or(-1, |leaf| to_sql(leaf.get()));
+        let after = after.map_or(-1, |leaf| i64::try_from(leaf.get()).unwrap_or(i64::MAX));
         self.query(|connection| {
             let mut select = connection.prepare_cached(
-                "SELECT * FROM misplaced_event WHERE leaf > ?1 ORDER BY leaf, stream, version
-                 LIMIT ?2",
+                "SELECT * FROM misplaced_event WHERE leaf > ?1 AND leaf <= ifnull(
+                     (SELECT leaf FROM misplaced_event WHERE leaf > ?1 ORDER BY leaf
+                      LIMIT 1 OFFSET ?2 - 1), ?3)
+                 ORDER BY leaf, stream, version",
             )?;
-            let rows = select.query_map(params![after, most], |row| {
+            let rows = select.query_map(params![after, most, i64::MAX], |row| {
                 Ok(MisplacedRow {
                     stream: parsed(row, "stream", StreamName::parse)?,
                     version: StreamVersion::new(number(row, "version")?),

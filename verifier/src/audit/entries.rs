@@ -77,6 +77,9 @@ impl Entries {
             ("document", Some("automatic")) => {
                 Err(format!("{} by a document in an automatic registry", event.event_type))
             }
+            ("fact", _) if event.event_type.as_str() != EXCLUDED => {
+                Err(format!("{} by a fact, which only takes entries out", event.event_type))
+            }
             ("decision" | "document" | "fact", _) => Ok(()),
             _ => Err(format!("{} with an unknown basis", event.event_type)),
         }

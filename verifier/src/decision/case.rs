@@ -165,11 +165,14 @@ pub(super) fn check_blocking(
         let (kind, data) = (event.event().event_type.as_str(), &event.event().data);
         let request = data.get("request").and_then(Json::as_str);
         match (kind, open) {
-            (SENT | PROPOSED | AGREED | DECIDED, Some(blocking)) => {
+            (SENT | PROPOSED | DECIDED, Some(blocking)) => {
                 let detail = format!("{kind} while the blocking request {blocking} is open");
                 return Err(Finding::at(Rule::CaseForm, event.place, detail).into());
             }
-            (SENT, None) => open = request.filter(|request| regulation.is_blocking(request)),
+            // One that an official took over is open again.
+            (SENT | ESCALATED, None) => {
+                open = request.filter(|request| regulation.is_blocking(request))
+            }
             (ANSWERED | TIMED_OUT, Some(blocking)) if request == Some(blocking) => open = None,
             _ => {}
         }

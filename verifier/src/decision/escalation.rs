@@ -76,6 +76,11 @@ pub(super) fn check(
     }
     let place = collected.events[case.decided_at].place;
     for (code, request) in &requests {
+        let mandatory = regulation.request(code).is_some_and(|rule| rule.mandatory);
+        if request.escalated && request.closed.is_none() && mandatory {
+            let detail = format!("request {code} was still with an official");
+            return Err(Finding::at(Rule::Escalation, place, detail).into());
+        }
         let nothing = request.closed.as_deref().is_some_and(|how| how != "answered");
         if nothing && !request.escalated && regulation.official_judges(code) {
             let detail = format!("request {code} brought nothing, and no official took it over");

@@ -150,7 +150,7 @@ struct Batch<'a, 'o> {
     /// Numbers of the collectors that wait for a case, by its stream.
     awaited: BTreeMap<String, BTreeSet<usize>>,
     /// Number of the collector of each entry that a case made.
-    entries: BTreeMap<String, usize>,
+    entries: BTreeMap<String, BTreeSet<usize>>,
     observer: &'o mut dyn Observer,
 }
 
@@ -183,7 +183,9 @@ impl<'a, 'o> Batch<'a, 'o> {
             "registry" => {
                 let basis = event.data.get("basis").and_then(Json::as_object);
                 let by = named(basis.and_then(|basis| basis.get("stream")));
-                Some(self.entries.get(stream).copied().into_iter().chain(by).collect())
+                let mut all = self.entries.get(stream).cloned().unwrap_or_default();
+                all.extend(by);
+                Some(all)
             }
             _ => Some(named(event.data.get("case")).into_iter().collect()),
         }
@@ -207,7 +209,7 @@ impl Observer for Batch<'_, '_> {
                 self.awaited.entry(stream.clone()).or_default().insert(number);
             }
             for entry in &collector.entries {
-                self.entries.insert(entry.stream.to_string(), number);
+                self.entries.entry(entry.stream.to_string()).or_default().insert(number);
             }
         }
         self.observer.leaf(place, leaf);
