@@ -6,10 +6,12 @@
 
 mod card;
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::State;
 use letopis_registry::code::ServiceCode;
-use letopis_registry::engine::InstalledPack;
+use letopis_registry::engine::{EngineError, InstalledPack};
 use letopis_registry::pack::{CaseValues, PlannedRequest, Service, plan};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -20,7 +22,6 @@ use super::body::JsonOf;
 use super::problem::{Code, Problem, ProblemDto};
 use super::{AppState, PathOf};
 use card::ServiceDto;
-use letopis_registry::engine::EngineError;
 
 /// The services of the agency.
 #[derive(Debug, Serialize, ToSchema)]
@@ -119,10 +120,7 @@ pub(super) async fn planned(
     Ok(Json(PlannedDto { requests }))
 }
 
-fn in_force(
-    app: &AppState,
-    code: &str,
-) -> Result<(ServiceCode, std::sync::Arc<InstalledPack>), Problem> {
+fn in_force(app: &AppState, code: &str) -> Result<(ServiceCode, Arc<InstalledPack>), Problem> {
     let code = ServiceCode::parse(code).map_err(|e| Problem::new(Code::NotFound, e.to_string()))?;
     let installed = app.service.engine().pack_in_force(&code);
     let installed = installed.map_err(|error| engine_problem(&error))?;

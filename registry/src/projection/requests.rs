@@ -326,10 +326,7 @@ impl ReadModel {
                  AND r.escalated IS NULL AND r.outcome IS NULL AND c.status = 'in_progress'
                  ORDER BY r.due_ms, r.case_id, r.request LIMIT ?2",
             )?;
-            let rows = select.query_map(params![unit.as_str(), most], |row| {
-                Ok((parsed(row, "case_id", CaseId::parse)?, request_row(row)?))
-            })?;
-            rows.collect()
+            select.query_map(params![unit.as_str(), most], of_case)?.collect()
         })
     }
 
@@ -350,10 +347,7 @@ impl ReadModel {
                  AND r.outcome IS NULL AND c.status = 'in_progress'
                  ORDER BY r.due_ms, r.case_id, r.request LIMIT ?2",
             )?;
-            let rows = select.query_map(params![unit.as_str(), most], |row| {
-                Ok((parsed(row, "case_id", CaseId::parse)?, request_row(row)?))
-            })?;
-            rows.collect()
+            select.query_map(params![unit.as_str(), most], of_case)?.collect()
         })
     }
 
@@ -376,10 +370,7 @@ impl ReadModel {
                  AND c.open = 1 AND c.author = ?3 AND (?2 IS NULL OR c.official = ?2)
                  ORDER BY r.due_ms, r.case_id, r.request LIMIT ?4",
             )?;
-            let rows = select.query_map(params![kinds, works, self.owner(), most], |row| {
-                Ok((parsed(row, "case_id", CaseId::parse)?, request_row(row)?))
-            })?;
-            rows.collect()
+            select.query_map(params![kinds, works, self.owner(), most], of_case)?.collect()
         })
     }
 
@@ -408,6 +399,11 @@ impl ReadModel {
             rows.collect()
         })
     }
+}
+
+/// A request with its case.
+fn of_case(row: &rusqlite::Row<'_>) -> rusqlite::Result<(CaseId, RequestRow)> {
+    Ok((parsed(row, "case_id", CaseId::parse)?, request_row(row)?))
 }
 
 fn request_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<RequestRow> {
